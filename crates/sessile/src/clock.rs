@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 pub use sessile_jar::Timestamp;
 
@@ -39,8 +40,14 @@ impl ManualClock {
         Self(AtomicI64::new(start.as_millis()))
     }
 
-    /// Moves the clock on by so many milliseconds; a negative number moves it back.
-    pub fn advance_millis(&self, millis: i64) {
+    /// Puts the clock to a moment.
+    pub fn set(&self, now: Timestamp) {
+        self.0.store(now.as_millis(), Ordering::SeqCst);
+    }
+
+    /// Moves the clock on.
+    pub fn advance(&self, span: Duration) {
+        let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
         self.0.fetch_add(millis, Ordering::SeqCst);
     }
 }

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`session`] | one identity towards one site; `run` is the life of a request |
 //! | [`transport`] | the seam below: who sends the bytes |
+//! | [`store`] | where sessions are kept, sealed: memory, one SQLite file |
 //! | [`profile`] | the headers a session starts with |
 
 #![forbid(unsafe_code)]
@@ -12,8 +13,9 @@ pub mod clock;
 mod error;
 pub mod profile;
 mod redact;
-mod secret;
+pub mod secret;
 pub mod session;
+pub mod store;
 pub mod transport;
 
 pub use error::{Blame, Error, Obstacle, Phase, RedirectRefusal};

@@ -2,8 +2,7 @@
 //!
 //! Where it may be sent is decided by [`Scope`]; refreshing a token is the business of `renew`.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use base64ct::{Base64, Encoding};
 use digest_auth::{AlgorithmType, AuthContext, HttpMethod, WwwAuthenticateHeader};
 use http::{HeaderMap, HeaderValue, Method, header};
 use url::Url;
@@ -54,7 +53,7 @@ impl Authorization {
                     return Err(Error::bad_request("basic: a user name can't contain a colon"));
                 }
                 let pair = Secret::from(format!("{user}:{}", password.expose()));
-                Secret::from(format!("Basic {}", BASE64_STANDARD.encode(pair.expose())))
+                Secret::from(format!("Basic {}", Base64::encode_string(pair.expose().as_bytes())))
             }
             Self::Bearer(token) => Secret::from(format!("Bearer {}", token.expose())),
             Self::Digest { .. } => return Ok(None),
