@@ -21,12 +21,12 @@ pub struct Secret<T: Zeroize>(T);
 
 impl<T: Zeroize> Secret<T> {
     /// Wraps a value; from here on only [`Secret::expose`] shows it.
-    pub fn new(value: T) -> Self {
+    pub const fn new(value: T) -> Self {
         Self(value)
     }
 
     /// The value itself, for the one line that needs it.
-    pub fn expose(&self) -> &T {
+    pub const fn expose(&self) -> &T {
         &self.0
     }
 }
