@@ -33,12 +33,17 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    pub(crate) fn write(&mut self, line: LogLine) {
-        if let Some(count) = self.counts.get_mut(&line.path) {
+    /// Counts a request when it comes, so that one under way is seen.
+    pub(crate) fn count(&mut self, path: &str) {
+        if let Some(count) = self.counts.get_mut(path) {
             *count += 1;
         } else if self.counts.len() < MOST_PATHS {
-            self.counts.insert(line.path.clone(), 1);
+            self.counts.insert(path.to_owned(), 1);
         }
+    }
+
+    /// Writes a request down when it is answered.
+    pub(crate) fn write(&mut self, line: LogLine) {
         if self.lines.len() == MOST_LINES {
             self.lines.pop_front();
         }

@@ -25,6 +25,9 @@ use crate::world::World;
 /// How long requests under way may take once the site stops.
 const GRACE_PERIOD: Duration = Duration::from_secs(5);
 
+/// Until the next try after a connection could not be taken.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
 /// Set on an answer that logged somebody in.
 #[derive(Clone)]
 pub(crate) struct Entered(pub(crate) String);
@@ -45,8 +48,12 @@ pub(crate) async fn run(listener: TcpListener, world: Arc<World>, mut stop: watc
         tokio::select! {
             _ = stop.changed() => break,
             accepted = listener.accept() => {
-                // A connection that failed before it was taken is its client's trouble.
-                let Ok((stream, peer)) = accepted else { continue };
+                let Ok((stream, peer)) = accepted else {
+                    // Most likely no descriptors are left, and asking again
+                    // at once would only ask the same.
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                };
                 let tap = Tap::default();
                 let connection = Connection { port: peer.port(), tap: tap.clone() };
                 let router = router.clone().layer(Extension(connection));
@@ -88,6 +95,7 @@ async fn write_down(
         request.method().to_string(),
         request.uri().path().to_owned(),
     );
+    world.state().journal.count(&path);
     if let Some(headers) = connection.tap.take_headers(&request) {
         request.extensions_mut().insert(headers);
     }

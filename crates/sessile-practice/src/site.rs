@@ -134,13 +134,13 @@ impl Site {
         self.world.state().sessions.alive(now)
     }
 
-    /// How many requests each path had.
+    /// How many requests each path had, those still under way with them.
     #[must_use]
     pub fn requests(&self) -> BTreeMap<String, u64> {
         self.world.state().journal.counts().clone()
     }
 
-    /// The last requests, oldest first.
+    /// The last requests that were answered, oldest first.
     #[must_use]
     pub fn log(&self) -> Vec<LogLine> {
         self.world.state().journal.lines()
