@@ -1,4 +1,8 @@
 //! The sealed store.
 
 mod conformance;
+mod faults;
+mod keys;
+mod privacy;
+mod processes;
 mod support;
