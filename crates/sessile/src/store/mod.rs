@@ -3,6 +3,7 @@
 //! [`Vault`] is what the rest of the library uses; it seals and unseals. Under it a [`Store`] keeps rows and
 //! knows nothing of what is in them. What a session looks like as bytes is not decided here.
 
+mod aside;
 mod error;
 mod files;
 mod key;

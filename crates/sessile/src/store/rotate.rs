@@ -60,7 +60,7 @@ impl Vault {
     }
 
     async fn add_key(&self, source: &RootSource) -> Result<Root, StoreError> {
-        let root = Root::fresh(source)?;
+        let root = source.compute(Root::fresh).await?;
         let keys = self.reload_keys().await?;
         let older = keys.ring.keys().cloned().collect();
         let ring = KeyRing::new(Key::random()?, older);

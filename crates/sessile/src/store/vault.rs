@@ -87,7 +87,7 @@ impl Vault {
     /// A vault over a store that is open already.
     pub async fn over(store: Arc<dyn Store>, source: &KeySource) -> Result<Self, StoreError> {
         let keys = match store.load_keys().await? {
-            Some(row) => unlock(&row, &RootSource::read(source, false)?, store.place())?,
+            Some(row) => unlock(&row, &RootSource::read(source, false)?, store.place()).await?,
             None => make_keys(&*store, &RootSource::read(source, true)?).await?,
         };
         let keys = RwLock::new(Arc::new(keys));
@@ -489,7 +489,7 @@ pub(super) fn tampered(name: &Name) -> StoreError {
 }
 
 async fn make_keys(store: &dyn Store, source: &RootSource) -> Result<Keys, StoreError> {
-    let root = Root::fresh(source)?;
+    let root = source.compute(Root::fresh).await?;
     let ring = KeyRing::new(Key::random()?, Vec::new());
     let table = KeyTable::seal(&ring, &[&root])?.to_bytes();
     let row = store.save_keys(0, table.clone()).await?;
@@ -502,19 +502,22 @@ async fn make_keys(store: &dyn Store, source: &RootSource) -> Result<Keys, Store
         });
     }
     // Another process made them first.
-    unlock(&row, source, store.place())
+    unlock(&row, source, store.place()).await
 }
 
-fn unlock(row: &KeyRow, source: &RootSource, place: &str) -> Result<Keys, StoreError> {
+async fn unlock(row: &KeyRow, source: &RootSource, place: &str) -> Result<Keys, StoreError> {
     let table = KeyTable::parse(&row.sealed, place)?;
-    let root = table.root(source, place)?;
-    let ring = table.open(&root, place)?;
-    let revision = row.revision;
-    Ok(Keys {
-        revision,
-        root,
-        ring,
-    })
+    let (here, revision) = (place.to_owned(), row.revision);
+    let open = move |source: &RootSource| {
+        let root = table.root(source, &here)?;
+        let ring = table.open(&root, &here)?;
+        Ok(Keys {
+            revision,
+            root,
+            ring,
+        })
+    };
+    source.compute(open).await
 }
 
 impl std::fmt::Debug for Opened {

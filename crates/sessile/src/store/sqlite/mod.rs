@@ -17,11 +17,11 @@ use std::thread;
 use std::time::Duration;
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
 
 use self::batch::Batch;
 use self::fault::Fault;
 use self::writer::Writer;
+use super::aside::aside;
 use super::{
     Acquired, Answer, Change, HolderId, KeyRow, Lease, LeaseKey, Name, Row, RowSummary, Store,
     StoreError, StoreOptions, Transfer,
@@ -70,9 +70,7 @@ impl SqliteStore {
             Ok(value) => Box::pin(ready(Ok(value))),
             Err(fault) if fault.is_busy() => {
                 let (reader, site) = (Arc::clone(&self.reader), Arc::clone(&self.site));
-                aside(&self.site, move || {
-                    site.patiently(|| query_locked(&reader, &query))
-                })
+                aside(move || site.patiently(|| query_locked(&reader, &query)))
             }
             Err(fault) => Box::pin(ready(Err(fault.at(&self.site)))),
         }
@@ -91,22 +89,6 @@ fn query_locked<T>(
     query: &impl Fn(&Connection) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
     query(&reader.lock().unwrap_or_else(PoisonError::into_inner))
-}
-
-/// Does long work on a thread of its own, which ends with the work.
-fn aside<'a, T: Send + 'static>(
-    site: &Arc<Site>,
-    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Answer<'a, T> {
-    let (reply, answer) = oneshot::channel();
-    let spawned = thread::Builder::new()
-        .name("sessile-store-aside".to_owned())
-        .spawn(move || drop(reply.send(work())));
-    let site = Arc::clone(site);
-    Box::pin(async move {
-        spawned.map_err(|error| site.io("start a thread for", &error))?;
-        answer.await.unwrap_or_else(|_panicked| Err(site.closed()))
-    })
 }
 
 impl Site {
@@ -209,22 +191,22 @@ impl Store for SqliteStore {
 
     fn backup<'a>(&'a self, target: &'a Path) -> Answer<'a, ()> {
         let (site, target) = (Arc::clone(&self.site), target.to_owned());
-        aside(&self.site, move || backup::write(&site, &target))
+        aside(move || backup::write(&site, &target))
     }
 
     fn restore<'a>(&'a self, source: &'a Path) -> Answer<'a, ()> {
         let (site, source) = (Arc::clone(&self.site), source.to_owned());
-        aside(&self.site, move || backup::restore(&site, &source))
+        aside(move || backup::restore(&site, &source))
     }
 
     fn check(&self) -> Answer<'_, Vec<String>> {
         let site = Arc::clone(&self.site);
-        aside(&self.site, move || backup::check(&site))
+        aside(move || backup::check(&site))
     }
 
     fn compact(&self) -> Answer<'_, ()> {
         let site = Arc::clone(&self.site);
-        aside(&self.site, move || backup::compact(&site))
+        aside(move || backup::compact(&site))
     }
 
     fn close(&self) -> Answer<'_, ()> {
