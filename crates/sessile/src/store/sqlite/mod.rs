@@ -91,24 +91,33 @@ fn query_locked<T>(
     query(&reader.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
+/// By how much the system wakes a sleeper late.
+const OVERSLEEP: Duration = Duration::from_micros(60);
+
+/// How long to sleep before the next try for a lock.
+///
+/// The longer somebody has waited, the more often he tries. The other way round, as SQLite's own waits go, one of
+/// several busy writers starves.
+fn nap(waited: Duration) -> Duration {
+    let patience = Duration::from_millis(10).saturating_sub(waited) / 10;
+    patience.max(Duration::from_micros(40))
+}
+
 impl Site {
     /// Tries until nobody else has the file locked, or the time for that is up.
-    ///
-    /// The naps are short and even: with ones that grow, as SQLite's own do, one of several busy writers starves.
     fn patiently<T>(&self, mut attempt: impl FnMut() -> Result<T, Fault>) -> Result<T, StoreError> {
         let mut waited = Duration::ZERO;
-        for round in 0_u64.. {
+        loop {
             match attempt() {
                 Err(fault) if fault.is_busy() && waited < self.options.lock_timeout => {
-                    let nap = Duration::from_micros(300 + round * 7 % 10 * 100);
+                    let nap = nap(waited);
                     thread::sleep(nap);
-                    waited += nap;
+                    waited += nap + OVERSLEEP;
                 }
                 Err(fault) if fault.is_busy() => return Err(self.locked(waited)),
                 outcome => return outcome.map_err(|fault| fault.at(self)),
             }
         }
-        Err(self.locked(waited))
     }
 
     fn locked(&self, waited: Duration) -> StoreError {

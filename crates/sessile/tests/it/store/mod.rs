@@ -1,5 +1,6 @@
 //! The sealed store.
 
+mod agreement;
 mod conformance;
 mod faults;
 mod keys;
