@@ -8,6 +8,7 @@ mod backup;
 mod batch;
 mod fault;
 mod open;
+mod read;
 mod writer;
 
 use std::future::ready;
@@ -141,7 +142,7 @@ impl Site {
 impl Store for SqliteStore {
     fn load<'a>(&'a self, name: &'a Name) -> Answer<'a, Option<Row>> {
         let name = name.clone();
-        self.read(move |connection| batch::row(connection, &name))
+        self.read(move |connection| read::row(connection, &name))
     }
 
     fn update<'a>(&'a self, name: &'a Name, change: Change) -> Answer<'a, Option<RowSummary>> {
@@ -156,7 +157,7 @@ impl Store for SqliteStore {
 
     fn list<'a>(&'a self, after: Option<&'a Name>, limit: usize) -> Answer<'a, Vec<RowSummary>> {
         let after = after.cloned();
-        self.read(move |connection| batch::list(connection, after.as_ref(), limit))
+        self.read(move |connection| read::list(connection, after.as_ref(), limit))
     }
 
     fn acquire<'a>(
@@ -191,7 +192,7 @@ impl Store for SqliteStore {
     }
 
     fn load_keys(&self) -> Answer<'_, Option<KeyRow>> {
-        self.read(batch::keys)
+        self.read(read::keys)
     }
 
     fn save_keys(&self, expected: u64, sealed: Vec<u8>) -> Answer<'_, KeyRow> {

@@ -46,32 +46,40 @@ async fn two_processes_lose_nothing_of_each_other() {
 #[tokio::test]
 async fn a_killed_process_loses_nothing_acknowledged() {
     let place = Place::new();
-    let mut acknowledged = BTreeMap::new();
+    let mut all = BTreeMap::new();
     for round in 0..kills() {
-        let mut process = start_process(&place, Role::WriteForever);
-        let enough = 1 + (round * 37) % 97;
-        let mut lines = process.lines();
-        for line in lines.by_ref().take(enough) {
-            note(&mut acknowledged, &line);
-        }
-        process.child.kill().unwrap();
-        // What it had said before it died counts as well; its last line may be cut off.
-        for line in lines.filter(|line| line.ends_with('.')) {
-            note(&mut acknowledged, &line);
-        }
-        process.child.wait().unwrap();
-        let vault = place.open().await;
-        for (key, content) in &acknowledged {
-            let stored = get(&vault, key).await.unwrap();
-            assert_eq!(stored.as_ref(), Some(content), "{key} in round {round}");
-        }
-        assert_eq!(
-            vault.check().await.unwrap(),
-            Vec::<String>::new(),
-            "round {round}"
-        );
+        let acknowledged = killed_after(&place, 1 + (round * 37) % 97);
+        stored_as_said(&place.open().await, &acknowledged).await;
+        all.extend(acknowledged);
     }
-    assert!(acknowledged.len() >= kills());
+    let vault = place.open().await;
+    stored_as_said(&vault, &all).await;
+    assert!(all.len() >= kills());
+    assert_eq!(vault.check().await.unwrap(), Vec::<String>::new());
+}
+
+/// Kills a writing process after it said `enough`, and answers all that it said.
+fn killed_after(place: &Place, enough: usize) -> BTreeMap<String, String> {
+    let mut process = start_process(place, Role::WriteForever);
+    let mut lines = process.lines();
+    let mut said: Vec<String> = lines.by_ref().take(enough).collect();
+    process.child.kill().unwrap();
+    // What it had said before it died counts as well; its last line may be cut off.
+    said.extend(lines.filter(|line| line.ends_with('.')));
+    process.child.wait().unwrap();
+    let pairs = said
+        .iter()
+        .filter_map(|line| line.trim_end_matches('.').split_once(' '));
+    pairs
+        .map(|(key, content)| (key.to_owned(), content.to_owned()))
+        .collect()
+}
+
+async fn stored_as_said(vault: &Vault, said: &BTreeMap<String, String>) {
+    for (key, content) in said {
+        let stored = get(vault, key).await.unwrap();
+        assert_eq!(stored.as_ref(), Some(content), "{key}");
+    }
 }
 
 #[expect(
@@ -80,11 +88,6 @@ async fn a_killed_process_loses_nothing_acknowledged() {
 )]
 fn kills() -> usize {
     std::env::var("SESSILE_KILLS").map_or(25, |count| count.parse().unwrap())
-}
-
-fn note(acknowledged: &mut BTreeMap<String, String>, line: &str) {
-    let (key, content) = line.trim_end_matches('.').split_once(' ').unwrap();
-    acknowledged.insert(key.to_owned(), content.to_owned());
 }
 
 struct Process {
