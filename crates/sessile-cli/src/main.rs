@@ -12,6 +12,7 @@ mod items;
 mod logging;
 mod password;
 mod printer;
+mod request;
 mod settings;
 
 use std::ffi::OsString;
