@@ -1,0 +1,4 @@
+//! The tests of the crate from outside, as one program.
+
+mod cases;
+mod conformance;
