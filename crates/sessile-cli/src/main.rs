@@ -9,11 +9,13 @@ mod args;
 mod commands;
 mod exit;
 mod items;
+mod key_file;
 mod logging;
 mod password;
 mod printer;
 mod request;
 mod settings;
+mod target_file;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -34,9 +34,9 @@ pub(crate) fn read(
     let secret = match origin {
         Origin::Command(command) => from_command(command)?,
         Origin::Environment(variable) => from_environment(variable, environment)?,
-        Origin::Prompt => prompt(what)?,
+        Origin::Prompt => ask(what)?,
         // Typed at a terminal it would be seen: ask without echo.
-        Origin::StandardInput if io::stdin().is_terminal() => prompt(what)?,
+        Origin::StandardInput if io::stdin().is_terminal() => ask(what)?,
         Origin::StandardInput => from_reader(io::stdin().lock())?,
     };
     match secret.is_empty() {
@@ -51,7 +51,7 @@ pub(crate) fn can_ask() -> bool {
 }
 
 /// Asks at the terminal, without echo.
-fn prompt(what: &str) -> Result<Handed, Failure> {
+pub(crate) fn ask(what: &str) -> Result<Handed, Failure> {
     if !can_ask() {
         return Err(
             Failure::usage(format!("no {what}: there is no terminal to ask at")).hint(

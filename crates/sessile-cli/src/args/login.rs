@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::values::{Refused, time_limit};
+use sessile::Profile;
+
+use super::values::{Refused, profile, time_limit};
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -32,12 +34,12 @@ pub(crate) struct LoginArgs {
     #[arg(long)]
     pub(crate) remember: bool,
 
-    /// The headers to send: none, standard, browser, chrome, firefox or safari
+    /// The headers to send: `none` or `standard`
     ///
     /// Chosen once and kept for the life of the session. Defaults to the one of the
     /// stored session, or to `standard`.
-    #[arg(long, value_name = "PROFILE")]
-    pub(crate) profile: Option<String>,
+    #[arg(long, value_name = "PROFILE", value_parser = profile)]
+    pub(crate) profile: Option<Profile>,
 
     /// Send everything through this proxy: http://HOST:PORT or socks5://HOST:PORT
     #[arg(long, value_name = "URL")]
@@ -49,7 +51,7 @@ pub(crate) struct LoginArgs {
 
     /// Give up a request after this long; seconds, or with a unit
     ///
-    /// Defaults to 30.
+    /// Defaults to no limit in all, 10 for connecting and 30 without a byte.
     #[arg(long, value_name = "SECONDS", value_parser = time_limit)]
     pub(crate) timeout: Option<Duration>,
 

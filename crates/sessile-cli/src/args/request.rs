@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::values::{Refused, time_limit};
+use sessile::Profile;
+
+use super::values::{Refused, profile, time_limit};
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -75,9 +77,9 @@ pub(crate) struct RequestArgs {
     #[arg(long)]
     pub(crate) no_follow: bool,
 
-    /// Give up after this long; seconds, or with a unit
+    /// Give up after this long in all; seconds, or with a unit
     ///
-    /// Defaults to 30.
+    /// Defaults to no limit in all, 10 for connecting and 30 without a byte.
     #[arg(long, value_name = "SECONDS", value_parser = time_limit)]
     pub(crate) timeout: Option<Duration>,
 
@@ -85,11 +87,11 @@ pub(crate) struct RequestArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) base_url: Option<String>,
 
-    /// The headers to send: none, standard, browser, chrome, firefox or safari
+    /// The headers to send: `none` or `standard`
     ///
     /// A stored session keeps the one it was made with. Defaults to `standard`.
-    #[arg(long, value_name = "PROFILE")]
-    pub(crate) profile: Option<String>,
+    #[arg(long, value_name = "PROFILE", value_parser = profile)]
+    pub(crate) profile: Option<Profile>,
 
     /// Send through this proxy: http://HOST:PORT or socks5://HOST:PORT
     #[arg(long, value_name = "URL")]
@@ -110,7 +112,7 @@ pub(crate) struct RequestArgs {
 /// HTTP authentication; its secret never stands on the command line.
 #[derive(Args, Debug, Default)]
 pub(crate) struct AuthArgs {
-    /// Authenticate with a user and password, or with a token
+    /// Authenticate with a user and password, or with a token; the session keeps it
     #[arg(long, value_enum, value_name = "TYPE", requires = "auth_from")]
     pub(crate) auth_type: Option<AuthType>,
 

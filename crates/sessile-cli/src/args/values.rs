@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, Command, Error};
+use sessile::Profile;
 
 /// A time limit: seconds, or a number with a unit.
 pub(super) fn time_limit(text: &str) -> Result<Duration, String> {
@@ -36,6 +37,11 @@ fn with_unit(text: &str) -> Option<Duration> {
         _ => return None,
     };
     Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()
+}
+
+/// The name of a profile.
+pub(super) fn profile(name: &str) -> Result<Profile, String> {
+    name.parse().map_err(|unknown: sessile::Error| unknown.to_string())
 }
 
 /// The parser of an option that exists to say why it doesn't: its value, a secret,

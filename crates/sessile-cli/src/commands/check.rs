@@ -7,7 +7,8 @@ use sessile::renew::{CheckReport, Kept, KeptOptions};
 use super::failure::{self, Purpose};
 use super::work::{self, Work};
 use crate::args::CheckArgs;
-use crate::exit::{Exit, Failure, Outcome};
+use crate::exit::{Exit, Outcome};
+use crate::printer::plain;
 
 /// Asks the site; renews only when told to.
 pub(super) async fn run(args: CheckArgs, work: &mut Work<'_>) -> Outcome {
@@ -39,4 +40,50 @@ fn exit(verdict: &Verdict) -> Exit {
         // The site is in trouble, or refuses us: that says nothing of the login.
         _ => Exit::Failed,
     }
+}
+
+fn document(kept: &Kept, report: &CheckReport, renewed: bool) -> serde_json::Value {
+    let record = kept.record();
+    json!({
+        "name": kept.name().as_str(),
+        "loggedIn": report.verdict == Verdict::Valid,
+        "verdict": word(&report.verdict),
+        "why": report.why,
+        "page": report.page,
+        "generation": record.state.generation(),
+        "renewed": renewed,
+        "rule": record.check.map(|check| check.learned.to_string()),
+    })
+}
+
+/// The verdict as a word for programs.
+fn word(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Blocked => "blocked",
+        Verdict::Challenged(_) => "challenged",
+        Verdict::Expired(_) => "expired",
+        Verdict::Failing(_) => "failing",
+        Verdict::RateLimited { .. } => "rateLimited",
+        Verdict::Valid => "valid",
+        _ => "other",
+    }
+}
+
+fn tell(args: &CheckArgs, kept: &Kept, report: &CheckReport, renewed: bool, work: &mut Work<'_>) {
+    let (name, record) = (kept.name(), kept.record());
+    if renewed {
+        let generation = record.state.generation();
+        work.printer.note(&format!("session {name}: logged in again (generation {generation})"));
+    }
+    work.printer.note(&format!("session {name}: {}", plain(&report.verdict.to_string())));
+    if !args.explain {
+        return;
+    }
+    work.printer.note(&format!("  looked at   {}", report.page));
+    work.printer.note(&format!("  and found   {}", plain(&report.why)));
+    let rests_on = match record.check {
+        Some(check) => plain(&check.learned.to_string()),
+        None => "nothing was learned at a login; status and redirects have to do".to_owned(),
+    };
+    work.printer.note(&format!("  by the rule {rests_on}"));
 }

@@ -4,6 +4,7 @@
 mod check;
 mod clean;
 mod completions;
+mod connect;
 mod cookies;
 mod demo;
 mod failure;

@@ -74,6 +74,11 @@ impl Inputs {
         }
     }
 
+    /// Takes standard input for something else than the items.
+    pub(crate) fn claim(&mut self) -> Result<(), Failure> {
+        self.open(&Source::StandardInput).map(drop)
+    }
+
     fn bytes(&mut self, source: &Source) -> Result<Vec<u8>, Failure> {
         let mut bytes = Vec::new();
         self.open(source)?
@@ -145,7 +150,8 @@ enum Field {
     Value(String, FieldValue),
 }
 
-fn two_bodies() -> Failure {
+/// A request has one body.
+pub(crate) fn two_bodies() -> Failure {
     Failure::usage("the request has more than one body")
         .hint("give either fields (name=value), or one whole body (@FILE, @- or --raw TEXT)")
 }

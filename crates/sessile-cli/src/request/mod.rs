@@ -2,5 +2,6 @@
 //!
 //! Sending it is the business of `commands::request`.
 
+pub(crate) mod body;
 pub(crate) mod content;
 mod multipart;
