@@ -156,17 +156,13 @@ fn check_text(cookie: &NewCookie) -> Result<(), Refusal> {
         return Err(Refusal::Path);
     }
     // Name and value have to come out of a `Set-Cookie` line as they went in.
-    let reads_back = !name.contains(&b'=')
-        && !name.contains(&b';')
-        && !value.contains(&b';')
-        && !(name.is_empty() && value.contains(&b'='))
-        && trim(name) == name
-        && trim(value) == value;
-    if reads_back {
-        Ok(())
-    } else {
-        Err(Refusal::Delimiter)
+    let has_delimiter = name.iter().any(|byte| matches!(byte, b'=' | b';'))
+        || value.contains(&b';')
+        || (name.is_empty() && value.contains(&b'='));
+    if has_delimiter || trim(name) != name || trim(value) != value {
+        return Err(Refusal::Delimiter);
     }
+    Ok(())
 }
 
 fn as_parsed(cookie: &NewCookie) -> SetCookie<'_> {

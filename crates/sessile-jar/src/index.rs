@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::record::{Record, RecordKey};
+use crate::record::{PartitionKey, Record, RecordKey};
 
 /// More domains than this go into a hash map.
 const FEW: usize = 8;
@@ -14,8 +14,11 @@ const FEW: usize = 8;
 #[derive(Clone)]
 pub(crate) enum Domains {
     Few(Vec<(Box<str>, Bucket)>),
-    Many(Box<HashMap<Box<str>, Bucket>>),
+    /// Boxed, so that a jar of few domains stays small.
+    Many(Box<Map>),
 }
+
+type Map = HashMap<Box<str>, Bucket>;
 
 /// The cookies of one domain.
 #[derive(Clone, Default)]
@@ -73,7 +76,7 @@ impl Domains {
                 list.push((domain.into(), bucket));
             }
             Self::Few(list) => {
-                let mut map: HashMap<_, _> = std::mem::take(list).into_iter().collect();
+                let mut map: Map = std::mem::take(list).into_iter().collect();
                 map.insert(domain.into(), bucket);
                 *self = Self::Many(Box::new(map));
             }
@@ -128,6 +131,15 @@ impl Bucket {
 
     pub(crate) fn record_mut(&mut self, place: usize) -> Option<&mut Record> {
         self.records.get_mut(place)
+    }
+
+    /// The records of a partition, or of none, with their places.
+    pub(crate) fn of_partition(
+        &self,
+        partition: &PartitionKey<'_>,
+    ) -> impl Iterator<Item = (usize, &Record)> {
+        let all = self.records.iter().enumerate();
+        all.filter(|(_, record)| record.partition().is(partition))
     }
 
     pub(crate) fn position(&self, key: &RecordKey<'_>) -> Option<usize> {

@@ -8,12 +8,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::cookie::Cookie;
-use crate::delta::{Graves, Revision, Stamp};
+use crate::delta::{Removals, Revision, Stamp};
 use crate::domain::domain_matches;
-use crate::evict::Helpers;
+use crate::evict::Victims;
 use crate::index::{Bucket, Domains};
 use crate::options::Options;
 use crate::record::{Draft, Record};
+use crate::related::Backwards;
 use crate::suffix::is_public_suffix;
 use crate::{Context, Target, Timestamp};
 
@@ -38,11 +39,14 @@ pub struct Jar {
     pub(crate) options: Arc<Options>,
     pub(crate) domains: Domains,
     /// Removals, for merging.
-    pub(crate) graves: Graves,
-    /// What only some jars need: found when it is needed, never part of the content.
-    pub(crate) helpers: Helpers,
+    pub(crate) removals: Removals,
+    /// Found when it is needed, no part of the content.
+    pub(crate) victims: Victims,
+    /// Found when it is needed, no part of the content.
+    pub(crate) backwards: Backwards,
     /// Everything set before this was removed at once.
     pub(crate) cleared: Stamp,
+    pub(crate) cleared_revision: u64,
     /// The last stamp given or seen.
     pub(crate) clock: u64,
     pub(crate) revision: u64,
@@ -52,6 +56,7 @@ pub struct Jar {
     pub(crate) len: usize,
     pub(crate) secure_len: usize,
     pub(crate) next_order: u32,
+    pub(crate) stores_since_sweep: u32,
 }
 
 impl Jar {
@@ -65,9 +70,12 @@ impl Jar {
         Self {
             options: options.into(),
             domains: Domains::EMPTY,
-            graves: Graves::default(),
-            helpers: Helpers::default(),
+            removals: Removals::default(),
+            victims: Victims::default(),
+            backwards: Backwards::default(),
+            stores_since_sweep: 0,
             cleared: Stamp::default(),
+            cleared_revision: 0,
             clock: 0,
             revision: 0,
             line_revision: 0,
@@ -156,14 +164,14 @@ impl Jar {
         let revision = self.revision + 1;
         let (before, limit) = (self.len, self.options.limits.removals);
         let (mut len, mut secure_len) = (0, 0);
-        let graves = &mut self.graves;
+        let removals = &mut self.removals;
         self.domains.retain(|domain, record| {
             let stays = keep(Cookie::new(domain, record));
             if stays {
                 len += 1;
                 secure_len += usize::from(record.flags.is_secure());
             } else {
-                graves.bury(domain, record, stamp, revision, limit);
+                removals.note(domain, &record.key(), (stamp, revision), limit);
             }
             stays
         });
@@ -183,8 +191,14 @@ impl Jar {
     /// Removes everything, also what other copies of the jar set before now.
     pub fn clear(&mut self, now: Timestamp) {
         self.cleared = self.next_stamp(now);
-        self.empty();
+        self.domains = Domains::EMPTY;
+        self.removals = Removals::default();
+        self.victims = Victims::default();
+        self.backwards = Backwards::default();
+        (self.len, self.secure_len) = (0, 0);
+        self.earliest_expiry = Timestamp::LATEST;
         self.revision += 1;
+        self.cleared_revision = self.revision;
         self.line_revision += 1;
     }
 
@@ -197,14 +211,6 @@ impl Jar {
     /// Removes the session cookies, as at the end of a session; answers how many there were.
     pub fn clear_session(&mut self, now: Timestamp) -> usize {
         self.retain(now, |cookie| !cookie.is_session())
-    }
-
-    pub(crate) fn empty(&mut self) {
-        self.domains = Domains::EMPTY;
-        self.graves = Graves::default();
-        self.helpers = Helpers::default();
-        (self.len, self.secure_len) = (0, 0);
-        self.earliest_expiry = Timestamp::LATEST;
     }
 
     /// The stamp of a change made now: later than every stamp given or seen before.
@@ -220,7 +226,7 @@ impl Jar {
             let mut bucket = Bucket::default();
             bucket.is_suffix = is_public_suffix(&*self.options.suffixes, domain);
             self.domains.add(domain, bucket);
-            self.helpers.note_domain(domain);
+            self.backwards.add(domain);
         }
         self.domains
             .get_mut(domain)
@@ -232,7 +238,7 @@ impl Jar {
         self.len += 1;
         self.secure_len += usize::from(record.flags.is_secure());
         self.earliest_expiry = self.earliest_expiry.min(record.expires);
-        self.helpers.note_record(domain, &record);
+        self.victims.note(&record);
         self.bucket(domain).insert(record);
     }
 
@@ -242,6 +248,7 @@ impl Jar {
         let record = bucket.remove(place);
         if bucket.records().is_empty() {
             self.domains.remove(domain);
+            self.backwards.remove(domain);
         }
         self.len -= 1;
         self.secure_len -= usize::from(record.flags.is_secure());

@@ -64,7 +64,8 @@ fn needs_no_mapping(letter: char) -> bool {
     }
     // Latin, Greek, Cyrillic, Armenian, Hebrew, Arabic, Thai, Georgian, kana, Han, Hangul:
     // the ranges without compatibility forms and without marks that combine.
-    match letter {
+    matches!(
+        letter,
         '\u{DF}'..='\u{F6}'
         | '\u{F8}'..='\u{131}'
         | '\u{134}'..='\u{13E}'
@@ -84,9 +85,8 @@ fn needs_no_mapping(letter: char) -> bool {
         | '\u{30A1}'..='\u{30FA}'
         | '\u{30FC}'
         | '\u{4E00}'..='\u{9FFC}'
-        | '\u{AC00}'..='\u{D7A3}' => true,
-        _ => false,
-    }
+        | '\u{AC00}'..='\u{D7A3}'
+    )
 }
 
 /// RFC 3492, section 6.3.

@@ -157,7 +157,7 @@ impl<'a> PartitionKey<'a> {
         self.site.is_empty()
     }
 
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         if self.scheme.is_empty() {
             self.site.len()
         } else {
@@ -165,7 +165,7 @@ impl<'a> PartitionKey<'a> {
         }
     }
 
-    fn push_to(&self, text: &mut Vec<u8>) {
+    pub(crate) fn push_to(&self, text: &mut Vec<u8>) {
         if !self.scheme.is_empty() {
             text.extend_from_slice(self.scheme);
             text.extend_from_slice(b"://");
@@ -188,6 +188,18 @@ impl<'a> PartitionKey<'a> {
 }
 
 impl<'a> Draft<'a> {
+    /// The key alone, of a cookie that is gone.
+    pub(crate) fn removed(key: &RecordKey<'a>) -> Self {
+        Self {
+            name: key.name,
+            value: b"",
+            path: key.path,
+            partition: key.partition,
+            flags: Flags::default().with_host_only(key.is_host_only),
+            expires: Timestamp::LATEST,
+        }
+    }
+
     pub(crate) fn key(&self) -> RecordKey<'a> {
         RecordKey {
             name: self.name,
@@ -260,14 +272,12 @@ impl Record {
         }
     }
 
-    pub(crate) fn draft(&self) -> Draft<'_> {
-        Draft {
+    pub(crate) fn key(&self) -> RecordKey<'_> {
+        RecordKey {
             name: self.name(),
-            value: self.value(),
             path: self.path(),
+            is_host_only: self.flags.is_host_only(),
             partition: self.partition(),
-            flags: self.flags,
-            expires: self.expires,
         }
     }
 

@@ -2,14 +2,15 @@
 //!
 //! Beyond the text, and said where it happens: `Partitioned` (CHIPS), the prefixes `__Http-`
 //! and `__Host-Http-` and a real `Path` for `__Host-` (the successor draft).
-//! Limits (the end of 5.7) are in `evict`.
+//! Step 16 is in `related`, the limits at the end of 5.7 are in `evict`.
 
 use crate::context::{Api, Context, Navigation, Site};
+use crate::delta::Stamp;
 use crate::domain::domain_matches;
 use crate::jar::Jar;
 use crate::parse::SetCookie;
-use crate::path::{default_path, path_matches};
-use crate::record::{Draft, Flags, PartitionKey};
+use crate::path::default_path;
+use crate::record::{Draft, Flags, PartitionKey, RecordKey};
 use crate::suffix::{is_public_suffix, registrable};
 use crate::{Refusal, SameSite, Target, Timestamp};
 
@@ -218,6 +219,7 @@ impl Jar {
             draft,
             created,
         } = *received;
+        self.sweep_if_due(now);
         let stamp = self.next_stamp(now);
         self.revision += 1;
         let bucket = self.domains.get_mut(domain);
@@ -225,13 +227,13 @@ impl Jar {
         let is_over = draft.expires <= now;
         let Some((place, bucket)) = old else {
             if is_over {
-                self.bury(domain, &draft, stamp);
+                self.note_removal(domain, &draft.key(), stamp);
                 return Stored::Nothing;
             }
             let mut record = self.fresh(&draft, now);
             record.created = created.unwrap_or(now);
             (record.stamp, record.revision) = (stamp, self.revision);
-            self.graves.open(domain, &record);
+            self.removals.forget(domain, &draft.key());
             self.add(domain, record);
             self.line_revision += 1;
             self.keep_limits(domain, &draft.partition, now);
@@ -239,7 +241,7 @@ impl Jar {
         };
         if is_over {
             self.take(domain, place);
-            self.bury(domain, &draft, stamp);
+            self.note_removal(domain, &draft.key(), stamp);
             self.line_revision += 1;
             return Stored::Deleted;
         }
@@ -267,6 +269,12 @@ impl Jar {
             return Stored::Unchanged;
         }
         Stored::Replaced
+    }
+
+    fn note_removal(&mut self, domain: &str, key: &RecordKey<'_>, stamp: Stamp) {
+        let limit = self.options.limits.removals;
+        self.removals
+            .note(domain, key, (stamp, self.revision), limit);
     }
 
     /// Gives a record another creation time, and with it another place.
@@ -383,21 +391,4 @@ const PREFIXES: [&[u8]; 4] = [HOST, HOST_HTTP, HTTP, SECURE];
 fn has_prefix(name: &[u8], prefix: &[u8]) -> bool {
     name.get(..prefix.len())
         .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-}
-
-impl Jar {
-    /// Step 16: whether a Secure cookie of that name lies where the cookie would overlay it.
-    fn has_secure_twin(&self, name: &[u8], domain: &str, path: &[u8]) -> bool {
-        if self.secure_len == 0 {
-            return false;
-        }
-        self.related_domains(domain).any(|bucket| {
-            bucket.records().iter().any(|record| {
-                // 16.1 the name, 16.2 Secure, 16.4 the path; 16.3, the domain, by the search.
-                record.flags.is_secure()
-                    && record.name() == name
-                    && path_matches(path, record.path())
-            })
-        })
-    }
 }

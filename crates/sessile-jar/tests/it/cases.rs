@@ -9,14 +9,14 @@ use sessile_jar::{
 };
 
 /// A case of a file, or one of its dates.
-pub struct Case {
-    pub id: String,
+pub(crate) struct Case {
+    pub(crate) id: String,
     /// What was wrong, if anything.
-    pub failure: Option<String>,
+    pub(crate) failure: Option<String>,
 }
 
 /// Runs every case of a file's text.
-pub fn run(text: &str) -> Result<Vec<Case>, String> {
+pub(crate) fn run(text: &str) -> Result<Vec<Case>, String> {
     let file: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let cases = file.as_array().ok_or("not an array of cases")?;
     Ok(cases

@@ -23,7 +23,7 @@ fn web_platform_tests() {
 
 #[track_caller]
 fn check(text: &str, count: usize) {
-    let cases = cases::run(text).unwrap();
+    let cases = cases::run(text).expect("the file is in the format");
     assert_eq!(cases.len(), count);
     let mut wrong = Vec::new();
     for case in cases {

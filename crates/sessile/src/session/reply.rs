@@ -146,15 +146,14 @@ impl Reply {
         })
     }
 
-    /// Reads the beginning of the body and leaves it in its place.
+    /// The beginning of the body, which stays in its place.
     ///
     /// # Errors
     ///
     /// As [`Reply::chunk`].
-    pub(crate) async fn peek_text(&mut self, limit: u64) -> Result<String, Error> {
+    pub(crate) async fn peek(&mut self, limit: u64) -> Result<&[u8], Error> {
         self.body.read(limit).await?;
-        let label = self.charset();
-        Ok(decode_text(&self.body.head, label.as_deref()))
+        Ok(&self.body.head)
     }
 
     pub(crate) fn set_verdict(&mut self, verdict: Verdict) {
