@@ -35,6 +35,11 @@ impl Environment {
         value.into_string().map(Some).map_err(not_text)
     }
 
+    /// Where files go that nobody keeps.
+    pub(crate) fn temporary_folder(&self) -> PathBuf {
+        self.value("TMPDIR").or_else(|| self.value("TEMP")).map_or_else(|| "/tmp".into(), PathBuf::from)
+    }
+
     /// Whether colours are unwanted (no-color.org), or not understood.
     pub(crate) fn no_colour(&self) -> bool {
         self.value("NO_COLOR").is_some() || self.value("TERM").is_some_and(|term| term == "dumb")

@@ -29,7 +29,7 @@ pub(super) async fn run(work: &mut Work<'_>) -> Outcome {
         work.printer.note(&format!("no sessions in {}", vault.place()));
         return Ok(Exit::Done);
     }
-    let now = vault.now();
+    let now = work.now();
     let rows: Vec<_> = rows
         .iter()
         .map(|row| {

@@ -2,11 +2,9 @@
 
 use serde_json::{Map, Value, json};
 use sessile::record::Record;
-use sessile::renew::Kept;
 use sessile::{Authorization, ShownUrl};
 use sessile_jar::Timestamp;
 
-use super::failure::{self, Purpose};
 use super::show;
 use super::work::{self, Work};
 use crate::args::StatusArgs;
@@ -17,8 +15,7 @@ use crate::printer::{Printer, plain};
 pub(super) async fn run(args: StatusArgs, work: &mut Work<'_>) -> Outcome {
     let name = work::name(&args.name)?;
     let vault = work.vault().await?;
-    let kept = work::look_at(&vault, &name).await;
-    let kept: Kept = kept.map_err(|error| failure::of_kept(error, Purpose::Manage))?;
+    let kept = work::look_at(&vault, &name).await?;
     let (record, now) = (kept.record(), work.now());
     let status = Status {
         name: name.as_str(),

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use sessile::Secret;
-use sessile::renew::{AskPassword, Kept, KeptOptions};
+use sessile::clock::{Clock as _, SystemClock};
+use sessile::renew::{AskPassword, Kept, KeptOptions, Mode};
 use sessile::store::{KeySource, Name, StoreError, StoreOptions, StoreUrl, Vault};
+use sessile_jar::Timestamp;
 
-use super::failure;
+use super::failure::{self, Purpose};
 use crate::args::Global;
 use crate::exit::Outcome;
 use crate::key_file::KeyFile;
@@ -39,6 +41,11 @@ impl<'a> Work<'a> {
         self.printer.style().json
     }
 
+    /// The time.
+    pub(super) fn now(&self) -> Timestamp {
+        SystemClock.now()
+    }
+
     /// Where store and key are.
     pub(super) fn settings(&self) -> Outcome<Settings> {
         Ok(Settings::resolve(self.global, self.environment)?)
@@ -60,9 +67,9 @@ pub(super) fn name(text: &str) -> Outcome<Name> {
 /// A stored session, as a command that neither logs in nor sends needs it.
 pub(super) async fn look_at(vault: &Vault, name: &Name) -> Outcome<Kept> {
     let mut options = KeptOptions::default();
-    options.mode = sessile::renew::Mode::ReadOnly;
+    options.mode = Mode::ReadOnly;
     let kept = Kept::open(vault, name, options).await;
-    Ok(kept.map_err(failure::of_kept)?)
+    Ok(kept.map_err(|error| failure::of_kept(error, Purpose::Manage))?)
 }
 
 /// Asks the person at the terminal; nobody is asked where nobody is.
