@@ -44,7 +44,6 @@ pub(crate) struct Failure {
     kind: &'static str,
     message: String,
     hint: Option<String>,
-    causes: Vec<String>,
 }
 
 impl Failure {
@@ -55,7 +54,6 @@ impl Failure {
             kind,
             message: message.into(),
             hint: None,
-            causes: Vec::new(),
         }
     }
 
@@ -70,19 +68,20 @@ impl Failure {
         self
     }
 
-    /// The same failure, with the chain of what lies under `error`, each told once.
-    pub(crate) fn caused_by(mut self, error: &(dyn Error + 'static)) -> Self {
-        let mut next = Some(error);
+    /// A failure told by an error and the chain of what lies under it, each told once.
+    pub(crate) fn of(exit: Exit, kind: &'static str, error: &dyn Error) -> Self {
+        let mut message = error.to_string();
+        let mut next = error.source();
         while let Some(cause) = next {
             let text = cause.to_string();
             // Many errors repeat the text of their source at their own end.
-            let told = self.message.contains(&text);
-            if !told && !self.causes.iter().any(|earlier| earlier.contains(&text)) {
-                self.causes.push(text);
+            if !message.contains(&text) {
+                message.push_str(": ");
+                message.push_str(&text);
             }
             next = cause.source();
         }
-        self
+        Self::new(exit, kind, message)
     }
 
     /// The code to end with.
@@ -95,24 +94,16 @@ impl Failure {
         self.kind
     }
 
-    /// What went wrong and where, without its causes.
-    pub(crate) fn message(&self) -> &str {
-        &self.message
-    }
-
     /// What to do about it.
     pub(crate) fn advice(&self) -> Option<&str> {
         self.hint.as_deref()
     }
 }
 
-/// The message with its causes, as one line.
+/// What went wrong and where.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
-        self.causes
-            .iter()
-            .try_for_each(|cause| write!(f, ": {cause}"))
+        f.write_str(&self.message)
     }
 }
 
@@ -154,13 +145,29 @@ mod tests {
         }
     }
 
+    #[derive(Debug)]
+    struct Outer(&'static str, io::Error);
+
+    impl fmt::Display for Outer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl Error for Outer {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&self.1)
+        }
+    }
+
     #[test]
     fn a_cause_is_told_once() {
-        let cause = io::Error::other("disk on fire");
-        let plain = Failure::new(Exit::Failed, "io", "cannot write `a.txt`").caused_by(&cause);
-        assert_eq!(plain.to_string(), "cannot write `a.txt`: disk on fire");
-
-        let told = Failure::new(Exit::Failed, "io", "cannot write: disk on fire").caused_by(&cause);
-        assert_eq!(told.to_string(), "cannot write: disk on fire");
+        for (own, told) in [
+            ("cannot write `a`", "cannot write `a`: disk on fire"),
+            ("cannot write: disk on fire", "cannot write: disk on fire"),
+        ] {
+            let error = Outer(own, io::Error::other("disk on fire"));
+            assert_eq!(Failure::of(Exit::Failed, "io", &error).to_string(), told);
+        }
     }
 }

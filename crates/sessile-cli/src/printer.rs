@@ -58,17 +58,17 @@ impl Printer {
 
     /// Bytes of a body, to standard output as they are.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Outcome<()> {
-        self.out.write_all(bytes).map_err(stop)
+        self.out.write_all(bytes).map_err(|error| stop(&error))
     }
 
     /// A line of a result, to standard output.
     pub(crate) fn line(&mut self, text: &str) -> Outcome<()> {
-        writeln!(self.out, "{text}").map_err(stop)
+        writeln!(self.out, "{text}").map_err(|error| stop(&error))
     }
 
     /// The JSON document that is the whole result, to standard output.
     pub(crate) fn document(&mut self, document: &Value) -> Outcome<()> {
-        writeln!(self.out, "{document:#}").map_err(stop)
+        writeln!(self.out, "{document:#}").map_err(|error| stop(&error))
     }
 
     /// Rows under a heading, in columns, to standard output.
@@ -114,7 +114,7 @@ impl Printer {
 
     /// Everything written so far reaches its stream.
     pub(crate) fn flush(&mut self) -> Outcome<()> {
-        self.out.flush().map_err(stop)
+        self.out.flush().map_err(|error| stop(&error))
     }
 
     fn paint(&self, colour: &str, text: &str) -> String {
@@ -131,7 +131,7 @@ const CYAN: &str = "\u{1b}[1;36m";
 const RESET: &str = "\u{1b}[0m";
 
 /// A reader that closed the pipe has had what it wanted (`sessile list | head -1`).
-fn stop(error: io::Error) -> Stop {
+fn stop(error: &io::Error) -> Stop {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Stop::ReaderGone,
         _ => Failure::new(

@@ -12,7 +12,9 @@ use crate::args::Global;
 use crate::exit::Failure;
 
 /// The variables of a process.
-pub(crate) struct Environment(Box<dyn Fn(&str) -> Option<OsString>>);
+pub(crate) struct Environment(Box<Lookup>);
+
+type Lookup = dyn Fn(&str) -> Option<OsString>;
 
 impl Environment {
     /// Those of this process.
@@ -37,7 +39,9 @@ impl Environment {
 
     /// Where files go that nobody keeps.
     pub(crate) fn temporary_folder(&self) -> PathBuf {
-        self.value("TMPDIR").or_else(|| self.value("TEMP")).map_or_else(|| "/tmp".into(), PathBuf::from)
+        self.value("TMPDIR")
+            .or_else(|| self.value("TEMP"))
+            .map_or_else(|| "/tmp".into(), PathBuf::from)
     }
 
     /// Whether colours are unwanted (no-color.org), or not understood.

@@ -38,7 +38,9 @@ impl TargetFile {
                 let target = resolved(&self.path);
                 let moved = keep_mode(&target, beside.as_file())
                     .and_then(|()| beside.persist(&target).map_err(|refused| refused.error));
-                moved.map(drop).map_err(|error| Self::failure(&self.path, &error))
+                moved
+                    .map(drop)
+                    .map_err(|error| Self::failure(&self.path, &error))
             }
         }
     }
@@ -71,7 +73,9 @@ fn open(path: &Path) -> io::Result<Kind> {
         }
         _ => {
             let target = resolved(path);
-            let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let folder = target
+                .parent()
+                .filter(|folder| !folder.as_os_str().is_empty());
             let folder = folder.unwrap_or(Path::new("."));
             let mut builder = tempfile::Builder::new();
             let builder = builder.prefix(".sessile-").suffix(".part");
@@ -144,7 +148,9 @@ mod tests {
 
     #[test]
     fn a_place_that_isn_t_there_is_named() {
-        let failure = TargetFile::create(Path::new("/nowhere/at/all")).err().unwrap();
+        let failure = TargetFile::create(Path::new("/nowhere/at/all"))
+            .err()
+            .unwrap();
         assert!(failure.to_string().contains("`/nowhere/at/all`"));
     }
 }

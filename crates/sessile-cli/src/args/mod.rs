@@ -124,8 +124,6 @@ pub(crate) enum KeyCommand {
     /// Other processes may go on reading and writing. The old key stays in the key
     /// file until the last session is sealed with the new one.
     Rotate,
-    /// Print the identifier of the key in use; it is no secret
-    ShowId,
 }
 
 const EXAMPLES: &str = "\

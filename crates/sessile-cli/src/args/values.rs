@@ -41,7 +41,8 @@ fn with_unit(text: &str) -> Option<Duration> {
 
 /// The name of a profile.
 pub(super) fn profile(name: &str) -> Result<Profile, String> {
-    name.parse().map_err(|unknown: sessile::Error| unknown.to_string())
+    name.parse()
+        .map_err(|unknown: sessile::Error| unknown.to_string())
 }
 
 /// The parser of an option that exists to say why it doesn't: its value, a secret,

@@ -16,7 +16,7 @@ pub(super) async fn run(args: CheckArgs, work: &mut Work<'_>) -> Outcome {
     let vault = work.vault().await?;
     let mut options = KeptOptions::default();
     options.ask = args.renew.then(work::ask).flatten();
-    let used = |error| failure::of_kept(error, Purpose::Use);
+    let used = |error| failure::of_kept(&error, Purpose::Use);
     let kept = Kept::open(&vault, &name, options).await.map_err(used)?;
     let renewed = match args.renew {
         true => kept.renew().await.map_err(used)?.is_some(),
@@ -73,14 +73,20 @@ fn tell(args: &CheckArgs, kept: &Kept, report: &CheckReport, renewed: bool, work
     let (name, record) = (kept.name(), kept.record());
     if renewed {
         let generation = record.state.generation();
-        work.printer.note(&format!("session {name}: logged in again (generation {generation})"));
+        work.printer.note(&format!(
+            "session {name}: logged in again (generation {generation})"
+        ));
     }
-    work.printer.note(&format!("session {name}: {}", plain(&report.verdict.to_string())));
+    work.printer.note(&format!(
+        "session {name}: {}",
+        plain(&report.verdict.to_string())
+    ));
     if !args.explain {
         return;
     }
     work.printer.note(&format!("  looked at   {}", report.page));
-    work.printer.note(&format!("  and found   {}", plain(&report.why)));
+    work.printer
+        .note(&format!("  and found   {}", plain(&report.why)));
     let rests_on = match record.check {
         Some(check) => plain(&check.learned.to_string()),
         None => "nothing was learned at a login; status and redirects have to do".to_owned(),

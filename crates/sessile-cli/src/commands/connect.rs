@@ -34,7 +34,10 @@ pub(super) fn builder(connection: Connection<'_>) -> Result<SessionBuilder, Fail
 
 fn certificates(file: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(file).map_err(|error| {
-        let message = format!("cannot read the certificates in `{}`: {error}", file.display());
+        let message = format!(
+            "cannot read the certificates in `{}`: {error}",
+            file.display()
+        );
         Failure::new(Exit::Failed, "input", message)
     })
 }

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use serde_json::{Value, json};
 use sessile::renew;
 use sessile::store::{Name, Vault};
-use sessile_jar::{Context, Cookie, Target, Timestamp};
+use sessile_jar::{Context, Cookie, Omission, Sending, Target, Timestamp};
 
 use super::failure::{self, Purpose};
 use super::show;
@@ -39,13 +39,19 @@ impl Shelf {
         let state = kept.session().state();
         let cookies = state.jar().iter();
         if work.json() {
-            let cookies: Vec<_> = cookies.map(|cookie| show::cookie_document(cookie, show)).collect();
+            let cookies: Vec<_> = cookies
+                .map(|cookie| show::cookie_document(cookie, show))
+                .collect();
             work.printer.document(&json!({ "cookies": cookies }))?;
             return Ok(Exit::Done);
         }
-        let rows: Vec<_> = cookies.map(|cookie| show::cookie_row(cookie, show)).collect();
+        let rows: Vec<_> = cookies
+            .map(|cookie| show::cookie_row(cookie, show))
+            .collect();
         match rows.is_empty() {
-            true => work.printer.note(&format!("session {} has no cookies", self.name)),
+            true => work
+                .printer
+                .note(&format!("session {} has no cookies", self.name)),
             false => work.printer.table(show::COOKIE_COLUMNS, &rows)?,
         }
         Ok(Exit::Done)
@@ -61,7 +67,9 @@ impl Shelf {
         };
         let cookie = found.ok_or_else(|| self.unknown(name))?;
         match work.json() {
-            true => work.printer.document(&show::cookie_document(cookie, true))?,
+            true => work
+                .printer
+                .document(&show::cookie_document(cookie, true))?,
             false => {
                 work.printer.bytes(cookie.value())?;
                 work.printer.line("")?;
@@ -91,8 +99,10 @@ impl Shelf {
 
     fn unknown(&self, name: &str) -> Failure {
         let message = format!("session {} has no cookie `{name}`", self.name);
-        Failure::new(Exit::Failed, "unknownCookie", message)
-            .hint(format!("`sessile cookies {} list` shows those it has", self.name))
+        Failure::new(Exit::Failed, "unknownCookie", message).hint(format!(
+            "`sessile cookies {} list` shows those it has",
+            self.name
+        ))
     }
 
     async fn set(&self, args: SetCookie, work: &mut Work<'_>) -> Outcome {
@@ -100,7 +110,7 @@ impl Shelf {
         target(&args.url)?;
         let url = args.url;
         let stored = self
-            .edit(move |jar, now| {
+            .edit(work.now(), move |jar, now| {
                 let target = Target::parse(&url).ok()?;
                 Some(jar.store(line.as_bytes(), &target, &Context::default(), now))
             })
@@ -113,7 +123,8 @@ impl Shelf {
             }
             None => return Err(Failure::usage("--url is not a web address").into()),
         }
-        work.printer.note(&format!("session {}: cookie set", self.name));
+        work.printer
+            .note(&format!("session {}: cookie set", self.name));
         Ok(Exit::Done)
     }
 
@@ -121,10 +132,12 @@ impl Shelf {
         url.as_deref().map(target).transpose()?;
         let name = cookie.clone();
         let removed = self
-            .edit(move |jar, now| match &url {
+            .edit(work.now(), move |jar, now| match &url {
                 None => jar.remove(&cookie, now),
                 Some(url) => {
-                    let Ok(target) = Target::parse(url) else { return 0 };
+                    let Ok(target) = Target::parse(url) else {
+                        return 0;
+                    };
                     remove_sent(jar, &cookie, &target, now)
                 }
             })
@@ -132,7 +145,8 @@ impl Shelf {
         match removed {
             0 => Err(self.unknown(&name).into()),
             count => {
-                work.printer.note(&format!("session {}: removed {count}", self.name));
+                work.printer
+                    .note(&format!("session {}: removed {count}", self.name));
                 Ok(Exit::Done)
             }
         }
@@ -140,47 +154,59 @@ impl Shelf {
 
     async fn edit<T: Send + 'static>(
         &self,
+        now: Timestamp,
         change: impl FnOnce(&mut sessile_jar::Jar, Timestamp) -> T + Send + 'static,
     ) -> Outcome<T> {
-        let changed = renew::edit(&self.vault, &self.name, move |record, now| {
+        let changed = renew::edit(&self.vault, &self.name, move |record| {
             change(record.state.jar_mut(), now)
         });
-        Ok(changed.await.map_err(|error| failure::of_kept(error, Purpose::Manage))?)
+        Ok(changed
+            .await
+            .map_err(|error| failure::of_kept(&error, Purpose::Manage))?)
     }
 
     async fn explain(&self, args: &ExplainCookies, work: &mut Work<'_>) -> Outcome {
         let kept = work::look_at(&self.vault, &self.name).await?;
         let (state, now) = (kept.session().state(), work.now());
         let target = target(&args.url)?;
-        let context = Context::default();
-        let verdicts: Vec<_> = state.jar().explain(&target, &context, now).collect();
+        let sendings = state.jar().explain(&target, &Context::default(), now);
         if work.json() {
-            let cookies: Vec<Value> = verdicts
-                .iter()
-                .map(|(cookie, omission)| {
-                    let mut document = show::cookie_document(*cookie, false);
-                    document["sent"] = json!(omission.is_none());
-                    document["why"] = json!(omission.map(|rule| rule.to_string()));
-                    document
-                })
-                .collect();
-            work.printer.document(&json!({ "url": args.url, "cookies": cookies }))?;
+            let cookies: Vec<Value> = sendings.iter().map(sending_document).collect();
+            work.printer
+                .document(&json!({ "url": args.url, "cookies": cookies }))?;
             return Ok(Exit::Done);
         }
-        let rows: Vec<_> = verdicts
-            .iter()
-            .map(|(cookie, omission)| {
-                let [name, _, domain, path, ..] = show::cookie_row(*cookie, false);
-                let (sent, why) = match omission {
-                    None => ("sent", String::new()),
-                    Some(rule) => ("not sent", rule.to_string()),
-                };
-                [name, domain, path, sent.to_owned(), why]
-            })
-            .collect();
-        work.printer.table(["NAME", "DOMAIN", "PATH", "SENT", "WHY"], &rows)?;
+        let rows: Vec<_> = sendings.iter().map(sending_row).collect();
+        match rows.is_empty() {
+            true => work
+                .printer
+                .note(&format!("session {} has no cookies", self.name)),
+            false => work
+                .printer
+                .table(["NAME", "DOMAIN", "PATH", "SENT", "WHY"], &rows)?,
+        }
         Ok(Exit::Done)
     }
+}
+
+fn sending_document(sending: &Sending<'_>) -> Value {
+    let mut document = show::cookie_document(sending.cookie, false);
+    document["sent"] = json!(sending.omission.is_none());
+    document["why"] = json!(sending.omission.map(|rule| rule.to_string()));
+    document["section"] = json!(sending.omission.map(Omission::section));
+    document
+}
+
+fn sending_row(sending: &Sending<'_>) -> [String; 5] {
+    let [name, _, domain, path, ..] = show::cookie_row(sending.cookie, false);
+    let (sent, why) = match sending.omission {
+        None => ("sent", String::new()),
+        Some(rule) => (
+            "not sent",
+            format!("{rule} (RFC 6265bis, {})", rule.section()),
+        ),
+    };
+    [name, domain, path, sent.to_owned(), why]
 }
 
 fn target(url: &str) -> Result<Target<'_>, Failure> {
@@ -188,7 +214,12 @@ fn target(url: &str) -> Result<Target<'_>, Failure> {
 }
 
 /// Removes those of a name that a request to the target carries.
-fn remove_sent(jar: &mut sessile_jar::Jar, name: &str, target: &Target<'_>, now: Timestamp) -> usize {
+fn remove_sent(
+    jar: &mut sessile_jar::Jar,
+    name: &str,
+    target: &Target<'_>,
+    now: Timestamp,
+) -> usize {
     let sent: Vec<_> = jar
         .select(target, &Context::default(), now)
         .filter(|cookie| cookie.name() == name.as_bytes())
@@ -204,17 +235,27 @@ fn remove_sent(jar: &mut sessile_jar::Jar, name: &str, target: &Target<'_>, now:
 fn set_cookie_line(args: &SetCookie) -> Result<String, Failure> {
     let (name, value) = name_and_value(args)?;
     if name.contains([';', '=']) || value.contains(';') {
-        return Err(Failure::usage("a cookie's name can't hold ; or =, its value can't hold ;"));
+        return Err(Failure::usage(
+            "a cookie's name can't hold ; or =, its value can't hold ;",
+        ));
     }
     if name.trim() != name || value.trim() != value {
-        return Err(Failure::usage("a cookie's name and value can't begin or end with a space"));
+        return Err(Failure::usage(
+            "a cookie's name and value can't begin or end with a space",
+        ));
     }
     let mut line = format!("{name}={value}");
-    let texts = [("Domain", &args.domain), ("Path", &args.path), ("Expires", &args.expires)];
+    let texts = [
+        ("Domain", &args.domain),
+        ("Path", &args.path),
+        ("Expires", &args.expires),
+    ];
     for (attribute, text) in texts {
         let Some(text) = text else { continue };
         if text.contains(';') {
-            return Err(Failure::usage(format!("{attribute} can't hold a semicolon")));
+            return Err(Failure::usage(format!(
+                "{attribute} can't hold a semicolon"
+            )));
         }
         line.push_str(&format!("; {attribute}={text}"));
     }
@@ -256,8 +297,14 @@ fn name_and_value(args: &SetCookie) -> Result<(String, String), Failure> {
 
 fn standard_input() -> Result<String, Failure> {
     let mut value = String::new();
-    std::io::stdin().read_to_string(&mut value).map_err(|error| {
-        Failure::new(Exit::Failed, "input", format!("cannot read standard input: {error}"))
-    })?;
+    std::io::stdin()
+        .read_to_string(&mut value)
+        .map_err(|error| {
+            Failure::new(
+                Exit::Failed,
+                "input",
+                format!("cannot read standard input: {error}"),
+            )
+        })?;
     Ok(value.trim_end_matches(['\r', '\n']).to_owned())
 }

@@ -23,7 +23,9 @@ const CROWD: usize = 10;
 
 /// Plays the demo; ends with a failure where anything is not as it should be.
 pub(super) async fn run(args: DemoArgs, work: &mut Work<'_>) -> Outcome {
-    let site = Site::start(Options::default()).await.map_err(|error| broken(&error))?;
+    let site = Site::start(Options::default())
+        .await
+        .map_err(|error| broken(&error))?;
     let mut stage = Stage::new(site, work)?;
     stage.log_in().await?;
     stage.use_it().await?;
@@ -60,8 +62,19 @@ impl<'a> Stage<'a> {
 
     async fn log_in(&mut self) -> Outcome<()> {
         let members = self.members();
-        self.say(&format!("A practice website runs at {}. {ADA} logs in:", self.site.url()))?;
-        let line = ["login", "demo", &members, "--username", ADA, "--password-stdin", "--remember"];
+        self.say(&format!(
+            "A practice website runs at {}. {ADA} logs in:",
+            self.site.url()
+        ))?;
+        let line = [
+            "login",
+            "demo",
+            &members,
+            "--username",
+            ADA,
+            "--password-stdin",
+            "--remember",
+        ];
         let done = self.act(&line, ADA_PASSWORD).await?;
         self.expect(done.status.success(), "the login works")
     }
@@ -76,16 +89,26 @@ impl<'a> Stage<'a> {
     async fn renew(&mut self) -> Outcome<()> {
         let members = self.members();
         let killed = self.site.kill_sessions();
-        self.say(&format!("The website forgets {killed} session, as a restart would. The same request:"))?;
+        self.say(&format!(
+            "The website forgets {killed} session, as a restart would. The same request:"
+        ))?;
         let done = self.act(&["get", "-s", "demo", &members], "").await?;
-        self.expect(is_members_page(&done), "it gets the members' page, not the login form")?;
-        self.expect(self.site.logins() == 2, "the website has seen a second login")
+        self.expect(
+            is_members_page(&done),
+            "it gets the members' page, not the login form",
+        )?;
+        self.expect(
+            self.site.logins() == 2,
+            "the website has seen a second login",
+        )
     }
 
     async fn renew_once(&mut self) -> Outcome<()> {
         let members = self.members();
         self.site.kill_sessions();
-        self.say(&format!("It forgets again, and {CROWD} processes notice at once:"))?;
+        self.say(&format!(
+            "It forgets again, and {CROWD} processes notice at once:"
+        ))?;
         self.show(&["get", "-s", "demo", &members])?;
         let line = ["get", "-s", "demo", &members];
         let crowd = (0..CROWD).map(|_| self.command(&line).output());
@@ -94,7 +117,10 @@ impl<'a> Stage<'a> {
             served += usize::from(is_members_page(&done.map_err(|error| broken(&error))?));
         }
         let logins = self.site.logins() - 2;
-        self.expect(served == CROWD, &format!("{served} of {CROWD} get the members' page"))?;
+        self.expect(
+            served == CROWD,
+            &format!("{served} of {CROWD} get the members' page"),
+        )?;
         self.expect(logins == 1, &format!("the website has seen {logins} login"))
     }
 
@@ -118,7 +144,10 @@ impl<'a> Stage<'a> {
         let (url, token) = (self.site.url(), self.site.admin_token().to_owned());
         self.say("Try it; Ctrl-C ends the website and removes the session:")?;
         let lines = [
-            format!("export SESSILE_STORE=sqlite:{}", self.path("store.db").display()),
+            format!(
+                "export SESSILE_STORE=sqlite:{}",
+                self.path("store.db").display()
+            ),
             format!("export SESSILE_KEY_FILE={}", self.path("key").display()),
             format!("sessile get -s demo {}", self.members()),
             "sessile check demo --explain".to_owned(),
@@ -128,7 +157,9 @@ impl<'a> Stage<'a> {
         for line in lines {
             self.printer.note(&format!("  {line}"));
         }
-        tokio::signal::ctrl_c().await.map_err(|error| broken(&error))?;
+        tokio::signal::ctrl_c()
+            .await
+            .map_err(|error| broken(&error))?;
         Ok(())
     }
 
@@ -145,7 +176,10 @@ impl<'a> Stage<'a> {
         let mut command = Command::new(&self.program);
         command
             .args(words)
-            .env("SESSILE_STORE", format!("sqlite:{}", self.path("store.db").display()))
+            .env(
+                "SESSILE_STORE",
+                format!("sqlite:{}", self.path("store.db").display()),
+            )
             .env("SESSILE_KEY_FILE", self.path("key"))
             .env_remove("SESSILE_KEY")
             .env_remove("SESSILE_PASSPHRASE")
@@ -168,7 +202,10 @@ impl<'a> Stage<'a> {
             // A command that doesn't read its input may be gone already.
             _ = stdin.write_all(input.as_bytes()).await;
         }
-        let done = child.wait_with_output().await.map_err(|error| broken(&error))?;
+        let done = child
+            .wait_with_output()
+            .await
+            .map_err(|error| broken(&error))?;
         for line in String::from_utf8_lossy(&done.stderr).lines() {
             self.printer.note(&format!("    {line}"));
         }
@@ -176,7 +213,8 @@ impl<'a> Stage<'a> {
     }
 
     fn show(&mut self, words: &[&str]) -> Outcome<()> {
-        self.printer.note(&format!("  $ sessile {}", words.join(" ")));
+        self.printer
+            .note(&format!("  $ sessile {}", words.join(" ")));
         Ok(())
     }
 

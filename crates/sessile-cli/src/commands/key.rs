@@ -3,7 +3,6 @@
 use serde_json::json;
 
 use super::work::{self, Work};
-use super::failure;
 use crate::args::KeyCommand;
 use crate::exit::{Exit, Outcome};
 use crate::key_file::KeyFile;
@@ -12,18 +11,7 @@ use crate::settings::Key;
 pub(super) async fn run(command: KeyCommand, work: &mut Work<'_>) -> Outcome {
     match command {
         KeyCommand::Rotate => rotate(work).await,
-        KeyCommand::ShowId => show_id(work).await,
     }
-}
-
-async fn show_id(work: &mut Work<'_>) -> Outcome {
-    let vault = work.vault().await?;
-    let id = vault.key_id().to_string();
-    match work.json() {
-        true => work.printer.document(&json!({ "keyId": id }))?,
-        false => work.printer.line(&id)?,
-    }
-    Ok(Exit::Done)
 }
 
 async fn rotate(work: &mut Work<'_>) -> Outcome {
@@ -35,24 +23,27 @@ async fn rotate(work: &mut Work<'_>) -> Outcome {
     };
     let source = match &file {
         Some(file) => file.next_source(),
-        None => work::source(&key).map_err(failure::of_store)?,
+        None => work::source(&key)?,
     };
-    let done = vault.rotate_key(&source, |_| ()).await.map_err(failure::of_store)?;
+    let done = vault.rotate_key(&source, |_| ()).await?;
     match &file {
-        Some(file) => file.replace().map_err(failure::of_store)?,
+        Some(file) => file.replace()?,
         None => work.printer.note(
             "the store has a fresh key; the one from the environment still opens it, and stays as it is",
         ),
     }
     if done.unreadable > 0 {
         let count = done.unreadable;
-        work.printer.warn(&format!("{count} damaged sessions could not be sealed again"));
+        work.printer.warn(&format!(
+            "{count} damaged sessions could not be sealed again"
+        ));
     }
     let sealed = done.done - done.unreadable;
-    let id = vault.key_id().to_string();
-    work.printer.note(&format!("sealed {sealed} sessions with key {id}"));
+    work.printer
+        .note(&format!("sealed {sealed} sessions with a fresh key"));
     if work.json() {
-        work.printer.document(&json!({ "keyId": id, "sealed": sealed, "unreadable": done.unreadable }))?;
+        work.printer
+            .document(&json!({ "sealed": sealed, "unreadable": done.unreadable }))?;
     }
     Ok(Exit::Done)
 }

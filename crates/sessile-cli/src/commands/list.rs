@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
+use super::show;
 use super::work::Work;
-use super::{failure, show};
 use crate::exit::{Exit, Outcome};
 
 /// Lists the sessions by name.
 pub(super) async fn run(work: &mut Work<'_>) -> Outcome {
     let vault = work.vault().await?;
-    let rows = vault.list().await.map_err(failure::of_store)?;
+    let rows = vault.list().await?;
     if work.json() {
         let sessions: Vec<Value> = rows
             .iter()
@@ -26,7 +26,8 @@ pub(super) async fn run(work: &mut Work<'_>) -> Outcome {
         return Ok(Exit::Done);
     }
     if rows.is_empty() {
-        work.printer.note(&format!("no sessions in {}", vault.place()));
+        work.printer
+            .note(&format!("no sessions in {}", vault.place()));
         return Ok(Exit::Done);
     }
     let now = work.now();
@@ -41,6 +42,7 @@ pub(super) async fn run(work: &mut Work<'_>) -> Outcome {
             ]
         })
         .collect();
-    work.printer.table(["NAME", "GENERATION", "MADE", "CHANGED"], &rows)?;
+    work.printer
+        .table(["NAME", "GENERATION", "MADE", "CHANGED"], &rows)?;
     Ok(Exit::Done)
 }

@@ -27,12 +27,14 @@ pub(super) async fn run(args: LoginArgs, work: &mut Work<'_>) -> Outcome {
     })?;
     let login = login(&args, work)?;
     let done = Kept::log_in(&vault, &name, login, options).await;
-    let (_, report) = done.map_err(|error| failure::of_kept(error, Purpose::Use))?;
+    let (_, report) = done.map_err(|error| failure::of_kept(&error, Purpose::Use))?;
     for step in &report.steps {
         work.printer.note(&plain(step));
     }
     let (generation, place) = (report.generation, vault.place());
-    work.printer.note(&format!("saved session {name} (generation {generation}) in {place}"));
+    work.printer.note(&format!(
+        "saved session {name} (generation {generation}) in {place}"
+    ));
     if work.json() {
         work.printer.document(&document(&args, &report, place))?;
     }
@@ -45,7 +47,11 @@ fn login(args: &LoginArgs, work: &Work<'_>) -> Result<Login, Failure> {
     let check = check.map_err(|why| Failure::usage(format!("--check is not a URL: {why}")))?;
     let what = format!("password of {}", plain(&args.username));
     let password = password::read(&origin(&args.password), &what, work.environment)?;
-    let mut login = Login::new(url, args.username.clone(), Secret::from(password.to_string()));
+    let mut login = Login::new(
+        url,
+        args.username.clone(),
+        Secret::from(password.to_string()),
+    );
     login.remember = args.remember;
     login.check = check;
     login.profile = args.profile.unwrap_or_default();
@@ -65,7 +71,12 @@ fn url(text: &str, what: &str) -> Result<Url, Failure> {
 }
 
 fn origin(from: &PasswordFrom) -> Origin {
-    let PasswordFrom { password_stdin, password_env, password_command, .. } = from;
+    let PasswordFrom {
+        password_stdin,
+        password_env,
+        password_command,
+        ..
+    } = from;
     match (password_stdin, password_env, password_command) {
         (true, _, _) => Origin::StandardInput,
         (false, Some(variable), _) => Origin::Environment(variable.clone()),

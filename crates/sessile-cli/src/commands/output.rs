@@ -9,7 +9,6 @@ use serde_json::{Map, Value, json};
 use sessile::renew::{Renewal, Renewer};
 use sessile::{Reply, ShownUrl, Verdict};
 
-use super::failure;
 use super::work::Work;
 use crate::args::RequestArgs;
 use crate::exit::{Exit, Failure, Outcome};
@@ -68,11 +67,15 @@ fn verdict_exit(reply: &Reply, delivery: &Delivery, work: &mut Work<'_>) -> Exit
     let bad = status.is_client_error() || status.is_server_error();
     if let Verdict::Challenged(_) = reply.verdict() {
         let url = ShownUrl(reply.url());
-        work.printer.warn(&format!("{url}: {}; a person has to pass it", reply.verdict()));
+        work.printer.warn(&format!(
+            "{url}: {}; a person has to pass it",
+            reply.verdict()
+        ));
         return Exit::PersonNeeded;
     }
     if bad {
-        work.printer.warn(&format!("{} answered {status}", ShownUrl(reply.url())));
+        work.printer
+            .warn(&format!("{} answered {status}", ShownUrl(reply.url())));
     }
     match bad && delivery.fail {
         true => Exit::Failed,
@@ -97,7 +100,7 @@ fn head(reply: &Reply, delivery: &Delivery, printer: &mut Printer) -> Outcome<()
 
 async fn stream(mut reply: Reply, printer: &mut Printer) -> Outcome<()> {
     let mut is_first = true;
-    while let Some(piece) = reply.chunk().await.map_err(|error| failure::of_request(&error))? {
+    while let Some(piece) = reply.chunk().await? {
         if is_first && printer.style().out_is_terminal && piece.contains(&0) {
             return Err(binary().into());
         }
@@ -108,24 +111,25 @@ async fn stream(mut reply: Reply, printer: &mut Printer) -> Outcome<()> {
 }
 
 fn binary() -> Failure {
-    Failure::new(Exit::Failed, "binaryBody", "the body is binary, and a terminal can't show it")
-        .hint("write it to a file with -o FILE, or pipe it to a program")
+    Failure::new(
+        Exit::Failed,
+        "binaryBody",
+        "the body is binary, and a terminal can't show it",
+    )
+    .hint("write it to a file with -o FILE, or pipe it to a program")
 }
 
 /// The body goes to its file whole or not at all.
 async fn save(mut reply: Reply, path: &Path) -> Outcome<()> {
     let mut file = TargetFile::create(path)?;
-    while let Some(piece) = reply.chunk().await.map_err(|error| failure::of_request(&error))? {
-        file.write_all(&piece).map_err(|error| TargetFile::failure(path, &error))?;
+    while let Some(piece) = reply.chunk().await? {
+        file.write_all(&piece)
+            .map_err(|error| TargetFile::failure(path, &error))?;
     }
     Ok(file.finish()?)
 }
 
-async fn document(
-    reply: Reply,
-    renewal: Option<&Renewal>,
-    file: Option<&Path>,
-) -> Outcome<Value> {
+async fn document(reply: Reply, renewal: Option<&Renewal>, file: Option<&Path>) -> Outcome<Value> {
     let mut document = json!({
         "status": reply.status().as_u16(),
         "reason": reply.status().canonical_reason(),
@@ -146,7 +150,7 @@ async fn document(
         document["output"] = json!(path.display().to_string());
         return Ok(document);
     }
-    let bytes = reply.bytes().await.map_err(|error| failure::of_request(&error))?;
+    let bytes = reply.bytes().await?;
     match std::str::from_utf8(&bytes) {
         Ok(text) => document["body"] = json!(text),
         Err(_) => document["bodyBase64"] = json!(Base64::encode_string(&bytes)),
@@ -159,7 +163,9 @@ fn headers(headers: &HeaderMap) -> Value {
     let mut document = Map::new();
     for name in headers.keys() {
         let values = headers.get_all(name).iter();
-        let values: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+        let values: Vec<_> = values
+            .map(|value| String::from_utf8_lossy(value.as_bytes()))
+            .collect();
         document.insert(name.to_string(), json!(values));
     }
     Value::Object(document)

@@ -26,10 +26,10 @@ pub(super) async fn run(method: Method, args: RequestArgs, work: &mut Work<'_>) 
     let Some(name) = &args.session else {
         let session = alone(&args, authorization)?;
         let reply = session.send(request).await;
-        let reply = reply.map_err(|error| failure::of_request(&error))?;
+        let reply = reply?;
         return output::deliver(reply, None, &delivery, work).await;
     };
-    let used = |error| failure::of_kept(error, Purpose::Use);
+    let used = |error| failure::of_kept(&error, Purpose::Use);
     let kept = open(name, &args, authorization, work).await?;
     let answer = kept.send(request).await;
     // What the exchange changed is kept, whatever became of it.
@@ -48,7 +48,9 @@ fn address(args: &RequestArgs) -> Outcome<String> {
     };
     let bad = |what: &str, why| Failure::usage(format!("{what} is not a URL: {why}"));
     let base = Url::parse(base).map_err(|why| bad("--base-url", why))?;
-    let url = base.join(&args.url).map_err(|why| bad("the address", why))?;
+    let url = base
+        .join(&args.url)
+        .map_err(|why| bad("the address", why))?;
     Ok(url.into())
 }
 
@@ -108,21 +110,22 @@ fn connection(args: &RequestArgs) -> Connection<'_> {
 
 /// A session in memory, for one request.
 fn alone(args: &RequestArgs, authorization: Option<Authorization>) -> Outcome<Session> {
-    let failed = |error| failure::of_request(&error);
     let mut builder = connect::builder(connection(args))?.profile(args.profile.unwrap_or_default());
     if let Some(origin) = origin(&address(args)?) {
-        builder = builder.base_url(&origin).map_err(failed)?;
+        builder = builder.base_url(&origin)?;
     }
     if let Some(authorization) = authorization {
         builder = builder.authorization(authorization);
     }
-    Ok(builder.build().map_err(failed)?)
+    Ok(builder.build()?)
 }
 
 /// The site of an absolute address: where an authorization may go.
 fn origin(address: &str) -> Option<String> {
     let origin = Url::parse(address).ok()?.origin();
-    origin.is_tuple().then(|| format!("{}/", origin.ascii_serialization()))
+    origin
+        .is_tuple()
+        .then(|| format!("{}/", origin.ascii_serialization()))
 }
 
 /// The stored session; made where that is asked for.
@@ -141,12 +144,14 @@ async fn open(
         }
         opened => {
             if args.profile.is_some() && opened.is_ok() {
-                work.printer.warn(&format!("session `{name}` keeps the profile it was made with"));
+                work.printer.warn(&format!(
+                    "session `{name}` keeps the profile it was made with"
+                ));
             }
             opened
         }
     };
-    let kept = kept.map_err(|error| failure::of_kept(error, Purpose::Use))?;
+    let kept = kept.map_err(|error| failure::of_kept(&error, Purpose::Use))?;
     if let Some(authorization) = authorization {
         authorize(kept.session(), authorization)?;
     }
@@ -168,8 +173,7 @@ fn authorize(session: &Session, authorization: Authorization) -> Result<(), Fail
     let changed = Session::builder()
         .state(session.state())
         .authorization(authorization)
-        .build()
-        .map_err(|error| failure::of_request(&error))?
+        .build()?
         .state();
     session.update(|state, _| *state = changed);
     Ok(())
@@ -199,9 +203,15 @@ fn authorization(
     let secret = password::read(&origin, &what, work.environment)?;
     let secret = Secret::from(secret.to_string());
     Ok(Some(match kind {
-        AuthType::Basic => Authorization::Basic { user, password: secret },
+        AuthType::Basic => Authorization::Basic {
+            user,
+            password: secret,
+        },
         AuthType::Bearer => Authorization::Bearer(secret),
-        AuthType::Digest => Authorization::Digest { user, password: secret },
+        AuthType::Digest => Authorization::Digest {
+            user,
+            password: secret,
+        },
     }))
 }
 

@@ -117,7 +117,7 @@ fn same_site(rule: SameSite) -> &'static str {
         SameSite::Lax => "Lax",
         SameSite::None => "None",
         SameSite::Strict => "Strict",
-        _ => "default",
+        SameSite::Default => "default",
     }
 }
 
@@ -142,7 +142,10 @@ mod tests {
 
     #[test]
     fn times_are_utc_and_never_fail() {
-        assert_eq!(time(Timestamp::from_millis(1_795_262_400_999)), "2026-11-21T12:00:00Z");
+        assert_eq!(
+            time(Timestamp::from_millis(1_795_262_400_999)),
+            "2026-11-21T12:00:00Z"
+        );
         assert_eq!(time(Timestamp::LATEST), "9999-12-30T22:00:00Z");
         assert_eq!(time(Timestamp::EARLIEST), "-009999-01-02T01:59:59Z");
     }

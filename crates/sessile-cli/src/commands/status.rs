@@ -57,7 +57,10 @@ impl Status<'_> {
             printer.line(&format!("{label:<14}{}", plain(&value)))?;
         }
         let jar = self.record.state.jar();
-        let rows: Vec<_> = jar.iter().map(|cookie| show::cookie_row(cookie, self.show)).collect();
+        let rows: Vec<_> = jar
+            .iter()
+            .map(|cookie| show::cookie_row(cookie, self.show))
+            .collect();
         if rows.is_empty() {
             return Ok(());
         }
@@ -74,8 +77,16 @@ impl Status<'_> {
             ("id", self.record.id.clone()),
             ("store", self.place.to_owned()),
             ("user", login.map_or_else(none, |login| login.user.clone())),
-            ("login page", login.map_or_else(none, |login| ShownUrl(&login.url).to_string())),
-            ("base URL", state.base_url().map_or_else(none, |url| ShownUrl(url).to_string())),
+            (
+                "login page",
+                login.map_or_else(none, |login| ShownUrl(&login.url).to_string()),
+            ),
+            (
+                "base URL",
+                state
+                    .base_url()
+                    .map_or_else(none, |url| ShownUrl(url).to_string()),
+            ),
             ("profile", state.profile().to_string()),
             ("generation", state.generation().to_string()),
             ("requests", state.counts().requests.to_string()),
@@ -89,7 +100,10 @@ impl Status<'_> {
         let check = last.check.as_ref();
         let mut lines = vec![
             ("made", show::ago(self.record.created, self.now)),
-            ("last login", last.login.map_or_else(never, |at| show::ago(at, self.now))),
+            (
+                "last login",
+                last.login.map_or_else(never, |at| show::ago(at, self.now)),
+            ),
             (
                 "last check",
                 check.map_or_else(never, |(at, found)| {
@@ -102,7 +116,10 @@ impl Status<'_> {
             lines.push(("refused", format!("{at}: {}", refusal.message)));
         }
         if let Some((at, cookie)) = self.first_expiry() {
-            lines.push(("next expiry", format!("cookie {cookie} at {}", show::time(at))));
+            lines.push((
+                "next expiry",
+                format!("cookie {cookie} at {}", show::time(at)),
+            ));
         }
         lines
     }
@@ -110,7 +127,9 @@ impl Status<'_> {
     /// The cookie that ends first: a hint of when the login may.
     fn first_expiry(&self) -> Option<(Timestamp, String)> {
         let jar = self.record.state.jar();
-        let ends = jar.iter().filter_map(|cookie| Some((cookie.expires()?, cookie)));
+        let ends = jar
+            .iter()
+            .filter_map(|cookie| Some((cookie.expires()?, cookie)));
         let (at, cookie) = ends.min_by_key(|(at, _)| *at)?;
         Some((at, cookie.name_lossy().into_owned()))
     }
@@ -121,10 +140,16 @@ impl Status<'_> {
             None => "none".to_owned(),
             Some(authorization) => self.authorization(authorization),
         };
-        let mut lines = vec![("password", self.password()), ("authorization", authorization)];
+        let mut lines = vec![
+            ("password", self.password()),
+            ("authorization", authorization),
+        ];
         for (name, value) in state.headers() {
             let value = String::from_utf8_lossy(value.as_bytes());
-            lines.push(("header", format!("{name}: {}", show::secret(&value, self.show))));
+            lines.push((
+                "header",
+                format!("{name}: {}", show::secret(&value, self.show)),
+            ));
         }
         lines.push(("cookies", state.jar().len().to_string()));
         lines
@@ -143,7 +168,10 @@ impl Status<'_> {
         let kind = authorization.kind();
         match authorization {
             Authorization::Basic { user, password } | Authorization::Digest { user, password } => {
-                format!("{kind}, {user}: {}", show::secret(password.expose(), self.show))
+                format!(
+                    "{kind}, {user}: {}",
+                    show::secret(password.expose(), self.show)
+                )
             }
             Authorization::Bearer(secret) | Authorization::Header(secret) => {
                 format!("{kind}: {}", show::secret(secret.expose(), self.show))

@@ -54,14 +54,14 @@ impl<'a> Work<'a> {
     /// The store, opened; made where there is none.
     pub(super) async fn vault(&self) -> Outcome<Vault> {
         let settings = self.settings()?;
-        let url = StoreUrl::parse(&settings.store).map_err(failure::of_store)?;
-        open(&url, &settings.key).await.map_err(failure::of_store)
+        let url = StoreUrl::parse(&settings.store)?;
+        Ok(open(&url, &settings.key).await?)
     }
 }
 
 /// A name of a session.
 pub(super) fn name(text: &str) -> Outcome<Name> {
-    Ok(Name::parse(text).map_err(failure::of_store)?)
+    Ok(Name::parse(text)?)
 }
 
 /// A stored session, as a command that neither logs in nor sends needs it.
@@ -69,7 +69,7 @@ pub(super) async fn look_at(vault: &Vault, name: &Name) -> Outcome<Kept> {
     let mut options = KeptOptions::default();
     options.mode = Mode::ReadOnly;
     let kept = Kept::open(vault, name, options).await;
-    Ok(kept.map_err(|error| failure::of_kept(error, Purpose::Manage))?)
+    Ok(kept.map_err(|error| failure::of_kept(&error, Purpose::Manage))?)
 }
 
 /// Asks the person at the terminal; nobody is asked where nobody is.
@@ -78,7 +78,11 @@ pub(super) fn ask() -> Option<AskPassword> {
         return None;
     }
     Some(Arc::new(|login| {
-        let what = format!("password of {} at {}", login.user, sessile::ShownUrl(&login.url));
+        let what = format!(
+            "password of {} at {}",
+            login.user,
+            sessile::ShownUrl(&login.url)
+        );
         let answer = password::ask(&what).ok()?;
         Some(Secret::from(answer.to_string()))
     }))
