@@ -1,1 +1,5 @@
 #![forbid(unsafe_code)]
+//! Sessions that stay logged in.
+
+pub mod login;
+pub mod secret;

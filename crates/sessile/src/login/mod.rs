@@ -1,0 +1,14 @@
+//! Logging in: what a page asks for and what to answer.
+//!
+//! Everything here is pure: pages come in as text, requests go out as values.
+
+mod extract;
+pub mod fill;
+pub mod find;
+pub mod form;
+mod html;
+pub mod messages;
+pub mod page;
+mod token;
+pub mod tokens;
+mod words;
