@@ -145,7 +145,11 @@ async fn learn(
         let again = evidence(member, &url).await?;
         if let Some(learned) = learned.and_then(|learned| learned.confirm(&again)) {
             let shown = ShownUrl(&url).to_string();
-            flow.steps.push(format!("logged in as {}: at {shown} {learned}", login.user));
+            let shows = learned.member.first().map_or_else(
+                || format!("strangers get something else ({learned})"),
+                |mark| format!("{mark}, which strangers don't see"),
+            );
+            flow.steps.push(format!("logged in as {}: at {shown} {shows}", login.user));
             return Ok(Some(Check { url, learned }));
         }
     }
