@@ -11,4 +11,7 @@ pub mod messages;
 pub mod page;
 mod token;
 pub mod tokens;
-mod words;
+pub(crate) mod words;
+
+#[cfg(test)]
+mod tests;
