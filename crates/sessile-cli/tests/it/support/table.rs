@@ -1,0 +1,38 @@
+//! A table of cases that is gone through to its end, whatever fails on the way.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// The rows that failed so far; reports them all when it is done with.
+pub(crate) struct Table {
+    failed: Vec<String>,
+    rows: usize,
+}
+
+impl Table {
+    pub(crate) fn new() -> Self {
+        Self {
+            failed: Vec::new(),
+            rows: 0,
+        }
+    }
+
+    /// Carries out one row; a panic in it is its failure, printed as it happens.
+    pub(crate) fn row(&mut self, name: &str, check: impl FnOnce()) {
+        self.rows += 1;
+        if catch_unwind(AssertUnwindSafe(check)).is_err() {
+            self.failed.push(name.to_owned());
+        }
+    }
+
+    /// Fails if a row did.
+    #[track_caller]
+    pub(crate) fn done(self) {
+        assert!(
+            self.failed.is_empty(),
+            "{} of {} rows failed: {}",
+            self.failed.len(),
+            self.rows,
+            self.failed.join("; ")
+        );
+    }
+}
