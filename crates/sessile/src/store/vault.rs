@@ -1,0 +1,539 @@
+//! A store and the keys to what is in it.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::key::RootSource;
+use super::key_table::{KeyTable, Root};
+use super::seal::{Key, KeyRing, Slot, Unopened};
+use super::{
+    Acquired, Change, Current, Draft, Fence, HolderId, KeyRow, KeySource, Lease, LeaseKey, Name,
+    Next, Row, RowSummary, Source, Store, StoreError, StoreOptions, StoreUrl, Transfer,
+};
+use crate::clock::Timestamp;
+
+/// Stores records sealed. A clone is another handle on the same vault.
+#[derive(Clone, Debug)]
+pub struct Vault(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    store: Arc<dyn Store>,
+    keys: RwLock<Arc<Keys>>,
+}
+
+/// The keys as they were at some revision of the store's key table.
+#[derive(Debug)]
+pub(super) struct Keys {
+    pub(super) revision: u64,
+    pub(super) root: Root,
+    pub(super) ring: KeyRing,
+}
+
+/// A record, unsealed. The content is wiped from memory when dropped and does not show in `Debug`.
+#[derive(Clone, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Opened {
+    /// Grows with every write; never used twice in a store.
+    pub version: u64,
+    /// The writer's count of logins.
+    pub generation: u64,
+    /// When the name was first written.
+    pub created: Timestamp,
+    /// When it was last written.
+    pub updated: Timestamp,
+    /// The content.
+    pub plain: Zeroizing<Vec<u8>>,
+}
+
+/// What a change of a record decides.
+#[derive(Clone, Eq, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "there is no fourth")]
+pub enum NextPlain {
+    /// Leave it as it is.
+    Keep,
+    /// Remove it, if it is there.
+    Remove {
+        /// A lease without whose number the removal is refused.
+        fence: Option<Fence>,
+    },
+    /// Write it.
+    Write {
+        /// The count of logins.
+        generation: u64,
+        /// The content.
+        plain: Zeroizing<Vec<u8>>,
+        /// A lease without whose number the write is refused.
+        fence: Option<Fence>,
+    },
+}
+
+impl Vault {
+    /// Opens the store at `url` with a key, or makes both.
+    ///
+    /// A key that does not open the store fails with [`StoreError::WrongKey`] before anything is written. With a
+    /// passphrase it takes about a quarter of a second of computing.
+    pub async fn open(
+        url: &StoreUrl,
+        source: &KeySource,
+        options: &StoreOptions,
+    ) -> Result<Self, StoreError> {
+        Self::over(super::open(url, options)?, source).await
+    }
+
+    /// A vault over a store that is open already.
+    pub async fn over(store: Arc<dyn Store>, source: &KeySource) -> Result<Self, StoreError> {
+        let keys = match store.load_keys().await? {
+            Some(row) => unlock(&row, &RootSource::read(source, false)?, store.place())?,
+            None => make_keys(&*store, &RootSource::read(source, true)?).await?,
+        };
+        let keys = RwLock::new(Arc::new(keys));
+        Ok(Self(Arc::new(Inner { store, keys })))
+    }
+
+    /// A vault in memory with a random key, for tests and one-off runs.
+    pub async fn in_memory(options: &StoreOptions) -> Result<Self, StoreError> {
+        let key = Key::random()?;
+        let source = KeySource::Bytes((*key.bytes()).into());
+        Self::open(&StoreUrl::Memory, &source, options).await
+    }
+
+    /// The record of that name.
+    ///
+    /// Fails with [`StoreError::Tampered`] if it is not what was written under this name; others stay readable.
+    pub async fn load(&self, name: &Name) -> Result<Option<Opened>, StoreError> {
+        let Some(row) = self.store().load(name).await? else {
+            return Ok(None);
+        };
+        match open_row(&self.keys().ring, &row) {
+            Ok(opened) => Ok(Some(opened)),
+            Err(Unopened::Altered) => Err(tampered(name)),
+            Err(Unopened::UnknownKey) => {
+                // Another process has begun to change the keys.
+                let keys = self.reload_keys().await?;
+                let row = self.store().load(name).await?;
+                let opened = row.map(|row| open_row(&keys.ring, &row).map_err(|_| tampered(name)));
+                opened.transpose()
+            }
+        }
+    }
+
+    /// Reads a record, lets `change` decide, and writes, in one transaction; answers what is stored then.
+    ///
+    /// It is on disk when this returns. `change` may run on the store's thread, where everybody's writes pass, so it
+    /// must not wait for anything. If it fails or panics nothing is changed. Dropping the future does not take the
+    /// change back.
+    pub async fn update<E, F>(&self, name: &Name, change: F) -> Result<Option<Opened>, E>
+    where
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(Option<&Opened>) -> Result<NextPlain, E> + Send + 'static,
+    {
+        let change = Arc::new(Mutex::new(Some(change)));
+        // A second round is needed only when another process has changed the keys in between.
+        for _round in 0..3 {
+            let outcome = Arc::new(Mutex::new(None));
+            let sealed_change = sealing(self.keys(), name.clone(), &change, &outcome);
+            let stored = self.store().update(name, sealed_change).await?;
+            let outcome = outcome
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
+            match outcome {
+                Some(Decided::Failed(error)) => return Err(error),
+                Some(Decided::Done(opened)) => return Ok(stored.and(opened)),
+                Some(Decided::KeysMoved) | None => drop(self.reload_keys().await?),
+            }
+        }
+        Err(self.keys_keep_moving().into())
+    }
+
+    /// The rows in the order of their names, without opening them.
+    pub async fn list(&self) -> Result<Vec<RowSummary>, StoreError> {
+        let mut rows: Vec<RowSummary> = Vec::new();
+        loop {
+            let after = rows.last().map(|row| row.name.clone());
+            let page = self.store().list(after.as_ref(), PAGE).await?;
+            let is_last = page.len() < PAGE;
+            rows.extend(page);
+            if is_last {
+                return Ok(rows);
+            }
+        }
+    }
+
+    /// Gives a record another name, which must be free.
+    pub async fn rename(&self, from: &Name, to: &Name) -> Result<RowSummary, StoreError> {
+        self.transfer(from, to, Source::Remove).await
+    }
+
+    /// Writes the same record under another name, which must be free.
+    pub async fn copy(&self, from: &Name, to: &Name) -> Result<RowSummary, StoreError> {
+        self.transfer(from, to, Source::Keep).await
+    }
+
+    /// Removes a record, even one that does not open; answers whether there was one.
+    pub async fn remove(&self, name: &Name) -> Result<bool, StoreError> {
+        let existed = Arc::new(Mutex::new(false));
+        let seen = Arc::clone(&existed);
+        let change: Change = Box::new(move |current| {
+            *seen.lock().unwrap_or_else(PoisonError::into_inner) = current.row.is_some();
+            Ok(match current.row {
+                Some(_) => Next::Remove(None),
+                None => Next::Keep,
+            })
+        });
+        self.store().update(name, change).await?;
+        let existed = *existed.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(existed)
+    }
+
+    /// Takes a lease that is free, expired or already `holder`'s. Every lease gets a higher number than all before.
+    pub async fn acquire(
+        &self,
+        key: &LeaseKey,
+        holder: &HolderId,
+        ttl: Duration,
+    ) -> Result<Acquired, StoreError> {
+        self.store().acquire(key, holder, ttl).await
+    }
+
+    /// Holds a lease for `ttl` from now; fails with [`StoreError::Fenced`] if it was lost or released.
+    pub async fn extend(&self, lease: &Lease, ttl: Duration) -> Result<Lease, StoreError> {
+        self.store().extend(lease, ttl).await
+    }
+
+    /// Gives a lease back; a lease already lost is left alone.
+    pub async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.store().release(lease).await
+    }
+
+    /// A number that differs from the last one when anybody, in any process, changed the store in between.
+    ///
+    /// It is cheap enough to ask before every use of a record.
+    pub fn changes(&self) -> Result<u64, StoreError> {
+        self.store().changes()
+    }
+
+    /// Writes everything, sealed as it is, into one new file that only its owner may read.
+    pub async fn backup(&self, target: &Path) -> Result<(), StoreError> {
+        self.store().backup(target).await
+    }
+
+    /// Replaces all records by those of a backup, which this vault's key must open.
+    pub async fn restore(&self, source: &Path) -> Result<(), StoreError> {
+        let options = StoreOptions {
+            create: false,
+            ..StoreOptions::default()
+        };
+        let backup = super::open(&StoreUrl::sqlite(source), &options)?;
+        let row = backup.load_keys().await?;
+        backup.close().await?;
+        let row = row.ok_or_else(|| StoreError::NotAStore {
+            place: source.display().to_string(),
+            detail: "it has no key table".to_owned(),
+        })?;
+        let place = source.display().to_string();
+        KeyTable::parse(&row.sealed, &place)?.open(&self.keys().root, &place)?;
+        self.store().restore(source).await?;
+        self.reload_keys().await.map(drop)
+    }
+
+    /// What a check of the whole store finds wrong: damage to the file, and records that do not open.
+    pub async fn check(&self) -> Result<Vec<String>, StoreError> {
+        let mut findings = self.store().check().await?;
+        for row in self.list().await? {
+            if let Err(error) = self.load(&row.name).await {
+                findings.push(error.to_string());
+            }
+        }
+        Ok(findings)
+    }
+
+    /// Finishes what was started. Later calls on any clone fail with [`StoreError::Closed`].
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.store().close().await
+    }
+
+    /// Where the store is, for messages.
+    pub fn place(&self) -> &str {
+        self.store().place()
+    }
+
+    async fn transfer(
+        &self,
+        from: &Name,
+        to: &Name,
+        source: Source,
+    ) -> Result<RowSummary, StoreError> {
+        let transfer = Transfer {
+            from: from.clone(),
+            to: to.clone(),
+            source,
+        };
+        for _round in 0..3 {
+            let keys = self.keys();
+            let known = keys.revision;
+            let moved = Arc::new(Mutex::new(false));
+            let change = moving(keys, to.clone(), Arc::clone(&moved));
+            let outcome = self.store().transfer(&transfer, change).await;
+            if !*moved.lock().unwrap_or_else(PoisonError::into_inner) {
+                return outcome;
+            }
+            tracing::debug!(known, "the keys were changed elsewhere");
+            self.reload_keys().await?;
+        }
+        Err(self.keys_keep_moving())
+    }
+
+    pub(super) fn store(&self) -> &dyn Store {
+        &*self.0.store
+    }
+
+    pub(super) fn keys(&self) -> Arc<Keys> {
+        Arc::clone(&self.0.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn set_keys(&self, keys: Keys) -> Arc<Keys> {
+        let keys = Arc::new(keys);
+        *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&keys);
+        keys
+    }
+
+    pub(super) async fn reload_keys(&self) -> Result<Arc<Keys>, StoreError> {
+        let place = self.place();
+        let Some(row) = self.store().load_keys().await? else {
+            let detail = "its key table is gone".to_owned();
+            return Err(StoreError::Corrupt {
+                place: place.to_owned(),
+                detail,
+            });
+        };
+        let (known, table) = (self.keys(), KeyTable::parse(&row.sealed, place)?);
+        let ring = match table.open(&known.root, place) {
+            // Our outside key was retired, but the keys it gave us are still the store's.
+            Err(StoreError::WrongKey { .. }) if known.ring.newest().id() == table.newest() => {
+                known.ring.clone()
+            }
+            opened => opened?,
+        };
+        let (revision, root) = (row.revision, known.root.clone());
+        Ok(self.set_keys(Keys {
+            revision,
+            root,
+            ring,
+        }))
+    }
+
+    pub(super) fn keys_keep_moving(&self) -> StoreError {
+        StoreError::Locked {
+            place: self.place().to_owned(),
+            holder: "somebody who changes its keys".to_owned(),
+            waited: Duration::ZERO,
+        }
+    }
+}
+
+/// How many rows are listed at a time, so that no read takes long.
+pub(super) const PAGE: usize = 500;
+
+/// What became of a caller's change inside the transaction.
+enum Decided<E> {
+    Done(Option<Opened>),
+    Failed(E),
+    KeysMoved,
+}
+
+/// Wraps a change of plain content into one of sealed content.
+fn sealing<E, F>(
+    keys: Arc<Keys>,
+    name: Name,
+    change: &Arc<Mutex<Option<F>>>,
+    outcome: &Arc<Mutex<Option<Decided<E>>>>,
+) -> Change
+where
+    E: From<StoreError> + Send + 'static,
+    F: FnOnce(Option<&Opened>) -> Result<NextPlain, E> + Send + 'static,
+{
+    let (change, outcome) = (Arc::clone(change), Arc::clone(outcome));
+    Box::new(move |current| {
+        let report =
+            |decided| *outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(decided);
+        if current.key_revision != keys.revision {
+            report(Decided::KeysMoved);
+            return Ok(Next::Keep);
+        }
+        let before = match &current.row {
+            None => None,
+            Some(row) => Some(open_row(&keys.ring, row).map_err(|_| tampered(&name))?),
+        };
+        let change = change.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let change = change.expect("it is taken in the last round only");
+        match change(before.as_ref()) {
+            Err(error) => {
+                report(Decided::Failed(error));
+                Ok(Next::Keep)
+            }
+            Ok(next) => {
+                let (next, after) = seal_next(&keys.ring, &name, next, &current, before)?;
+                report(Decided::Done(after));
+                Ok(next)
+            }
+        }
+    })
+}
+
+fn seal_next(
+    ring: &KeyRing,
+    name: &Name,
+    next: NextPlain,
+    current: &Current,
+    before: Option<Opened>,
+) -> Result<(Next, Option<Opened>), StoreError> {
+    Ok(match next {
+        NextPlain::Keep => (Next::Keep, before),
+        NextPlain::Remove { fence } => (Next::Remove(fence), None),
+        NextPlain::Write {
+            generation,
+            plain,
+            fence,
+        } => {
+            let version = current.next_version;
+            let sealed = ring.seal(
+                &plain,
+                Slot {
+                    name,
+                    version,
+                    generation,
+                },
+            )?;
+            let after = Opened {
+                version,
+                generation,
+                created: before.map_or(current.now, |before| before.created),
+                updated: current.now,
+                plain,
+            };
+            (
+                Next::Write(Draft {
+                    generation,
+                    sealed,
+                    fence,
+                }),
+                Some(after),
+            )
+        }
+    })
+}
+
+/// Seals a row's content anew for another name.
+fn moving(keys: Arc<Keys>, to: Name, moved: Arc<Mutex<bool>>) -> Change {
+    Box::new(move |current| {
+        let Some(row) = current.row else {
+            return Ok(Next::Keep);
+        };
+        if current.key_revision != keys.revision {
+            *moved.lock().unwrap_or_else(PoisonError::into_inner) = true;
+            return Ok(Next::Keep);
+        }
+        let from = &row.summary.name;
+        let opened = open_row(&keys.ring, &row).map_err(|_| tampered(from))?;
+        let (generation, version) = (opened.generation, current.next_version);
+        let sealed = keys.ring.seal(
+            &opened.plain,
+            Slot {
+                name: &to,
+                version,
+                generation,
+            },
+        )?;
+        Ok(Next::Write(Draft {
+            generation,
+            sealed,
+            fence: None,
+        }))
+    })
+}
+
+pub(super) fn open_row(ring: &KeyRing, row: &Row) -> Result<Opened, Unopened> {
+    let RowSummary {
+        name,
+        version,
+        generation,
+        created,
+        updated,
+    } = &row.summary;
+    let (version, generation) = (*version, *generation);
+    let plain = ring.open(
+        &row.sealed,
+        Slot {
+            name,
+            version,
+            generation,
+        },
+    )?;
+    Ok(Opened {
+        version,
+        generation,
+        created: *created,
+        updated: *updated,
+        plain,
+    })
+}
+
+pub(super) fn tampered(name: &Name) -> StoreError {
+    let name = name.to_string();
+    StoreError::Tampered { name }
+}
+
+async fn make_keys(store: &dyn Store, source: &RootSource) -> Result<Keys, StoreError> {
+    let root = Root::fresh(source)?;
+    let ring = KeyRing::new(Key::random()?, Vec::new());
+    let table = KeyTable::seal(&ring, &[&root])?.to_bytes();
+    let row = store.save_keys(0, table.clone()).await?;
+    if row.sealed == table {
+        let revision = row.revision;
+        return Ok(Keys {
+            revision,
+            root,
+            ring,
+        });
+    }
+    // Another process made them first.
+    unlock(&row, source, store.place())
+}
+
+fn unlock(row: &KeyRow, source: &RootSource, place: &str) -> Result<Keys, StoreError> {
+    let table = KeyTable::parse(&row.sealed, place)?;
+    let root = table.root(source, place)?;
+    let ring = table.open(&root, place)?;
+    let revision = row.revision;
+    Ok(Keys {
+        revision,
+        root,
+        ring,
+    })
+}
+
+impl std::fmt::Debug for Opened {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Opened")
+            .field("version", &self.version)
+            .field("generation", &self.generation)
+            .field("created", &self.created)
+            .field("updated", &self.updated)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for NextPlain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Keep => "Keep",
+            Self::Remove { .. } => "Remove",
+            Self::Write { .. } => "Write",
+        })
+    }
+}

@@ -1,0 +1,4 @@
+//! The sealed store.
+
+mod conformance;
+mod support;
