@@ -9,10 +9,14 @@
 
 #![forbid(unsafe_code)]
 
+pub mod check;
 pub mod clock;
 mod error;
+pub mod login;
 pub mod profile;
+pub mod record;
 mod redact;
+pub mod renew;
 pub mod secret;
 pub mod session;
 pub mod store;

@@ -146,7 +146,7 @@ impl FormLogin {
     }
 
     /// The site's own words.
-    fn words_of(&self, visit: &Visit) -> Option<String> {
+    pub(super) fn words_of(&self, visit: &Visit) -> Option<String> {
         let secrets = [self.password.expose().as_str()];
         let words = messages::error_messages(&visit.page, &secrets);
         (!words.is_empty()).then(|| words.join(" "))

@@ -4,9 +4,14 @@
 //! `fill` and `messages`. Works on a copy of the session: only a login that worked is handed out.
 
 mod error;
-pub(crate) mod visit;
+mod fill;
+mod find;
 mod flow;
+mod messages;
+pub(crate) mod page;
+pub(crate) mod visit;
 
+use sessile_jar::{Api, Context, Jar, Timestamp};
 use url::Url;
 
 use crate::check::{self, Evidence};
@@ -14,9 +19,10 @@ use crate::profile::Profile;
 use crate::record::Check;
 use crate::redact::ShownUrl;
 use crate::secret::Secret;
-use crate::session::{Request, Session, SessionState};
+use crate::session::{self, Request, Session, SessionState};
 
 pub use error::LoginError;
+pub use find::NoLoginForm;
 
 use fill::Submission;
 use flow::{Action, FormLogin};
@@ -170,13 +176,18 @@ async fn evidence(session: &Session, url: &Url) -> Result<Evidence, LoginError> 
 
 /// The form as a request, with the headers that a browser adds and frameworks check.
 fn request(submission: Submission) -> Request {
-    todo_request(submission)
+    let mut request = Request::new(submission.method, submission.url.as_str());
+    for (name, value) in &submission.headers {
+        request = request.header(name, value);
+    }
+    request.body(submission.body.expose().clone())
 }
 
 /// The cookies that a script on the page could read; some forms send one of them back.
 fn visible(jar: &Jar, url: &Url, now: Timestamp) -> Vec<(String, String)> {
     let Some(target) = session::target(url) else { return Vec::new() };
-    let script = Context { api: Api::NonHttp, ..Context::default() };
+    let mut script = Context::default();
+    script.api = Api::NonHttp;
     let cookies = jar.select(&target, &script, now);
     cookies
         .map(|cookie| (cookie.name_lossy().into_owned(), cookie.value_lossy().into_owned()))

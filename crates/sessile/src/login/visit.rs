@@ -4,9 +4,10 @@ use http::header;
 use url::Url;
 
 use super::page::Page;
+use crate::check::Evidence;
 use crate::error::Error;
 use crate::redact::ShownUrl;
-use crate::session::{Request, Session, Verdict};
+use crate::session::{Reply, Request, Session, Verdict};
 
 /// What pages are asked for with; sites that speak JSON too answer a page to this.
 const ACCEPT: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
@@ -38,9 +39,7 @@ pub(crate) async fn visit(session: &Session, request: Request) -> Result<Visit, 
     let method = request.method().clone();
     let asked = request.url().to_owned();
     let mut reply = session.send(page_request(request)).await?;
-    let bytes = reply.peek(LOOK_AT).await?;
-    let kind = reply.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let page = Page::decode(&bytes, kind, reply.url());
+    let page = page(&mut reply).await?;
     let first = reply.history().first().map_or(reply.url(), |hop| &hop.url);
     let mut words = format!("{method} {}", ShownUrl(first));
     let statuses = reply.history().iter().map(|hop| hop.status);
@@ -58,6 +57,20 @@ pub(crate) async fn visit(session: &Session, request: Request) -> Result<Visit, 
         passed: reply.history().iter().map(|hop| hop.url.clone()).collect(),
         words,
     })
+}
+
+/// The page in a reply, whose body stays in its place.
+async fn page(reply: &mut Reply) -> Result<Page, Error> {
+    let kind = reply.headers().get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).map(str::to_owned);
+    let url = reply.url().clone();
+    Ok(Page::decode(reply.peek(LOOK_AT).await?, kind.as_deref(), &url))
+}
+
+/// What a reply shows of a login.
+pub(crate) async fn evidence(reply: &mut Reply) -> Result<Evidence, Error> {
+    let status = reply.status().as_u16();
+    Ok(Evidence::new(page(reply).await?, status))
 }
 
 /// A path where it stays on the same site, else the whole URL.

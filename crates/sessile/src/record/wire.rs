@@ -5,8 +5,7 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use base64ct::{Base64, Encoding};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use sessile_jar::{Delta, Jar, Timestamp};
@@ -15,7 +14,6 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::{Check, KeptLogin, KeptRefusal, Last, Record};
 use crate::check::LearnedCheck;
-use crate::profile::Profile;
 use crate::secret::Secret;
 use crate::session::{Authorization, Counts, Scope, SessionState, Signs};
 
@@ -82,7 +80,7 @@ struct WireRecord {
     refusal: Option<WireRefusal>,
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, Zeroize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 enum WireAuthorization {
     Basic { user: String, password: String },
@@ -101,7 +99,6 @@ struct WireLogin {
 #[derive(Deserialize, Serialize)]
 struct WireCheck {
     url: String,
-    marks: Vec<WireMark>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -113,13 +110,11 @@ struct WireRefusal {
 
 /// A record's bytes, wiped when dropped.
 pub(crate) fn encode(record: &Record) -> Zeroizing<Vec<u8>> {
-    let mut wire = WireRecord::from(record);
-    let text = serde_json::to_vec(&wire).expect("strings and numbers are always JSON");
-    wire.wipe();
-    Zeroizing::new(text)
+    let wire = WireRecord::from(record);
+    Zeroizing::new(serde_json::to_vec(&wire).expect("strings and numbers are always JSON"))
 }
 
-/// The record in the bytes. `writer` names this process's copy of the jar.
+/// The record in the bytes.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Record, WireError> {
     let envelope: Envelope = serde_json::from_slice(bytes).map_err(malformed)?;
     if envelope.version != VERSION {
@@ -127,6 +122,204 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Record, WireError> {
     }
     let wire: WireRecord = serde_json::from_slice(bytes).map_err(malformed)?;
     Record::try_from(wire)
+}
+
+impl From<&Record> for WireRecord {
+    fn from(record: &Record) -> Self {
+        let state = &record.state;
+        let jar = Zeroizing::new(state.jar.snapshot().encode());
+        Self {
+            version: VERSION,
+            id: record.id.clone(),
+            created: record.created.as_millis(),
+            generation: state.generation,
+            base_url: state.base_url.as_ref().map(Url::to_string),
+            profile: state.profile.to_string(),
+            headers: state.headers.iter().map(wire_header).collect(),
+            authorization: state.authorization.as_ref().map(WireAuthorization::from),
+            scope: state.scope.as_ref().map(|scope| scope.as_str().to_owned()),
+            jar: Base64::encode_string(&jar),
+            login_pages: state.signs.login_pages.iter().map(Url::to_string).collect(),
+            replies: state.counts.replies,
+            requests: state.counts.requests,
+            login: record.login.as_ref().map(WireLogin::from),
+            check: record.check.as_ref().map(WireCheck::from),
+            last_login: record.last.login.map(Timestamp::as_millis),
+            last_check: record.last.check.clone().map(|(at, found)| (at.as_millis(), found)),
+            refusal: record.last.refusal.as_ref().map(WireRefusal::from),
+        }
+    }
+}
+
+impl TryFrom<WireRecord> for Record {
+    type Error = WireError;
+
+    fn try_from(mut wire: WireRecord) -> Result<Self, WireError> {
+        let last = Last {
+            login: wire.last_login.map(Timestamp::from_millis),
+            check: wire.last_check.take().map(|(at, found)| (Timestamp::from_millis(at), found)),
+            refusal: wire.refusal.take().map(KeptRefusal::from),
+        };
+        let login = wire.login.take().map(KeptLogin::try_from).transpose()?;
+        let check = wire.check.take().map(Check::try_from).transpose()?;
+        Ok(Self {
+            id: std::mem::take(&mut wire.id),
+            created: Timestamp::from_millis(wire.created),
+            state: state(&wire)?,
+            login,
+            check,
+            last,
+        })
+    }
+}
+
+fn state(wire: &WireRecord) -> Result<SessionState, WireError> {
+    let bytes = Base64::decode_vec(&wire.jar).map_err(|_invalid| bad("encoding of the jar"))?;
+    let delta = Delta::decode(&Zeroizing::new(bytes))
+        .map_err(|error| WireError::Malformed { what: format!("the jar: {error}") })?;
+    let mut jar = Jar::new();
+    jar.apply(&delta, Timestamp::from_millis(wire.created));
+    let pages = wire.login_pages.iter().map(|page| parse_url(page, "login page"));
+    let mut headers = HeaderMap::new();
+    for (name, value) in &wire.headers {
+        let (name, value) = read_header(name, value)?;
+        headers.append(name, value);
+    }
+    Ok(SessionState {
+        base_url: wire.base_url.as_deref().map(|url| parse_url(url, "base URL")).transpose()?,
+        // A profile that this program doesn't know must not cost the session.
+        profile: wire.profile.parse().unwrap_or_default(),
+        headers,
+        authorization: wire.authorization.as_ref().map(Authorization::from),
+        scope: wire.scope.clone().map(Scope::from),
+        jar,
+        signs: Signs { login_pages: pages.collect::<Result<_, _>>()? },
+        generation: wire.generation,
+        counts: Counts { replies: wire.replies, requests: wire.requests },
+    })
+}
+
+/// Header values are bytes; Latin-1 gives each its own character.
+fn wire_header((name, value): (&HeaderName, &HeaderValue)) -> (String, String) {
+    let value = value.as_bytes().iter().map(|byte| char::from(*byte)).collect();
+    (name.as_str().to_owned(), value)
+}
+
+fn read_header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), WireError> {
+    let bytes: Result<Vec<u8>, _> = value.chars().map(u8::try_from).collect();
+    let bytes = bytes.map_err(|_wide| bad("header"))?;
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_invalid| bad("header"))?;
+    let value = HeaderValue::from_bytes(&bytes).map_err(|_invalid| bad("header"))?;
+    Ok((name, value))
+}
+
+fn parse_url(text: &str, what: &str) -> Result<Url, WireError> {
+    Url::parse(text).map_err(|_invalid| bad(what))
+}
+
+impl From<&Authorization> for WireAuthorization {
+    fn from(authorization: &Authorization) -> Self {
+        let text = |secret: &Secret<String>| secret.expose().clone();
+        match authorization {
+            Authorization::Basic { user, password } => {
+                Self::Basic { user: user.clone(), password: text(password) }
+            }
+            Authorization::Bearer(token) => Self::Bearer { token: text(token) },
+            Authorization::Digest { user, password } => {
+                Self::Digest { user: user.clone(), password: text(password) }
+            }
+            Authorization::Header(value) => Self::Header { value: text(value) },
+        }
+    }
+}
+
+impl From<&WireAuthorization> for Authorization {
+    fn from(wire: &WireAuthorization) -> Self {
+        match wire {
+            WireAuthorization::Basic { user, password } => {
+                Self::Basic { user: user.clone(), password: password.clone().into() }
+            }
+            WireAuthorization::Bearer { token } => Self::Bearer(token.clone().into()),
+            WireAuthorization::Digest { user, password } => {
+                Self::Digest { user: user.clone(), password: password.clone().into() }
+            }
+            WireAuthorization::Header { value } => Self::Header(value.clone().into()),
+        }
+    }
+}
+
+impl From<&KeptLogin> for WireLogin {
+    fn from(login: &KeptLogin) -> Self {
+        Self {
+            url: login.url.to_string(),
+            user: login.user.clone(),
+            password: login.password.as_ref().map(|password| password.expose().clone()),
+        }
+    }
+}
+
+impl TryFrom<WireLogin> for KeptLogin {
+    type Error = WireError;
+
+    fn try_from(wire: WireLogin) -> Result<Self, WireError> {
+        Ok(Self {
+            url: parse_url(&wire.url, "login URL")?,
+            user: wire.user,
+            password: wire.password.map(Secret::from),
+        })
+    }
+}
+
+impl From<&Check> for WireCheck {
+    fn from(check: &Check) -> Self {
+        Self { url: check.url.to_string() }
+    }
+}
+
+impl TryFrom<WireCheck> for Check {
+    type Error = WireError;
+
+    fn try_from(wire: WireCheck) -> Result<Self, WireError> {
+        Ok(Self { url: parse_url(&wire.url, "check URL")?, learned: LearnedCheck })
+    }
+}
+
+impl From<&KeptRefusal> for WireRefusal {
+    fn from(refusal: &KeptRefusal) -> Self {
+        Self {
+            at: refusal.at.as_millis(),
+            message: refusal.message.clone(),
+            again: refusal.again.map(Timestamp::as_millis),
+        }
+    }
+}
+
+impl From<WireRefusal> for KeptRefusal {
+    fn from(wire: WireRefusal) -> Self {
+        Self {
+            at: Timestamp::from_millis(wire.at),
+            message: wire.message,
+            again: wire.again.map(Timestamp::from_millis),
+        }
+    }
+}
+
+impl Drop for WireAuthorization {
+    fn drop(&mut self) {
+        self.zeroize();
+    }
+}
+
+impl Drop for WireRecord {
+    fn drop(&mut self) {
+        self.jar.zeroize();
+        if let Some(login) = &mut self.login {
+            login.password.zeroize();
+        }
+        for (_name, value) in &mut self.headers {
+            value.zeroize();
+        }
+    }
 }
 
 /// Says where, never what: the text may be a secret.

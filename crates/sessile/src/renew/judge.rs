@@ -5,13 +5,10 @@ use std::time::Duration;
 use sessile_jar::Timestamp;
 
 use super::{Inner, KeepError};
-use crate::check::{Evidence, Judgement};
+use crate::check::Judgement;
 use crate::login::visit;
 use crate::redact::ShownUrl;
 use crate::session::{Reply, Request, Sign, Verdict};
-
-/// How much of a page is looked at.
-const LOOK_AT: u64 = 2 * 1024 * 1024;
 
 /// How many pages without any mark are checked before a pause is made between checks.
 const AT_ONCE: u32 = 3;
@@ -52,8 +49,7 @@ impl Inner {
             return Ok(());
         }
         let Some(check) = self.held().check.clone() else { return Ok(()) };
-        let text = reply.peek_text(LOOK_AT).await?;
-        let evidence = Evidence::new(reply.url(), reply.status().as_u16(), &text);
+        let evidence = visit::evidence(reply).await?;
         let why = match check.learned.judge(&evidence) {
             Judgement::Valid(_) => return Ok(()),
             Judgement::Expired(why) if *reply.url() == check.url => why,
@@ -114,8 +110,7 @@ impl Inner {
             let why = format!("{page} answered {}", reply.status());
             return Ok(CheckReport { verdict: Verdict::Valid, page, why });
         };
-        let text = reply.peek_text(LOOK_AT).await?;
-        let evidence = Evidence::new(reply.url(), reply.status().as_u16(), &text);
+        let evidence = visit::evidence(&mut reply).await?;
         Ok(match check.learned.judge(&evidence) {
             Judgement::Valid(why) => CheckReport { verdict: Verdict::Valid, page, why },
             Judgement::Expired(why) => {

@@ -16,8 +16,8 @@ use sessile_jar::Timestamp;
 use tokio::sync::Mutex as AsyncMutex;
 use url::Url;
 
-use crate::login::{self, Login, LoginReport};
-use crate::record::{Check, KeptLogin, KeptRefusal, Last, Record};
+use crate::login::{Login, LoginReport};
+use crate::record::{Check, KeptLogin, Last, Record};
 use crate::secret::Secret;
 use crate::session::{Reply, Request, Session, SessionBuilder, SessionState, Sign, Verdict};
 use crate::store::{HolderId, Name, Vault};
@@ -163,7 +163,7 @@ impl Kept {
         state: SessionState,
         options: KeptOptions,
     ) -> Result<Self, KeepError> {
-        let record = Record::new(state, vault.now());
+        let record = Record::new(state, options.builder.now());
         Self::around(vault, name, record, 0, options)
     }
 
@@ -264,7 +264,7 @@ impl Kept {
     pub async fn check(&self) -> Result<CheckReport, KeepError> {
         self.0.pull().await?;
         let report = self.0.check().await?;
-        self.0.held().last.check = Some((self.0.vault.now(), report.why.clone()));
+        self.0.held().last.check = Some((self.0.session.now(), report.why.clone()));
         Ok(report)
     }
 

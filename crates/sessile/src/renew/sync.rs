@@ -24,6 +24,10 @@ impl Saved {
     pub(super) fn of(state: &SessionState, version: u64) -> Self {
         Self { jar: state.jar.revision(), counts: state.counts, is_stored: version > 0 }
     }
+
+    pub(super) fn is_stored(&self) -> bool {
+        self.is_stored
+    }
 }
 
 /// The record of that name and its version.

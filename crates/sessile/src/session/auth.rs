@@ -127,8 +127,19 @@ impl Scope {
         Self(url.origin().ascii_serialization())
     }
 
+    /// The origin in text, as it is kept.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Whether a request to `url` may carry it.
     pub(super) fn covers(&self, url: &Url) -> bool {
         *self == Self::of(url)
+    }
+}
+
+impl From<String> for Scope {
+    fn from(origin: String) -> Self {
+        Self(origin)
     }
 }

@@ -29,6 +29,7 @@ use crate::transport::{ConnectOptions, Engine, Patience, Transport};
 
 pub use auth::Authorization;
 pub(crate) use auth::Scope;
+pub(crate) use cookies::target;
 pub use reply::{Hop, Reply};
 pub use request::{Redirects, Request};
 pub use retry::RetryPolicy;
@@ -320,6 +321,10 @@ impl SessionBuilder {
     pub fn state(mut self, state: SessionState) -> Self {
         self.state = state;
         self
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// The session.
