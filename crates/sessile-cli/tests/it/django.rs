@@ -52,13 +52,18 @@ fn a_dead_login_is_renewed_and_the_request_sent_again() {
         .exits(3)
         .says(&["expired", "/admin/login/"]);
     assert_eq!(django.logins(), 1, "a login of a read-only run");
-    assert!(me.store_files() == stored, "a read-only run wrote to the store");
+    assert!(
+        me.store_files() == stored,
+        "a read-only run wrote to the store"
+    );
     me.run("check dj --explain").exits(3);
 
-    get(&django, &me, "")
-        .exits(0)
-        .prints(MEMBERS_PAGE)
-        .says(&["dj", "expired", "logged in again", "generation 2"]);
+    get(&django, &me, "").exits(0).prints(MEMBERS_PAGE).says(&[
+        "dj",
+        "expired",
+        "logged in again",
+        "generation 2",
+    ]);
     assert_eq!(django.logins(), 2);
     sees_the_members_page(&django, &me);
     assert_eq!(django.logins(), 2, "the renewed login was stored");
@@ -85,7 +90,11 @@ fn twenty_processes_on_a_dead_login_log_in_once() {
     for outcome in me.run_at_once(20, &line) {
         outcome.exits(0).prints(MEMBERS_PAGE);
     }
-    assert_eq!(django.logins(), 2, "one login before, and one for all twenty");
+    assert_eq!(
+        django.logins(),
+        2,
+        "one login before, and one for all twenty"
+    );
     assert_eq!(django.session_ids().len(), 1);
 }
 
@@ -111,7 +120,9 @@ fn another_key_is_said_and_changes_nothing() {
 fn a_second_user_is_a_second_session() {
     let (django, me, you) = (Django::start(), Person::new(), Person::new());
     django.log_in(&me, "").exits(0);
-    get(&django, &you, "").exits(3).says(&["dj", "sessile login"]);
+    get(&django, &you, "")
+        .exits(3)
+        .says(&["dj", "sessile login"]);
     get(&django, &you, "--create").exits(0).prints("Log in");
     let status = me.run("status dj --json").exits(0).json();
     assert!(status.to_string().contains(ADMIN), "{status}");

@@ -9,11 +9,23 @@ fn cookies_are_set_kept_and_deleted() {
     let (bin, me) = (Gunicorn::httpbin(), Person::new());
     let mut table = Table::new();
     for (what, request, expected) in [
-        ("set", "--create URL/cookies/set?a=1&b=2", json!({"a": "1", "b": "2"})),
+        (
+            "set",
+            "--create URL/cookies/set?a=1&b=2",
+            json!({"a": "1", "b": "2"}),
+        ),
         ("kept", "URL/cookies", json!({"a": "1", "b": "2"})),
-        ("replaced", "URL/cookies/set?a=3", json!({"a": "3", "b": "2"})),
+        (
+            "replaced",
+            "URL/cookies/set?a=3",
+            json!({"a": "3", "b": "2"}),
+        ),
         ("deleted", "URL/cookies/delete?a", json!({"b": "2"})),
-        ("not kept", "--read-only URL/cookies/set?c=4", json!({"b": "2", "c": "4"})),
+        (
+            "not kept",
+            "--read-only URL/cookies/set?c=4",
+            json!({"b": "2", "c": "4"}),
+        ),
         ("as before", "URL/cookies", json!({"b": "2"})),
     ] {
         table.row(what, || {
@@ -31,17 +43,37 @@ fn requests_arrive_as_written() {
     let mut table = Table::new();
     for (line, pointer, expected) in [
         ("get URL/get q==1 q==2", "/args/q", json!(["1", "2"])),
-        ("get URL/get X-Colour:blue", "/headers/X-Colour", json!("blue")),
-        ("post URL/post name=Ada n:=5", "/json", json!({"name": "Ada", "n": 5})),
-        ("put --form URL/put name=Ada", "/form", json!({"name": "Ada"})),
+        (
+            "get URL/get X-Colour:blue",
+            "/headers/X-Colour",
+            json!("blue"),
+        ),
+        (
+            "post URL/post name=Ada n:=5",
+            "/json",
+            json!({"name": "Ada", "n": 5}),
+        ),
+        (
+            "put --form URL/put name=Ada",
+            "/form",
+            json!({"name": "Ada"}),
+        ),
         ("patch URL/patch --raw text", "/data", json!("text")),
         ("delete URL/delete", "/data", json!("")),
         // Redirects: what follows, and with which method.
         ("get URL/redirect/5", "/url", json!("URL/get")),
         ("get URL/relative-redirect/2", "/url", json!("URL/get")),
         ("get URL/absolute-redirect/2", "/url", json!("URL/get")),
-        ("post URL/redirect-to?url=/anything&status_code=303 a=1", "/method", json!("GET")),
-        ("post URL/redirect-to?url=/anything&status_code=307 a=1", "/json", json!({"a": "1"})),
+        (
+            "post URL/redirect-to?url=/anything&status_code=303 a=1",
+            "/method",
+            json!("GET"),
+        ),
+        (
+            "post URL/redirect-to?url=/anything&status_code=307 a=1",
+            "/json",
+            json!({"a": "1"}),
+        ),
         // Encodings.
         ("get URL/gzip", "/gzipped", json!(true)),
         ("get URL/deflate", "/deflated", json!(true)),
@@ -61,7 +93,10 @@ fn requests_arrive_as_written() {
 #[test]
 fn authorization_is_accepted_and_stays_off_the_command_line() {
     let (bin, me) = (Gunicorn::httpbin(), Person::new());
-    let (basic, digest) = ("--auth-type basic --auth-user u", "--auth-type digest --auth-user u");
+    let (basic, digest) = (
+        "--auth-type basic --auth-user u",
+        "--auth-type digest --auth-user u",
+    );
     let mut table = Table::new();
     for (options, path, secret, code) in [
         (basic, "basic-auth/u/p%20w", "p w", 0),
@@ -90,14 +125,19 @@ fn streams_arrive_whole() {
     assert_eq!(lines.lines().count(), 100);
 
     let bytes = me
-        .run(&format!("get {url}/stream-bytes/100000?seed=1&chunk_size=777"))
+        .run(&format!(
+            "get {url}/stream-bytes/100000?seed=1&chunk_size=777"
+        ))
         .exits(0);
     assert_eq!(bytes.stdout_bytes().len(), 100_000);
 
     let file = me.home().join("body");
-    me.run(&format!("get {url}/bytes/100000?seed=1 -o {}", file.display()))
-        .exits(0)
-        .prints_nothing();
+    me.run(&format!(
+        "get {url}/bytes/100000?seed=1 -o {}",
+        file.display()
+    ))
+    .exits(0)
+    .prints_nothing();
     assert_eq!(file.metadata().unwrap().len(), 100_000);
 }
 

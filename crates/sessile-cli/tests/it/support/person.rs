@@ -95,6 +95,13 @@ impl Invocation {
         self
     }
 
+    /// One more argument, blanks and all.
+    pub(crate) fn argument(mut self, argument: &str) -> Self {
+        self.line = format!("{} '{argument}'", self.line);
+        self.command.arg(argument);
+        self
+    }
+
     pub(crate) fn environment(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
