@@ -12,152 +12,62 @@ use crate::support::{Faults, Outcome, Person, Practice, Table};
 /// What the member sees of the page that every test's stored session is for.
 const MEMBER: &str = "Hello, <strong class=\"member\">grace</strong>";
 
+/// What is wrong, the command line, its exit code, and what is to be said of it.
+///
+/// `SITE`, `FAULTS`, `TLS` and `NOBODY` stand for the addresses of servers, the last of them
+/// of none; `LOGIN` for a login that would replace the stored session.
+const ROWS: &str = "
+    The way there.
+    unreachable host             | get -s kept NOBODY              | 1 | NOBODY; refused
+    login at an unreachable host | LOGIN NOBODY                    | 1 | NOBODY; refused
+    unknown certificate          | get TLS/hello                   | 1 | certificate; --cacert
+    hung up                      | get FAULTS/hangup               | 1 | /hangup; closed
+    not HTTP                     | get FAULTS/garbage              | 1 | /garbage; HTTP
+    cut short                    | get -s kept SITE/cut            | 1 | /cut; cut short
+    redirect loop                | get -s kept SITE/redirect-loop  | 1 | /redirect-loop; redirect
+    login in a redirect loop     | LOGIN SITE/redirect-loop        | 1 | /redirect-loop; redirect
+
+    The page.
+    no form                      | LOGIN SITE/no-form              | 1 | /no-form; form
+    two forms, no login          | LOGIN FAULTS/other-forms        | 1 | /other-forms; 2 forms
+    form made by a script        | LOGIN SITE/js/login             | 1 | /js/login; JavaScript
+    wrong password               | LOGIN SITE/login                | 3 | Wrong user name or password.
+
+    The command line.
+    unknown session              | get -s ann SITE/                | 3 | ann; sessile login ann; --create
+    unknown session to check     | check ann                       | 3 | ann; sessile login ann
+    unknown session to show      | status ann                      | 1 | ann; sessile list
+    name that is none            | status ../kept                  | 2 | ../kept
+    bad URL                      | get -s kept http://[::1         | 2 | http://[::1
+    scheme of another kind       | get gopher://127.0.0.1/         | 2 | gopher; http
+    bad header                   | get FAULTS/hello Bad(Name):x    | 2 | Bad(Name)
+    unknown store                | list --store mysql://u:hunter2@h/ | 2 | mysql; sqlite:
+    password shown               | LOGIN SITE/ --password hunter2  | 2 | process list; --password-stdin
+";
+
 #[test]
 fn what_is_wrong_is_said_with_its_exit_code_and_the_stored_session_lives_on() {
     let (site, me) = (Practice::start(), Person::new());
     let (faults, tls) = (Faults::start(), Faults::with_tls());
     site.log_in(&me, "kept", "/login", "").exits(0);
-    let login = |url: &str| format!("login kept {url} --username ada --password-stdin");
     let nobody = closed_port();
-    let loops = site.page("/redirect-loop");
-
-    let rows: &[(&str, String, i32, &[&str])] = &[
-        // The way there.
-        (
-            "unreachable host",
-            format!("get -s kept {nobody}"),
-            1,
-            &[&nobody, "refused"],
-        ),
-        (
-            "login at an unreachable host",
-            login(&nobody),
-            1,
-            &[&nobody, "refused"],
-        ),
-        (
-            "unknown certificate",
-            format!("get {}", tls.page("/hello")),
-            1,
-            &["certificate", "--cacert"],
-        ),
-        (
-            "hung up",
-            format!("get {}", faults.page("/hangup")),
-            1,
-            &["/hangup", "closed"],
-        ),
-        (
-            "not HTTP",
-            format!("get {}", faults.page("/garbage")),
-            1,
-            &["/garbage", "HTTP"],
-        ),
-        (
-            "cut short",
-            format!("get -s kept {}", site.page("/cut")),
-            1,
-            &["/cut", "cut short"],
-        ),
-        (
-            "redirect loop",
-            format!("get -s kept {loops}"),
-            1,
-            &["/redirect-loop", "redirect"],
-        ),
-        (
-            "login in a redirect loop",
-            login(&loops),
-            1,
-            &["/redirect-loop", "redirect"],
-        ),
-        // The page.
-        (
-            "no form",
-            login(&site.page("/no-form")),
-            1,
-            &["/no-form", "form"],
-        ),
-        (
-            "two forms, no login",
-            login(&faults.page("/other-forms")),
-            1,
-            &["/other-forms", "2 forms"],
-        ),
-        (
-            "form made by a script",
-            login(&site.page("/js/login")),
-            1,
-            &["/js/login", "JavaScript"],
-        ),
-        (
-            "wrong password",
-            login(&site.page("/login")),
-            3,
-            &["Wrong user name or password."],
-        ),
-        // The command line.
-        (
-            "unknown session",
-            "get -s nobody http://127.0.0.1/".to_owned(),
-            3,
-            &["nobody", "sessile login nobody", "--create"],
-        ),
-        (
-            "check of an unknown session",
-            "check nobody".to_owned(),
-            3,
-            &["nobody", "sessile login nobody"],
-        ),
-        (
-            "status of an unknown session",
-            "status nobody".to_owned(),
-            1,
-            &["nobody", "sessile list"],
-        ),
-        (
-            "name that is none",
-            "status ../kept".to_owned(),
-            2,
-            &["../kept"],
-        ),
-        (
-            "bad URL",
-            "get -s kept http://[::1".to_owned(),
-            2,
-            &["http://[::1"],
-        ),
-        (
-            "scheme that is none of ours",
-            "get gopher://127.0.0.1/".to_owned(),
-            2,
-            &["gopher", "http"],
-        ),
-        (
-            "bad header",
-            format!("get {} Bad\\ Name:x", faults.page("/hello")),
-            2,
-            &["Bad"],
-        ),
-        (
-            "bad store",
-            "list --store postgres://ada:hunter2@127.0.0.1/db".to_owned(),
-            2,
-            &["postgres", "sqlite:"],
-        ),
-        (
-            "password as an argument",
-            format!("login kept {loops} --username ada --password hunter2"),
-            2,
-            &["process list", "--password-stdin"],
-        ),
-    ];
+    let filled = |text: &str| {
+        text.replace("LOGIN", "login kept --username ada --password-stdin")
+            .replace("SITE", &site.page(""))
+            .replace("FAULTS", &faults.page(""))
+            .replace("TLS", &tls.page(""))
+            .replace("NOBODY", &nobody)
+    };
     let mut table = Table::new();
-    for (what, line, code, fragments) in rows {
+    for [what, line, code, fragments] in Table::rows(ROWS) {
         table.row(what, || {
-            let outcome = me.sessile(line).input("not the password\n").run();
-            assert!(!outcome.shown().replace(line, "").contains("hunter2"));
-            outcome.exits(*code).says(fragments);
+            let line = filled(line);
+            let outcome = me.sessile(&line).input("not the password").run();
+            let beyond_the_line = outcome.shown().replace(&line, "");
+            assert!(!beyond_the_line.contains("hunter2"), "{beyond_the_line}");
+            let fragments = filled(fragments);
+            let fragments: Vec<&str> = fragments.split("; ").collect();
+            outcome.exits(code.parse().unwrap()).says(&fragments);
             still_a_member(&site, &me);
         });
     }
@@ -279,7 +189,7 @@ fn without_the_right_to_write(person: &Person, line: &str) -> Outcome {
     // Nothing is forbidden to root: it does this as somebody else.
     let outcome = if rustix::process::geteuid().is_root() {
         hand_over(person.home(), NOBODY);
-        let outcome = invocation.as_user(NOBODY).run();
+        let outcome = invocation.by_user(NOBODY).run();
         hand_over(person.home(), 0);
         outcome
     } else {

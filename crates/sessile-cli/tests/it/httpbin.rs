@@ -1,90 +1,66 @@
 //! Against httpbin: cookies, redirects, authorization, encodings and streams.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::support::{Gunicorn, Person, Table};
+
+/// What happens, the request of a stored session, and the cookies that httpbin answers with.
+const COOKIES: &str = r#"
+    set       | --create URL/cookies/set?a=1&b=2 | {"a":"1","b":"2"}
+    kept      | URL/cookies                      | {"a":"1","b":"2"}
+    replaced  | URL/cookies/set?a=3              | {"a":"3","b":"2"}
+    deleted   | URL/cookies/delete?a             | {"b":"2"}
+    not kept  | --read-only URL/cookies/set?c=4  | {"b":"2","c":"4"}
+    as before | URL/cookies                      | {"b":"2"}
+"#;
 
 #[test]
 fn cookies_are_set_kept_and_deleted() {
     let (bin, me) = (Gunicorn::httpbin(), Person::new());
     let mut table = Table::new();
-    for (what, request, expected) in [
-        (
-            "set",
-            "--create URL/cookies/set?a=1&b=2",
-            json!({"a": "1", "b": "2"}),
-        ),
-        ("kept", "URL/cookies", json!({"a": "1", "b": "2"})),
-        (
-            "replaced",
-            "URL/cookies/set?a=3",
-            json!({"a": "3", "b": "2"}),
-        ),
-        ("deleted", "URL/cookies/delete?a", json!({"b": "2"})),
-        (
-            "not kept",
-            "--read-only URL/cookies/set?c=4",
-            json!({"b": "2", "c": "4"}),
-        ),
-        ("as before", "URL/cookies", json!({"b": "2"})),
-    ] {
+    for [what, request, expected] in Table::rows(COOKIES) {
         table.row(what, || {
             let line = format!("get -s bin {}", request.replace("URL", bin.url()));
             let reply = me.run(&line).exits(0).json();
-            assert_eq!(reply["cookies"], expected, "{what}");
+            assert_eq!(reply["cookies"], json(expected), "{what}");
         });
     }
     table.done();
 }
 
+/// A command line, a place in the JSON that httpbin answers with, and what stands there.
+const REQUESTS: &str = r#"
+    get URL/get q==1 q==2           | /args/q           | ["1","2"]
+    get URL/get X-Colour:blue       | /headers/X-Colour | "blue"
+    post URL/post name=Ada n:=5     | /json             | {"n":5,"name":"Ada"}
+    put --form URL/put name=Ada     | /form             | {"name":"Ada"}
+    patch URL/patch --raw text      | /data             | "text"
+    delete URL/delete               | /data             | ""
+
+    Redirects: where they lead, and with which method.
+    get URL/redirect/5              | /url              | "URL/get"
+    get URL/relative-redirect/2     | /url              | "URL/get"
+    get URL/absolute-redirect/2     | /url              | "URL/get"
+    post URL/redirect-to?url=/anything&status_code=303 a=1 | /method | "GET"
+    post URL/redirect-to?url=/anything&status_code=307 a=1 | /json   | {"a":"1"}
+
+    Encodings.
+    get URL/gzip                    | /gzipped          | true
+    get URL/deflate                 | /deflated         | true
+    get URL/brotli                  | /brotli           | true
+"#;
+
 #[test]
 fn requests_arrive_as_written() {
     let (bin, me) = (Gunicorn::httpbin(), Person::new());
     let mut table = Table::new();
-    for (line, pointer, expected) in [
-        ("get URL/get q==1 q==2", "/args/q", json!(["1", "2"])),
-        (
-            "get URL/get X-Colour:blue",
-            "/headers/X-Colour",
-            json!("blue"),
-        ),
-        (
-            "post URL/post name=Ada n:=5",
-            "/json",
-            json!({"name": "Ada", "n": 5}),
-        ),
-        (
-            "put --form URL/put name=Ada",
-            "/form",
-            json!({"name": "Ada"}),
-        ),
-        ("patch URL/patch --raw text", "/data", json!("text")),
-        ("delete URL/delete", "/data", json!("")),
-        // Redirects: what follows, and with which method.
-        ("get URL/redirect/5", "/url", json!("URL/get")),
-        ("get URL/relative-redirect/2", "/url", json!("URL/get")),
-        ("get URL/absolute-redirect/2", "/url", json!("URL/get")),
-        (
-            "post URL/redirect-to?url=/anything&status_code=303 a=1",
-            "/method",
-            json!("GET"),
-        ),
-        (
-            "post URL/redirect-to?url=/anything&status_code=307 a=1",
-            "/json",
-            json!({"a": "1"}),
-        ),
-        // Encodings.
-        ("get URL/gzip", "/gzipped", json!(true)),
-        ("get URL/deflate", "/deflated", json!(true)),
-        ("get URL/brotli", "/brotli", json!(true)),
-    ] {
-        let line = line.replace("URL", bin.url());
-        table.row(&line, || {
+    for [line, pointer, expected] in Table::rows(REQUESTS) {
+        table.row(line, || {
+            let line = line.replace("URL", bin.url());
             let reply = me.run(&line).exits(0).json();
             let found = reply.pointer(pointer).unwrap_or(&Value::Null);
-            let expected = expected.to_string().replace("URL", bin.url());
-            assert_eq!(found.to_string(), expected, "{pointer} of {reply}");
+            let expected = expected.replace("URL", bin.url());
+            assert_eq!(*found, json(&expected), "{pointer} of {reply}");
         });
     }
     table.done();
@@ -151,4 +127,8 @@ fn a_status_is_no_failure_unless_asked() {
     me.run(&format!("get -i --no-follow {}/redirect/1", bin.url()))
         .exits(0)
         .prints("302");
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 pub(crate) use django::{ADMIN, Django, MEMBERS_PAGE};
 pub(crate) use faults::Faults;
 pub(crate) use gunicorn::Gunicorn;
-pub(crate) use person::{Outcome, Person, Running};
+pub(crate) use person::{Outcome, Person};
 pub(crate) use practice::Practice;
 pub(crate) use table::Table;
 

@@ -107,8 +107,8 @@ impl Invocation {
         self
     }
 
-    /// As another user, who can't write where this one can.
-    pub(crate) fn as_user(mut self, user: u32) -> Self {
+    /// By another user, who can't write where this one can.
+    pub(crate) fn by_user(mut self, user: u32) -> Self {
         use std::os::unix::process::CommandExt as _;
         self.command.uid(user).gid(user);
         self

@@ -16,6 +16,13 @@ impl Table {
         }
     }
 
+    /// The rows written in a text, one a line, their cells parted by bars; other lines are headings.
+    pub(crate) fn rows<const CELLS: usize>(text: &str) -> Vec<[&str; CELLS]> {
+        let lines = text.lines().filter(|line| line.contains('|'));
+        let cells = lines.map(|line| line.split('|').map(str::trim).collect::<Vec<_>>());
+        cells.map(|cells| cells.try_into().unwrap()).collect()
+    }
+
     /// Carries out one row; a panic in it is its failure, printed as it happens.
     pub(crate) fn row(&mut self, name: &str, check: impl FnOnce()) {
         self.rows += 1;
