@@ -85,8 +85,7 @@ impl<'a> Cookie<'a> {
 
     /// The partition it was set in, if it was set with `Partitioned`.
     pub fn partition(&self) -> Option<Partition> {
-        let key = self.record.partition();
-        (!key.is_none()).then(|| Partition::new(&String::from_utf8_lossy(key.site), key.ancestors))
+        self.record.partition().to_partition()
     }
 
     /// Whether it goes to its host alone, not to names below.

@@ -29,7 +29,7 @@ pub use context::{Ancestors, Api, Context, Navigation, Partition, Site};
 pub use cookie::{Cookie, NewCookie, SameSite, Scope};
 pub use date::parse_date;
 pub use delta::{DecodeError, Delta, Revision};
-pub use explain::Omission;
+pub use explain::{Note, Omission, Sending, Storing};
 pub use header::Line;
 pub use jar::Jar;
 pub use options::{Limits, Options};

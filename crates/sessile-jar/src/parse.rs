@@ -9,7 +9,7 @@ use crate::{Refusal, SameSite, Timestamp};
 /// The most bytes that name and value may have together.
 pub(crate) const MAX_PAIR: usize = 4096;
 /// The most bytes that an attribute's value may have.
-const MAX_ATTRIBUTE: usize = 1024;
+pub(crate) const MAX_ATTRIBUTE: usize = 1024;
 
 /// A `Set-Cookie` field value, taken apart.
 ///
@@ -116,20 +116,10 @@ impl<'a> SetCookie<'a> {
 
     /// 5.6.2. The cap of 400 days (steps 5 and 6) is put on in storage, as is step 7.
     fn take_max_age(&mut self, value: &[u8]) {
-        // Steps 1 to 3: an optional minus and digits, nothing else.
-        let (sign, digits) = value
-            .strip_prefix(b"-")
-            .map_or((1, value), |digits| (-1, digits));
-        if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-            return;
+        // Step 8: the last one counts.
+        if let Some(seconds) = max_age(value) {
+            self.max_age = Some(seconds);
         }
-        // Step 4: the number. Step 8: the last one counts.
-        let number = digits.iter().fold(0_i64, |number, digit| {
-            number
-                .saturating_mul(10)
-                .saturating_add(i64::from(digit - b'0'))
-        });
-        self.max_age = Some(sign * number);
     }
 
     /// 5.6.3. Lower case (step 3) is left to the comparison.
@@ -166,6 +156,24 @@ impl std::fmt::Debug for SetCookie<'_> {
             .field("name", &String::from_utf8_lossy(self.name))
             .finish_non_exhaustive()
     }
+}
+
+/// A number of seconds as `Max-Age` has it (5.6.2).
+pub(crate) fn max_age(value: &[u8]) -> Option<i64> {
+    // Steps 1 to 3: an optional minus and digits, nothing else.
+    let (sign, digits) = value
+        .strip_prefix(b"-")
+        .map_or((1, value), |digits| (-1, digits));
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    // Step 4: the number, held within the range of its type.
+    let number = digits.iter().fold(0_i64, |number, digit| {
+        number
+            .saturating_mul(10)
+            .saturating_add(i64::from(digit - b'0'))
+    });
+    Some(sign * number)
 }
 
 /// `%x00-08 / %x0A-1F / %x7F`

@@ -5,7 +5,7 @@
 use std::cmp::Ordering;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
-use crate::context::Ancestors;
+use crate::context::{Ancestors, Partition};
 use crate::delta::Stamp;
 use crate::{SameSite, Timestamp};
 
@@ -157,6 +157,14 @@ impl<'a> PartitionKey<'a> {
         self.site.is_empty()
     }
 
+    /// The partition as others see it.
+    pub(crate) fn to_partition(self) -> Option<Partition> {
+        let mut site = Vec::with_capacity(self.len());
+        self.push_to(&mut site);
+        let site = String::from_utf8_lossy(&site);
+        (!self.is_none()).then(|| Partition::new(&site, self.ancestors))
+    }
+
     pub(crate) fn len(&self) -> usize {
         if self.scheme.is_empty() {
             self.site.len()
@@ -239,6 +247,12 @@ impl Record {
         self.value_len = u16::try_from(draft.value.len()).unwrap_or(u16::MAX);
         self.flags = draft.flags.with_ancestors(draft.partition.ancestors);
         self.expires = draft.expires;
+    }
+
+    /// Whether value and flags are those of a draft with the same key.
+    pub(crate) fn is_same(&self, draft: &Draft<'_>) -> bool {
+        self.flags == draft.flags.with_ancestors(draft.partition.ancestors)
+            && self.value() == draft.value
     }
 
     pub(crate) fn name(&self) -> &[u8] {

@@ -5,6 +5,7 @@
 //! Step 16 is in `related`, the limits at the end of 5.7 are in `evict`.
 
 use crate::context::{Api, Context, Navigation, Site};
+use crate::cookie::NewCookie;
 use crate::delta::Stamp;
 use crate::domain::domain_matches;
 use crate::jar::Jar;
@@ -251,8 +252,7 @@ impl Jar {
         };
         // Step 23.3: the creation time stays, unless one was given by hand.
         let was = (record.expires, record.flags.is_secure());
-        let is_same = record.flags == draft.flags.with_ancestors(draft.partition.ancestors)
-            && record.value() == draft.value;
+        let is_same = record.is_same(&draft);
         // A line that was written down stays right if the cookie only lives longer.
         if !is_same || draft.expires < was.0 {
             self.line_revision += 1;
@@ -296,6 +296,26 @@ pub(crate) struct Received<'a> {
     pub(crate) draft: Draft<'a>,
     /// The creation time, where one was given by hand.
     pub(crate) created: Option<Timestamp>,
+}
+
+impl Received<'_> {
+    /// The cookie as one made by hand.
+    pub(crate) fn to_new(self) -> NewCookie {
+        let Draft { flags, .. } = self.draft;
+        let mut cookie = NewCookie::new(self.draft.name, self.draft.value);
+        cookie = if flags.is_host_only() {
+            cookie.for_host(self.domain)
+        } else {
+            cookie.for_domain(self.domain)
+        };
+        cookie.path = self.draft.path.to_vec();
+        cookie.expires = Some(self.draft.expires).filter(|time| *time != Timestamp::LATEST);
+        cookie.same_site = flags.same_site();
+        cookie.secure = flags.is_secure();
+        cookie.http_only = flags.is_http_only();
+        cookie.partition = self.draft.partition.to_partition();
+        cookie
+    }
 }
 
 /// Step 6: Max-Age before Expires, both at most 400 days ahead (5.5, 5.6.1, 5.6.2).

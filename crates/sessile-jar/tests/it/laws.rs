@@ -264,7 +264,9 @@ proptest! {
         let mut jar = Jar::new();
         let now = Timestamp::from_millis(START);
         let target = Target::parse("https://www.shop.example/a/b").unwrap();
+        let explained = jar.explain_store(&line, &target, &Context::default(), now).outcome;
         let stored = jar.store(&line, &target, &Context::default(), now);
+        prop_assert_eq!(stored, explained);
         prop_assert_eq!(stored.is_ok(), jar.len() == 1 || stored == Ok(sessile_jar::Stored::Nothing));
     }
 }

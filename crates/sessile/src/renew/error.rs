@@ -73,6 +73,9 @@ pub enum NoRenewal {
          itself"
     )]
     NoPassword,
+    /// The login holds, but this page asks for one all the same.
+    #[error("its login holds, so this page wants other rights than this user has")]
+    OtherRights,
     /// The caller asked to change nothing.
     #[error("it isn't renewed, because the request was read-only")]
     ReadOnly,

@@ -11,6 +11,7 @@ mod sync;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use sessile_jar::Timestamp;
 use tokio::sync::Mutex as AsyncMutex;
@@ -53,6 +54,7 @@ struct Inner {
     session: Session,
     mode: Mode,
     ask: Option<AskPassword>,
+    save_every: Duration,
     holder: HolderId,
     held: Mutex<Held>,
     /// One renewal at a time in this process; the lease sees to the others.
@@ -91,15 +93,28 @@ pub enum Mode {
 pub type AskPassword = Arc<dyn Fn(&KeptLogin) -> Option<Secret<String>> + Send + Sync>;
 
 /// How a kept session is opened.
-#[derive(Default)]
 #[non_exhaustive]
 pub struct KeptOptions {
     /// What it may do by itself. Defaults to [`Mode::Renew`].
     pub mode: Mode,
     /// Where a password comes from that isn't kept. Defaults to nowhere.
     pub ask: Option<AskPassword>,
+    /// How long new cookies may wait before the next request stores them; [`Kept::save`] stores
+    /// them at once. Defaults to one second.
+    pub save_every: Duration,
     /// The session's habits: time-outs, trust, transport. Defaults to the builder's defaults.
     pub builder: SessionBuilder,
+}
+
+impl Default for KeptOptions {
+    fn default() -> Self {
+        Self {
+            mode: Mode::default(),
+            ask: None,
+            save_every: Duration::from_secs(1),
+            builder: SessionBuilder::default(),
+        }
+    }
 }
 
 impl fmt::Debug for KeptOptions {
@@ -197,7 +212,8 @@ impl Kept {
         version: u64,
         options: KeptOptions,
     ) -> Result<Self, KeepError> {
-        let saved = sync::Saved::of(&record.state, version);
+        let now = options.builder.now();
+        let saved = sync::Saved::of(&record.state, version, now);
         let session = options.builder.state(record.state).build()?;
         let held = Held {
             id: record.id,
@@ -216,6 +232,7 @@ impl Kept {
             session,
             mode: options.mode,
             ask: options.ask,
+            save_every: options.save_every,
             holder: single::holder()?,
             held: Mutex::new(held),
             renewing: AsyncMutex::new(()),
@@ -235,6 +252,7 @@ impl Kept {
         let mut reply = inner.session.send(request).await?;
         inner.judge(&mut reply).await?;
         let Verdict::Expired(sign) = reply.verdict().clone() else {
+            inner.save_if_due().await?;
             return Ok(Answer { reply, renewal: None });
         };
         // A 401 of a session that never logs in is the site's answer, and the caller's to read.
@@ -242,6 +260,9 @@ impl Kept {
             return Ok(Answer { reply, renewal: None });
         }
         let Some(by) = inner.renew(reply.generation(), &sign).await? else {
+            if let Sign::LoginRedirect(_) = sign {
+                return Err(inner.logged_out(&sign, NoRenewal::OtherRights));
+            }
             reply.set_verdict(Verdict::Blocked);
             return Ok(Answer { reply, renewal: None });
         };
@@ -250,8 +271,10 @@ impl Kept {
         let mut reply = inner.session.send(again).await?;
         inner.judge(&mut reply).await?;
         if let Verdict::Expired(sign) = reply.verdict() {
+            inner.remember_fruitless_login().await?;
             return Err(inner.logged_out(sign, NoRenewal::StillAsking));
         }
+        inner.save_if_due().await?;
         let generation = inner.session.read(SessionState::generation);
         Ok(Answer { reply, renewal: Some(Renewal { sign, by, generation }) })
     }
@@ -296,6 +319,20 @@ impl Kept {
             Mode::ReadOnly => Ok(()),
             Mode::Renew => self.0.push(None).await,
         }
+    }
+
+    /// Changes headers, authorization or base URL, here and in the store.
+    ///
+    /// # Errors
+    ///
+    /// [`KeepError::Store`].
+    pub async fn update<T>(
+        &self,
+        change: impl FnOnce(&mut SessionState, Timestamp) -> T,
+    ) -> Result<T, KeepError> {
+        let answer = self.0.session.update(change);
+        self.save().await?;
+        Ok(answer)
     }
 
     /// The session's name.

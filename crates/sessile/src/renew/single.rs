@@ -184,6 +184,14 @@ impl Inner {
         Ok(report)
     }
 
+    /// A page that asks for a login right after one would be asked for again and again.
+    pub(super) async fn remember_fruitless_login(&self) -> Result<(), KeepError> {
+        let now = self.session.now();
+        let again = Some(now.plus(Duration::from_secs(COOL_DOWN)));
+        let message = "a page went on asking for a login after a new one".to_owned();
+        self.store_refusal(KeptRefusal { at: now, message, again }).await
+    }
+
     /// What the site refused is stored, so that the next process doesn't ask again.
     async fn remember_refusal(&self, error: &KeepError) -> Result<(), KeepError> {
         let now = self.session.now();
@@ -194,7 +202,10 @@ impl Inner {
             }
             _ => return Ok(()),
         };
-        let refusal = KeptRefusal { at: now, message: error.to_string(), again };
+        self.store_refusal(KeptRefusal { at: now, message: error.to_string(), again }).await
+    }
+
+    async fn store_refusal(&self, refusal: KeptRefusal) -> Result<(), KeepError> {
         self.held().last.refusal = Some(refusal.clone());
         super::edit(&self.vault, &self.name, move |record| record.last.refusal = Some(refusal)).await
     }

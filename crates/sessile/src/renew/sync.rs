@@ -5,7 +5,7 @@
 
 use sessile_jar::{Revision, Timestamp};
 
-use super::{Held, Inner, KeepError};
+use super::{Held, Inner, KeepError, Mode};
 use crate::record::{self, Record, WireError};
 use crate::session::{Counts, SessionState};
 use crate::store::{Fence, Name, NextPlain, Opened, Vault};
@@ -15,14 +15,16 @@ use crate::store::{Fence, Name, NextPlain, Opened, Vault};
 pub(super) struct Saved {
     jar: Revision,
     counts: Counts,
+    /// When it was brought there.
+    at: Timestamp,
     /// Whether the store has the record at all.
     is_stored: bool,
 }
 
 impl Saved {
     /// The state as it came from, or went to, the store.
-    pub(super) fn of(state: &SessionState, version: u64) -> Self {
-        Self { jar: state.jar.revision(), counts: state.counts, is_stored: version > 0 }
+    pub(super) fn of(state: &SessionState, version: u64, at: Timestamp) -> Self {
+        Self { jar: state.jar.revision(), counts: state.counts, at, is_stored: version > 0 }
     }
 
     pub(super) fn is_stored(&self) -> bool {
@@ -114,9 +116,21 @@ impl Inner {
         let Some((merged, version)) = written else { return Ok(()) };
         let mut held = self.held();
         held.saved.is_stored = true;
+        held.saved.at = now;
         held.saved.counts = pushed;
         self.adopt(&mut held, merged, version);
         Ok(())
+    }
+
+    /// Stores new cookies that have waited long enough.
+    pub(super) async fn save_if_due(&self) -> Result<(), KeepError> {
+        let saved = self.held().saved;
+        let is_new = self.session.read(|state| state.jar.revision()) != saved.jar;
+        let is_due = self.session.now() >= saved.at.plus(self.save_every);
+        if self.mode == Mode::ReadOnly || !saved.is_stored || !is_new || !is_due {
+            return Ok(());
+        }
+        self.push(None).await
     }
 
     fn pending(&self) -> Pending {

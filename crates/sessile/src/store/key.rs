@@ -12,6 +12,7 @@ use base64ct::{Base64, Base64Unpadded, Base64Url, Base64UrlUnpadded, Encoding as
 use zeroize::Zeroizing;
 
 use super::StoreError;
+use super::aside::aside;
 use super::files::failed;
 use super::seal::{Key, random_bytes};
 use crate::secret::Secret;
@@ -62,6 +63,22 @@ impl RootSource {
             }
             KeySource::Passphrase(passphrase) => Self::Passphrase(passphrase.clone()),
         })
+    }
+}
+
+impl RootSource {
+    /// Does work that a passphrase makes long on a thread of its own.
+    pub(super) async fn compute<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        match self {
+            Self::Key(_) => work(self),
+            Self::Passphrase(_) => {
+                let source = self.clone();
+                aside(move || work(&source)).await
+            }
+        }
     }
 }
 
@@ -167,9 +184,9 @@ fn make_key_file(path: &Path) -> Result<Secret<[u8; KEY_LENGTH]>, StoreError> {
     text.push('\n');
     super::files::make_parent(path)?;
     // Written aside and linked into place, so that no reader sees half a key and the first of two makers wins.
-    let aside = aside(path)?;
-    let written = write_private(&aside, text.as_bytes()).and_then(|()| fs::hard_link(&aside, path));
-    let _tidied = fs::remove_file(&aside);
+    let draft = draft_path(path)?;
+    let written = write_private(&draft, text.as_bytes()).and_then(|()| fs::hard_link(&draft, path));
+    let _tidied = fs::remove_file(&draft);
     match written {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => key_from_file(path, false),
         Err(error) => Err(failed("make the key file", path, &error)),
@@ -177,7 +194,7 @@ fn make_key_file(path: &Path) -> Result<Secret<[u8; KEY_LENGTH]>, StoreError> {
     }
 }
 
-fn aside(path: &Path) -> Result<PathBuf, StoreError> {
+fn draft_path(path: &Path) -> Result<PathBuf, StoreError> {
     let unique = u64::from_be_bytes(random_bytes()?);
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{unique:016x}"));

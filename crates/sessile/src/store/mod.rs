@@ -3,6 +3,8 @@
 //! [`Vault`] is what the rest of the library uses; it seals and unseals. Under it a [`Store`] keeps rows and
 //! knows nothing of what is in them. What a session looks like as bytes is not decided here.
 
+mod aside;
+mod change;
 mod error;
 mod files;
 mod key;
@@ -22,6 +24,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use change::{NextPlain, Opened};
 pub use error::StoreError;
 pub use key::{KEY_LENGTH, KeySource};
 pub use lease::{Acquired, Fence, Lease};
@@ -29,7 +32,7 @@ pub use name::{HolderId, LeaseKey, Name};
 pub use rotate::Progress;
 pub use seal::KeyId;
 pub use url::StoreUrl;
-pub use vault::{NextPlain, Opened, Vault};
+pub use vault::Vault;
 
 use crate::clock::{Clock, SystemClock, Timestamp};
 

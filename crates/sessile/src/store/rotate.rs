@@ -6,10 +6,11 @@
 
 use std::time::Duration;
 
+use super::change::{open_row, tampered};
 use super::key::RootSource;
 use super::key_table::{KeyTable, Root};
 use super::seal::{Key, KeyRing, Slot, key_id, random_bytes};
-use super::vault::{Keys, PAGE, open_row, tampered};
+use super::vault::{Keys, PAGE};
 use super::{Acquired, Change, HolderId, KeySource, LeaseKey, Name, Next, StoreError, Vault};
 
 /// How far a change of keys has come.
@@ -60,7 +61,7 @@ impl Vault {
     }
 
     async fn add_key(&self, source: &RootSource) -> Result<Root, StoreError> {
-        let root = Root::fresh(source)?;
+        let root = source.compute(Root::fresh).await?;
         let keys = self.reload_keys().await?;
         let older = keys.ring.keys().cloned().collect();
         let ring = KeyRing::new(Key::random()?, older);

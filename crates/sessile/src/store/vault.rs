@@ -4,16 +4,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use zeroize::Zeroizing;
-
+use super::change::{Decided, moving, open_row, sealing, tampered};
 use super::key::RootSource;
 use super::key_table::{KeyTable, Root};
-use super::seal::{Key, KeyRing, Slot, Unopened};
+use super::seal::{Key, KeyRing, Unopened};
 use super::{
-    Acquired, Change, Current, Draft, Fence, HolderId, KeyRow, KeySource, Lease, LeaseKey, Name,
-    Next, Row, RowSummary, Source, Store, StoreError, StoreOptions, StoreUrl, Transfer,
+    Acquired, Change, HolderId, KeyRow, KeySource, Lease, LeaseKey, Name, Next, NextPlain, Opened,
+    RowSummary, Source, Store, StoreError, StoreOptions, StoreUrl, Transfer,
 };
-use crate::clock::Timestamp;
 
 /// Stores records sealed. A clone is another handle on the same vault.
 #[derive(Clone, Debug)]
@@ -33,44 +31,6 @@ pub(super) struct Keys {
     pub(super) ring: KeyRing,
 }
 
-/// A record, unsealed. The content is wiped from memory when dropped and does not show in `Debug`.
-#[derive(Clone, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct Opened {
-    /// Grows with every write; never used twice in a store.
-    pub version: u64,
-    /// The writer's count of logins.
-    pub generation: u64,
-    /// When the name was first written.
-    pub created: Timestamp,
-    /// When it was last written.
-    pub updated: Timestamp,
-    /// The content.
-    pub plain: Zeroizing<Vec<u8>>,
-}
-
-/// What a change of a record decides.
-#[derive(Clone, Eq, PartialEq)]
-#[expect(clippy::exhaustive_enums, reason = "there is no fourth")]
-pub enum NextPlain {
-    /// Leave it as it is.
-    Keep,
-    /// Remove it, if it is there.
-    Remove {
-        /// A lease without whose number the removal is refused.
-        fence: Option<Fence>,
-    },
-    /// Write it.
-    Write {
-        /// The count of logins.
-        generation: u64,
-        /// The content.
-        plain: Zeroizing<Vec<u8>>,
-        /// A lease without whose number the write is refused.
-        fence: Option<Fence>,
-    },
-}
-
 impl Vault {
     /// Opens the store at `url` with a key, or makes both.
     ///
@@ -87,7 +47,7 @@ impl Vault {
     /// A vault over a store that is open already.
     pub async fn over(store: Arc<dyn Store>, source: &KeySource) -> Result<Self, StoreError> {
         let keys = match store.load_keys().await? {
-            Some(row) => unlock(&row, &RootSource::read(source, false)?, store.place())?,
+            Some(row) => unlock(&row, &RootSource::read(source, false)?, store.place()).await?,
             None => make_keys(&*store, &RootSource::read(source, true)?).await?,
         };
         let keys = RwLock::new(Arc::new(keys));
@@ -339,157 +299,8 @@ impl Vault {
 /// How many rows are listed at a time, so that no read takes long.
 pub(super) const PAGE: usize = 500;
 
-/// What became of a caller's change inside the transaction.
-enum Decided<E> {
-    Done(Option<Opened>),
-    Failed(E),
-    KeysMoved,
-}
-
-/// Wraps a change of plain content into one of sealed content.
-fn sealing<E, F>(
-    keys: Arc<Keys>,
-    name: Name,
-    change: &Arc<Mutex<Option<F>>>,
-    outcome: &Arc<Mutex<Option<Decided<E>>>>,
-) -> Change
-where
-    E: From<StoreError> + Send + 'static,
-    F: FnOnce(Option<&Opened>) -> Result<NextPlain, E> + Send + 'static,
-{
-    let (change, outcome) = (Arc::clone(change), Arc::clone(outcome));
-    Box::new(move |current| {
-        let report =
-            |decided| *outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(decided);
-        if current.key_revision != keys.revision {
-            report(Decided::KeysMoved);
-            return Ok(Next::Keep);
-        }
-        let before = match &current.row {
-            None => None,
-            Some(row) => Some(open_row(&keys.ring, row).map_err(|_| tampered(&name))?),
-        };
-        let change = change.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let change = change.expect("it is taken in the last round only");
-        match change(before.as_ref()) {
-            Err(error) => {
-                report(Decided::Failed(error));
-                Ok(Next::Keep)
-            }
-            Ok(next) => {
-                let (next, after) = seal_next(&keys.ring, &name, next, &current, before)?;
-                report(Decided::Done(after));
-                Ok(next)
-            }
-        }
-    })
-}
-
-fn seal_next(
-    ring: &KeyRing,
-    name: &Name,
-    next: NextPlain,
-    current: &Current,
-    before: Option<Opened>,
-) -> Result<(Next, Option<Opened>), StoreError> {
-    Ok(match next {
-        NextPlain::Keep => (Next::Keep, before),
-        NextPlain::Remove { fence } => (Next::Remove(fence), None),
-        NextPlain::Write {
-            generation,
-            plain,
-            fence,
-        } => {
-            let version = current.next_version;
-            let sealed = ring.seal(
-                &plain,
-                Slot {
-                    name,
-                    version,
-                    generation,
-                },
-            )?;
-            let after = Opened {
-                version,
-                generation,
-                created: before.map_or(current.now, |before| before.created),
-                updated: current.now,
-                plain,
-            };
-            (
-                Next::Write(Draft {
-                    generation,
-                    sealed,
-                    fence,
-                }),
-                Some(after),
-            )
-        }
-    })
-}
-
-/// Seals a row's content anew for another name.
-fn moving(keys: Arc<Keys>, to: Name, moved: Arc<Mutex<bool>>) -> Change {
-    Box::new(move |current| {
-        let Some(row) = current.row else {
-            return Ok(Next::Keep);
-        };
-        if current.key_revision != keys.revision {
-            *moved.lock().unwrap_or_else(PoisonError::into_inner) = true;
-            return Ok(Next::Keep);
-        }
-        let from = &row.summary.name;
-        let opened = open_row(&keys.ring, &row).map_err(|_| tampered(from))?;
-        let (generation, version) = (opened.generation, current.next_version);
-        let sealed = keys.ring.seal(
-            &opened.plain,
-            Slot {
-                name: &to,
-                version,
-                generation,
-            },
-        )?;
-        Ok(Next::Write(Draft {
-            generation,
-            sealed,
-            fence: None,
-        }))
-    })
-}
-
-pub(super) fn open_row(ring: &KeyRing, row: &Row) -> Result<Opened, Unopened> {
-    let RowSummary {
-        name,
-        version,
-        generation,
-        created,
-        updated,
-    } = &row.summary;
-    let (version, generation) = (*version, *generation);
-    let plain = ring.open(
-        &row.sealed,
-        Slot {
-            name,
-            version,
-            generation,
-        },
-    )?;
-    Ok(Opened {
-        version,
-        generation,
-        created: *created,
-        updated: *updated,
-        plain,
-    })
-}
-
-pub(super) fn tampered(name: &Name) -> StoreError {
-    let name = name.to_string();
-    StoreError::Tampered { name }
-}
-
 async fn make_keys(store: &dyn Store, source: &RootSource) -> Result<Keys, StoreError> {
-    let root = Root::fresh(source)?;
+    let root = source.compute(Root::fresh).await?;
     let ring = KeyRing::new(Key::random()?, Vec::new());
     let table = KeyTable::seal(&ring, &[&root])?.to_bytes();
     let row = store.save_keys(0, table.clone()).await?;
@@ -502,38 +313,20 @@ async fn make_keys(store: &dyn Store, source: &RootSource) -> Result<Keys, Store
         });
     }
     // Another process made them first.
-    unlock(&row, source, store.place())
+    unlock(&row, source, store.place()).await
 }
 
-fn unlock(row: &KeyRow, source: &RootSource, place: &str) -> Result<Keys, StoreError> {
+async fn unlock(row: &KeyRow, source: &RootSource, place: &str) -> Result<Keys, StoreError> {
     let table = KeyTable::parse(&row.sealed, place)?;
-    let root = table.root(source, place)?;
-    let ring = table.open(&root, place)?;
-    let revision = row.revision;
-    Ok(Keys {
-        revision,
-        root,
-        ring,
-    })
-}
-
-impl std::fmt::Debug for Opened {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Opened")
-            .field("version", &self.version)
-            .field("generation", &self.generation)
-            .field("created", &self.created)
-            .field("updated", &self.updated)
-            .finish_non_exhaustive()
-    }
-}
-
-impl std::fmt::Debug for NextPlain {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Keep => "Keep",
-            Self::Remove { .. } => "Remove",
-            Self::Write { .. } => "Write",
+    let (here, revision) = (place.to_owned(), row.revision);
+    let open = move |source: &RootSource| {
+        let root = table.root(source, &here)?;
+        let ring = table.open(&root, &here)?;
+        Ok(Keys {
+            revision,
+            root,
+            ring,
         })
-    }
+    };
+    source.compute(open).await
 }

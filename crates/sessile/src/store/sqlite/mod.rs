@@ -8,6 +8,7 @@ mod backup;
 mod batch;
 mod fault;
 mod open;
+mod read;
 mod writer;
 
 use std::future::ready;
@@ -17,11 +18,11 @@ use std::thread;
 use std::time::Duration;
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
 
 use self::batch::Batch;
 use self::fault::Fault;
 use self::writer::Writer;
+use super::aside::aside;
 use super::{
     Acquired, Answer, Change, HolderId, KeyRow, Lease, LeaseKey, Name, Row, RowSummary, Store,
     StoreError, StoreOptions, Transfer,
@@ -70,9 +71,7 @@ impl SqliteStore {
             Ok(value) => Box::pin(ready(Ok(value))),
             Err(fault) if fault.is_busy() => {
                 let (reader, site) = (Arc::clone(&self.reader), Arc::clone(&self.site));
-                aside(&self.site, move || {
-                    site.patiently(|| query_locked(&reader, &query))
-                })
+                aside(move || site.patiently(|| query_locked(&reader, &query)))
             }
             Err(fault) => Box::pin(ready(Err(fault.at(&self.site)))),
         }
@@ -93,40 +92,33 @@ fn query_locked<T>(
     query(&reader.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Does long work on a thread of its own, which ends with the work.
-fn aside<'a, T: Send + 'static>(
-    site: &Arc<Site>,
-    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Answer<'a, T> {
-    let (reply, answer) = oneshot::channel();
-    let spawned = thread::Builder::new()
-        .name("sessile-store-aside".to_owned())
-        .spawn(move || drop(reply.send(work())));
-    let site = Arc::clone(site);
-    Box::pin(async move {
-        spawned.map_err(|error| site.io("start a thread for", &error))?;
-        answer.await.unwrap_or_else(|_panicked| Err(site.closed()))
-    })
+/// By how much the system wakes a sleeper late.
+const OVERSLEEP: Duration = Duration::from_micros(60);
+
+/// How long to sleep before the next try for a lock.
+///
+/// The longer somebody has waited, the more often he tries. The other way round, as SQLite's own waits go, one of
+/// several busy writers starves.
+fn nap(waited: Duration) -> Duration {
+    let patience = Duration::from_millis(10).saturating_sub(waited) / 10;
+    patience.max(Duration::from_micros(40))
 }
 
 impl Site {
     /// Tries until nobody else has the file locked, or the time for that is up.
-    ///
-    /// The naps are short and even: with ones that grow, as SQLite's own do, one of several busy writers starves.
     fn patiently<T>(&self, mut attempt: impl FnMut() -> Result<T, Fault>) -> Result<T, StoreError> {
         let mut waited = Duration::ZERO;
-        for round in 0_u64.. {
+        loop {
             match attempt() {
                 Err(fault) if fault.is_busy() && waited < self.options.lock_timeout => {
-                    let nap = Duration::from_micros(300 + round * 7 % 10 * 100);
+                    let nap = nap(waited);
                     thread::sleep(nap);
-                    waited += nap;
+                    waited += nap + OVERSLEEP;
                 }
                 Err(fault) if fault.is_busy() => return Err(self.locked(waited)),
                 outcome => return outcome.map_err(|fault| fault.at(self)),
             }
         }
-        Err(self.locked(waited))
     }
 
     fn locked(&self, waited: Duration) -> StoreError {
@@ -150,7 +142,7 @@ impl Site {
 impl Store for SqliteStore {
     fn load<'a>(&'a self, name: &'a Name) -> Answer<'a, Option<Row>> {
         let name = name.clone();
-        self.read(move |connection| batch::row(connection, &name))
+        self.read(move |connection| read::row(connection, &name))
     }
 
     fn update<'a>(&'a self, name: &'a Name, change: Change) -> Answer<'a, Option<RowSummary>> {
@@ -165,7 +157,7 @@ impl Store for SqliteStore {
 
     fn list<'a>(&'a self, after: Option<&'a Name>, limit: usize) -> Answer<'a, Vec<RowSummary>> {
         let after = after.cloned();
-        self.read(move |connection| batch::list(connection, after.as_ref(), limit))
+        self.read(move |connection| read::list(connection, after.as_ref(), limit))
     }
 
     fn acquire<'a>(
@@ -200,7 +192,7 @@ impl Store for SqliteStore {
     }
 
     fn load_keys(&self) -> Answer<'_, Option<KeyRow>> {
-        self.read(batch::keys)
+        self.read(read::keys)
     }
 
     fn save_keys(&self, expected: u64, sealed: Vec<u8>) -> Answer<'_, KeyRow> {
@@ -209,22 +201,22 @@ impl Store for SqliteStore {
 
     fn backup<'a>(&'a self, target: &'a Path) -> Answer<'a, ()> {
         let (site, target) = (Arc::clone(&self.site), target.to_owned());
-        aside(&self.site, move || backup::write(&site, &target))
+        aside(move || backup::write(&site, &target))
     }
 
     fn restore<'a>(&'a self, source: &'a Path) -> Answer<'a, ()> {
         let (site, source) = (Arc::clone(&self.site), source.to_owned());
-        aside(&self.site, move || backup::restore(&site, &source))
+        aside(move || backup::restore(&site, &source))
     }
 
     fn check(&self) -> Answer<'_, Vec<String>> {
         let site = Arc::clone(&self.site);
-        aside(&self.site, move || backup::check(&site))
+        aside(move || backup::check(&site))
     }
 
     fn compact(&self) -> Answer<'_, ()> {
         let site = Arc::clone(&self.site);
-        aside(&self.site, move || backup::compact(&site))
+        aside(move || backup::compact(&site))
     }
 
     fn close(&self) -> Answer<'_, ()> {

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::batch::Batch;
 use super::{Site, open};
+use crate::store::aside::aside;
 use crate::store::{Answer, StoreError};
 
 /// Hands jobs to the thread, which starts with the first one.
@@ -70,7 +71,7 @@ impl Writer {
             return Box::pin(ready(Ok(())));
         };
         drop(jobs);
-        super::aside(&self.site, move || {
+        aside(move || {
             // A panic of the thread was reported by the panic hook; nothing is left to be done.
             let _ended = thread.join();
             Ok(())

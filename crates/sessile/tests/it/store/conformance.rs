@@ -5,6 +5,8 @@ use std::time::Duration;
 use sessile::clock::{Clock as _, ManualClock};
 use sessile::store::{Acquired, NextPlain, Opened, StoreError, StoreOptions, Vault};
 
+use tokio::task::JoinSet;
+
 use super::support::*;
 
 mod memory {
@@ -239,25 +241,26 @@ async fn changes_move(vault: &Vault) {
 }
 
 async fn one_bad_change_in_a_group_fails_alone(vault: &Vault) {
-    let tasks: Vec<_> = (0..64)
-        .map(|number| {
-            let vault = vault.clone();
-            tokio::spawn(async move {
-                let name = name(&format!("group {number}"));
+    let mut tasks = JoinSet::new();
+    for number in 0..64 {
+        let vault = vault.clone();
+        tasks.spawn(async move {
+            let change = move |_before: Option<&Opened>| match number % 8 {
+                3 => panic!("on purpose"),
+                5 => Err(StoreError::UnknownName {
+                    name: "mine".to_owned(),
+                }),
+                _ => Ok(write("x")),
+            };
+            (
+                number,
                 vault
-                    .update(&name, move |_before| match number % 8 {
-                        3 => panic!("on purpose"),
-                        5 => Err(StoreError::UnknownName {
-                            name: "mine".to_owned(),
-                        }),
-                        _ => Ok(write("x")),
-                    })
-                    .await
-            })
-        })
-        .collect();
-    for (number, task) in tasks.into_iter().enumerate() {
-        let outcome = task.await.unwrap();
+                    .update(&name(&format!("group {number}")), change)
+                    .await,
+            )
+        });
+    }
+    for (number, outcome) in tasks.join_all().await {
         assert_eq!(
             outcome.is_err(),
             matches!(number % 8, 3 | 5),
@@ -270,13 +273,13 @@ async fn one_bad_change_in_a_group_fails_alone(vault: &Vault) {
 
 async fn keys_rotate_under_writers(vault: &Vault) {
     let start = put(vault, "rotating", "0").await.unwrap();
-    let writer = tokio::spawn({
-        let vault = vault.clone();
-        async move {
-            for number in 1..=100 {
-                put(&vault, "rotating", &number.to_string()).await.unwrap();
-                assert!(get(&vault, "rotating").await.unwrap().is_some());
-            }
+    let (mut writer, rotating) = (JoinSet::new(), vault.clone());
+    writer.spawn(async move {
+        for number in 1..=100 {
+            put(&rotating, "rotating", &number.to_string())
+                .await
+                .unwrap();
+            assert!(get(&rotating, "rotating").await.unwrap().is_some());
         }
     });
     let mut last = 0;
@@ -288,7 +291,7 @@ async fn keys_rotate_under_writers(vault: &Vault) {
         reached.done > 1100 && reached.done == last && reached.unreadable == 0,
         "{reached:?}"
     );
-    writer.await.unwrap();
+    writer.join_all().await;
     let end = vault.load(&name("rotating")).await.unwrap().unwrap();
     assert_eq!(
         (end.plain.as_slice(), end.created),
