@@ -4,12 +4,18 @@
 //! `fill` and `messages`. Works on a copy of the session: only a login that worked is handed out.
 
 mod error;
-mod fill;
-mod find;
+mod extract;
+pub mod fill;
+pub mod find;
 mod flow;
-mod messages;
-pub(crate) mod page;
+pub mod form;
+mod html;
+pub mod messages;
+pub mod page;
+mod token;
+pub mod tokens;
 pub(crate) mod visit;
+mod words;
 
 use sessile_jar::{Api, Context, Jar, Timestamp};
 use url::Url;
@@ -26,6 +32,8 @@ pub use find::NoLoginForm;
 
 use fill::Submission;
 use flow::{Action, FormLogin};
+use form::FormMethod;
+use messages::Refusal;
 use visit::{Visit, visit};
 
 /// How many pages a login may take.
@@ -43,6 +51,9 @@ pub struct Login {
     pub password: Secret<String>,
     /// Whether the password is kept, sealed, for renewals. Defaults to no.
     pub remember: bool,
+    /// The form's id, name or address, where a page has several. Defaults to the one that looks
+    /// like a login.
+    pub form: Option<String>,
     /// A page that only members see. Defaults to one that is found.
     pub check: Option<Url>,
     /// The headers of a session that is made. Defaults to [`Profile::Standard`].
@@ -57,6 +68,7 @@ impl Login {
             user: user.into(),
             password,
             remember: false,
+            form: None,
             check: None,
             profile: Profile::default(),
         }
@@ -86,7 +98,7 @@ pub(crate) async fn log_in(
     login: &Login,
 ) -> Result<LoginReport, LoginError> {
     let member = session.fork(state);
-    let mut flow = FormLogin::new(login.user.clone(), login.password.clone());
+    let mut flow = FormLogin::new(login.clone());
     let mut page = visit(&member, Request::get(login.url.as_str())).await?;
     let mut cookies = page.cookies_set.clone();
     for _page in 0..PAGES {
@@ -134,7 +146,8 @@ async fn learn(
     }
     // Nothing to check by later; whether it worked shows at least in what the site handed out.
     let url = ShownUrl(&landed.url).to_string();
-    if let Some(message) = flow.words_of(landed) {
+    if flow.refusal(landed) != Refusal::Other {
+        let message = flow.message(landed, "");
         return Err(LoginError::Refused { url, user: login.user.clone(), message });
     }
     if landed.cookies_set.is_empty() || login.check.is_some() {
@@ -176,11 +189,20 @@ async fn evidence(session: &Session, url: &Url) -> Result<Evidence, LoginError> 
 
 /// The form as a request, with the headers that a browser adds and frameworks check.
 fn request(submission: Submission) -> Request {
-    let mut request = Request::new(submission.method, submission.url.as_str());
-    for (name, value) in &submission.headers {
-        request = request.header(name, value);
+    let mut request = match submission.method {
+        FormMethod::Get => Request::get(submission.url.as_str()),
+        FormMethod::Post => Request::post(submission.url.as_str())
+            .header("origin", &submission.origin)
+            .body(submission.body.expose().clone()),
+    };
+    request = request.header("referer", submission.referer.as_str());
+    if let Some(kind) = &submission.content_type {
+        request = request.header("content-type", kind);
     }
-    request.body(submission.body.expose().clone())
+    for (name, value) in &submission.headers {
+        request = request.header(name, value.expose());
+    }
+    request
 }
 
 /// The cookies that a script on the page could read; some forms send one of them back.

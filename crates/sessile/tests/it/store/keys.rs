@@ -188,6 +188,25 @@ async fn a_handle_that_saw_the_rotation_goes_on() {
 }
 
 #[tokio::test]
+async fn a_backup_restores_into_another_store_with_the_same_passphrase() {
+    let place = Place::new();
+    let vault = open(&place, &passphrase("same")).await.unwrap();
+    put(&vault, "shop", "content").await.unwrap();
+    let backup = place.folder.path().join("backup");
+    vault.backup(&backup).await.unwrap();
+    let other = Place::new();
+    let vault = open(&other, &passphrase("same")).await.unwrap();
+    vault.restore(&backup).await.unwrap();
+    assert_eq!(
+        get(&vault, "shop").await.unwrap().as_deref(),
+        Some("content")
+    );
+    put(&vault, "shop", "later").await.unwrap();
+    let again = open(&other, &passphrase("same")).await.unwrap();
+    assert_eq!(get(&again, "shop").await.unwrap().as_deref(), Some("later"));
+}
+
+#[tokio::test]
 async fn an_interrupted_rotation_leaves_both_keys_working() {
     let place = Place::new();
     let vault = place.open().await;

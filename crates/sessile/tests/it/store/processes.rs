@@ -44,6 +44,26 @@ async fn two_processes_lose_nothing_of_each_other() {
 }
 
 #[tokio::test]
+async fn processes_that_make_the_store_at_once_agree() {
+    let place = Place::new();
+    let processes: Vec<Process> = (0..4)
+        .map(|_| start_process(&place, Role::Append))
+        .collect();
+    for mut process in processes {
+        assert_eq!(process.lines().count(), 1);
+        assert!(process.child.wait().unwrap().success());
+    }
+    let shared = place
+        .open()
+        .await
+        .load(&name("shared"))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(shared.plain.len(), 4 * APPENDS);
+}
+
+#[tokio::test]
 async fn a_killed_process_loses_nothing_acknowledged() {
     let place = Place::new();
     let mut all = BTreeMap::new();
