@@ -21,16 +21,16 @@ const ROWS: &str = "
     unreachable host             | get -s kept NOBODY              | 1 | NOBODY; refused
     login at an unreachable host | LOGIN NOBODY                    | 1 | NOBODY; refused
     unknown certificate          | get TLS/hello                   | 1 | certificate; --cacert
-    hung up                      | get FAULTS/hangup               | 1 | /hangup; closed
-    not HTTP                     | get FAULTS/garbage              | 1 | /garbage; HTTP
+    hung up                      | get FAULTS/hangup               | 1 | FAULTS; closed
+    not HTTP                     | get FAULTS/garbage              | 1 | FAULTS; HTTP
     cut short                    | get -s kept SITE/cut            | 1 | /cut; cut short
     redirect loop                | get -s kept SITE/redirect-loop  | 1 | /redirect-loop; redirect
     login in a redirect loop     | LOGIN SITE/redirect-loop        | 1 | /redirect-loop; redirect
 
     The page.
-    no form                      | LOGIN SITE/no-form              | 1 | /no-form; form
+    no form                      | LOGIN FAULTS/no-form            | 1 | /no-form; no form
     two forms, no login          | LOGIN FAULTS/other-forms        | 1 | /other-forms; 2 forms
-    form made by a script        | LOGIN SITE/js/login             | 1 | /js/login; JavaScript
+    form made by a script        | LOGIN FAULTS/script-form        | 1 | /script-form; JavaScript
     wrong password               | LOGIN SITE/login                | 3 | Wrong user name or password.
 
     The command line.
@@ -38,7 +38,7 @@ const ROWS: &str = "
     unknown session to check     | check ann                       | 3 | ann; sessile login ann
     unknown session to show      | status ann                      | 1 | ann; sessile list
     name that is none            | status ../kept                  | 2 | ../kept
-    bad URL                      | get -s kept http://[::1         | 2 | http://[::1
+    bad URL                      | get -s kept http://[::1         | 2 | URL; IPv6
     scheme of another kind       | get gopher://127.0.0.1/         | 2 | gopher; http
     bad header                   | get FAULTS/hello Bad(Name):x    | 2 | Bad(Name)
     unknown store                | list --store mysql://u:hunter2@h/ | 2 | mysql; sqlite:
@@ -100,7 +100,7 @@ fn a_store_that_cannot_be_used_is_said_and_left_as_it_is() {
     row(
         "its key lost",
         |me| fs::remove_file(key(me)).unwrap(),
-        &["sessile.db", "key"],
+        &["sessile/key", "does not exist"],
     );
     row(
         "its key cut",

@@ -100,7 +100,9 @@ fn the_password_comes_from_anywhere_but_an_argument() {
         .argument("cat ~/password")
         .run()
         .exits(0);
-    me.run(&login).says(&["--password-stdin"]);
+    me.run(&login)
+        .exits(2)
+        .says(&["no terminal", "standard input"]);
     assert_eq!(site.logins(), 2);
 }
 

@@ -48,9 +48,11 @@ fn a_dead_login_is_renewed_and_the_request_sent_again() {
     django.forget_sessions();
     let stored = me.store_files();
 
-    get(&django, &me, "--read-only")
-        .exits(3)
-        .says(&["expired", "/admin/login/"]);
+    get(&django, &me, "--read-only").exits(3).says(&[
+        "not logged in",
+        "/admin/login/",
+        "read-only",
+    ]);
     assert_eq!(django.logins(), 1, "a login of a read-only run");
     assert!(
         me.store_files() == stored,
@@ -76,7 +78,7 @@ fn without_a_remembered_password_a_dead_login_is_said_and_stays() {
     django.forget_sessions();
     get(&django, &me, "")
         .exits(3)
-        .says(&["dj", "expired", "--remember"]);
+        .says(&["dj", "not logged in", "--remember"]);
     assert_eq!(django.logins(), 1);
 }
 

@@ -159,7 +159,12 @@ fn answer(mut stream: impl Read + Write, desk: &Desk) -> io::Result<()> {
             desk.hold();
             page(&mut stream, "held\n")?;
         }
+        "/no-form" => page(
+            &mut stream,
+            "<!doctype html><title>Text</title><p>Only text.",
+        )?,
         "/other-forms" => page(&mut stream, OTHER_FORMS)?,
+        "/script-form" => page(&mut stream, SCRIPT_FORM)?,
         "/trickle" => {
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\nfirst")?;
             stream.flush()?;
@@ -184,6 +189,11 @@ const OTHER_FORMS: &str = r#"<!doctype html><title>News</title>
 <form action="/search"><input type="search" name="q"><button>Search</button></form>
 <form action="/letter" method="post"><label>Your address for our newsletter
 <input type="email" name="address"></label><button>Subscribe</button></form>
+"#;
+
+/// A page that is empty until its script has run.
+const SCRIPT_FORM: &str = r#"<!doctype html><title>Log in</title>
+<noscript>Please enable JavaScript.</noscript><div id="root"></div><script src="/app.js"></script>
 "#;
 
 fn page(stream: &mut impl Write, body: &str) -> io::Result<()> {
