@@ -44,7 +44,7 @@ impl Style {
 impl Printer {
     /// A printer on the streams of this process.
     pub(crate) fn of_process(style: Style) -> Self {
-        Self::new(Box::new(io::stdout()), Box::new(io::stderr()), style)
+        Self::new(standard_output(), Box::new(io::stderr()), style)
     }
 
     fn new(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>, style: Style) -> Self {
@@ -58,7 +58,8 @@ impl Printer {
 
     /// Bytes of a body, to standard output as they are.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Outcome<()> {
-        self.out.write_all(bytes).map_err(|error| stop(&error))
+        let written = self.out.write_all(bytes).and_then(|()| self.out.flush());
+        written.map_err(|error| stop(&error))
     }
 
     /// A line of a result, to standard output.
@@ -129,6 +130,24 @@ const RED: &str = "\u{1b}[1;31m";
 const YELLOW: &str = "\u{1b}[1;33m";
 const CYAN: &str = "\u{1b}[1;36m";
 const RESET: &str = "\u{1b}[0m";
+
+/// Without the standard library's line buffer, which would copy every body once more.
+#[cfg(unix)]
+fn standard_output() -> Box<dyn Write + Send> {
+    use std::fs::File;
+    use std::os::fd::AsFd as _;
+
+    match io::stdout().as_fd().try_clone_to_owned() {
+        Ok(output) => Box::new(io::BufWriter::new(File::from(output))),
+        // Closed by whoever started us: what is written is reported as any other failure.
+        Err(_) => Box::new(io::stdout()),
+    }
+}
+
+#[cfg(not(unix))]
+fn standard_output() -> Box<dyn Write + Send> {
+    Box::new(io::stdout())
+}
 
 /// A reader that closed the pipe has had what it wanted (`sessile list | head -1`).
 fn stop(error: &io::Error) -> Stop {

@@ -41,10 +41,6 @@ pub(crate) struct LoginArgs {
     #[arg(long, value_name = "PROFILE", value_parser = profile)]
     pub(crate) profile: Option<Profile>,
 
-    /// Send everything through this proxy: http://HOST:PORT or socks5://HOST:PORT
-    #[arg(long, value_name = "URL")]
-    pub(crate) proxy: Option<String>,
-
     /// Trust the certificates in this PEM file as well as the system's
     #[arg(long, value_name = "FILE")]
     pub(crate) cacert: Option<PathBuf>,

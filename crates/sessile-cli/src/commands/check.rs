@@ -16,7 +16,7 @@ pub(super) async fn run(args: CheckArgs, work: &mut Work<'_>) -> Outcome {
     let vault = work.vault().await?;
     let mut options = KeptOptions::default();
     options.ask = args.renew.then(work::ask).flatten();
-    let used = |error| failure::of_kept(&error, Purpose::Use);
+    let used = |error| failure::of_kept(&error, Purpose::Check);
     let kept = Kept::open(&vault, &name, options).await.map_err(used)?;
     let renewed = match args.renew {
         true => kept.renew().await.map_err(used)?.is_some(),

@@ -10,10 +10,12 @@ use crate::exit::{Exit, Failure, Stop};
 /// What a command was about, which decides what an unknown session means.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Purpose {
+    /// To see whether one is logged in: a session that isn't there is not.
+    Check,
     /// To look at or change what is stored.
     Manage,
-    /// To be logged in: a session that isn't there is not.
-    Use,
+    /// To send a request logged in.
+    Send,
 }
 
 impl From<StoreError> for Failure {
@@ -69,7 +71,7 @@ pub(super) fn of_kept(error: &KeepError, purpose: Purpose) -> Failure {
         KeepError::Unknown { name, .. } => {
             let exit = match purpose {
                 Purpose::Manage => Exit::Failed,
-                Purpose::Use => Exit::NotLoggedIn,
+                Purpose::Check | Purpose::Send => Exit::NotLoggedIn,
             };
             (exit, "unknownSession", Some(making(name, purpose)))
         }
@@ -84,11 +86,11 @@ pub(super) fn of_kept(error: &KeepError, purpose: Purpose) -> Failure {
 }
 
 fn making(name: &str, purpose: Purpose) -> String {
+    let login = format!("`sessile login {name} URL --username USER` makes one");
     match purpose {
+        Purpose::Check => login,
+        Purpose::Send => format!("{login}, or pass --create"),
         Purpose::Manage => "`sessile list` shows those there are".to_owned(),
-        Purpose::Use => {
-            format!("`sessile login {name} URL --username USER` makes one, or pass --create")
-        }
     }
 }
 

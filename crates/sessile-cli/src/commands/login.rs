@@ -27,7 +27,7 @@ pub(super) async fn run(args: LoginArgs, work: &mut Work<'_>) -> Outcome {
     })?;
     let login = login(&args, work)?;
     let done = Kept::log_in(&vault, &name, login, options).await;
-    let (_, report) = done.map_err(|error| failure::of_kept(&error, Purpose::Use))?;
+    let (_, report) = done.map_err(|error| failure::of_kept(&error, Purpose::Send))?;
     for step in &report.steps {
         work.printer.note(&plain(step));
     }

@@ -29,7 +29,7 @@ pub(super) async fn run(method: Method, args: RequestArgs, work: &mut Work<'_>) 
         let reply = reply?;
         return output::deliver(reply, None, &delivery, work).await;
     };
-    let used = |error| failure::of_kept(&error, Purpose::Use);
+    let used = |error| failure::of_kept(&error, Purpose::Send);
     let kept = open(name, &args, authorization, work).await?;
     let answer = kept.send(request).await;
     // What the exchange changed is kept, whatever became of it.
@@ -151,7 +151,7 @@ async fn open(
             opened
         }
     };
-    let kept = kept.map_err(|error| failure::of_kept(&error, Purpose::Use))?;
+    let kept = kept.map_err(|error| failure::of_kept(&error, Purpose::Send))?;
     if let Some(authorization) = authorization {
         authorize(kept.session(), authorization)?;
     }

@@ -34,8 +34,9 @@ pub(crate) fn forms(context: &Context<'_>) -> (Vec<Form>, Vec<Field>) {
             forms.push(form(context, at, node, heading.clone()));
         }
     }
-    for (at, node) in document.nodes() {
-        if !is_control(node) || is_disabled(document, at) {
+    let controls = document.nodes().filter(|(_, node)| is_control(node));
+    for (at, node) in controls.take(MAX_CONTROLS) {
+        if is_disabled(document, at) {
             continue;
         }
         let owner = owner(node, &at_forms, &forms);
@@ -57,6 +58,7 @@ pub(crate) fn forms(context: &Context<'_>) -> (Vec<Form>, Vec<Field>) {
     (forms, loose)
 }
 
+const MAX_CONTROLS: usize = 10_000;
 const MAX_FIELDS: usize = 2_000;
 const MAX_FORMS: usize = 200;
 

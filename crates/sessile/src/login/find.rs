@@ -47,6 +47,9 @@ pub enum LoginKind {
     OneTimeCode,
     /// The password; the name is known already.
     PasswordOnly,
+    /// Nothing: its script sends it on to the next page at once, as single
+    /// sign-on does.
+    Relay,
     /// Name and password.
     Whole,
 }
@@ -184,7 +187,7 @@ pub fn find(page: &Page) -> Result<LoginForm, NoLoginForm> {
     found.sort_by_key(|(points, _)| -points);
     let mut found = found.into_iter();
     let Some((points, best)) = found.next() else {
-        return Err(why_none(page));
+        return relay(page).ok_or_else(|| why_none(page));
     };
     let rivals: Vec<LoginForm> = found
         .filter(|(other, login)| *other == points && !is_same(&login.form, &best.form))
@@ -299,6 +302,31 @@ fn login_form(page: &Page, form: &Form, roles: Roles, why: Vec<String>) -> Login
         tokens: page.tokens.clone(),
         form: form.clone(),
     }
+}
+
+/// The form that a page sends on by itself.
+fn relay(page: &Page) -> Option<LoginForm> {
+    let is_carried = |form: &&Form| {
+        form.method == FormMethod::Post
+            && !form.fields.is_empty()
+            && form
+                .fields
+                .iter()
+                .all(|field| field.kind == FieldKind::Hidden)
+    };
+    let form = page
+        .forms
+        .iter()
+        .find(is_carried)
+        .filter(|_| page.posts_itself)?;
+    let roles = Roles {
+        code: None,
+        kind: LoginKind::Relay,
+        password: None,
+        user: None,
+    };
+    let why = vec!["its script sends it on at once".to_owned()];
+    Some(login_form(page, form, roles, why))
 }
 
 #[derive(Default)]
@@ -479,6 +507,7 @@ fn weigh_fields(form: &Form, roles: Roles, tally: &mut Tally) {
         LoginKind::NameFirst => tally.add(5, "it asks for a user name"),
         LoginKind::OneTimeCode => tally.add(30, "it asks for a code"),
         LoginKind::PasswordOnly => tally.add(30, "it asks for a password"),
+        LoginKind::Relay => {}
         LoginKind::Whole => tally.add(50, "it asks for a user name and a password"),
     }
     if passwords

@@ -86,6 +86,7 @@ impl FormLogin {
                     message: self.message(visit, "it asks for a code"),
                 })
             }
+            (_, Ok(form)) if form.kind == LoginKind::Relay => self.fill(visit, &form, cookies),
             (Stage::Seek, Ok(form)) => self.fill(visit, &form, cookies),
             (Stage::NameSent, Ok(form)) if form.kind != LoginKind::NameFirst => {
                 self.fill(visit, &form, cookies)
@@ -135,14 +136,18 @@ impl FormLogin {
         let submission = form.submission(&filled, &cookies).map_err(|why| self.unfit(visit, why))?;
         self.steps.push(describe(form));
         self.steps.extend(submission.notes.iter().cloned());
-        self.login_pages.push(visit.url.clone());
         self.has_captcha = form.has_captcha;
-        self.stage = match form.kind {
-            LoginKind::NameFirst => Stage::NameSent,
+        let (stage, is_login_page) = match form.kind {
+            LoginKind::NameFirst => (Stage::NameSent, true),
             LoginKind::OneTimeCode | LoginKind::PasswordOnly | LoginKind::Whole => {
-                Stage::PasswordSent
+                (Stage::PasswordSent, true)
             }
+            LoginKind::Relay => (self.stage, false),
         };
+        self.stage = stage;
+        if is_login_page {
+            self.login_pages.push(visit.url.clone());
+        }
         Ok(Action::Submit(submission))
     }
 
@@ -209,6 +214,9 @@ fn describe(form: &LoginForm) -> String {
         .filter(|field| field.kind == FieldKind::Hidden && !field.name.is_empty())
         .map(|field| format!("`{}`", field.name))
         .collect();
+    if form.kind == LoginKind::Relay {
+        return "found a form that sends itself on".to_owned();
+    }
     let mut words = format!("found the login form: fills in {}", typed.join(" and "));
     if !hidden.is_empty() {
         words.push_str(&format!(", carries {}", hidden.join(", ")));

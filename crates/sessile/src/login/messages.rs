@@ -65,13 +65,15 @@ pub fn classify_refusal<T: AsRef<str>>(messages: &[T]) -> Refusal {
 pub(crate) fn collect(document: &Document) -> Vec<Notice> {
     let described = described_invalid(document);
     let mut notices: Vec<Notice> = Vec::new();
-    for (at, node) in document.nodes() {
-        if node.name.is_empty() || notices.len() >= MAX_NOTICES {
-            continue;
+    let mut looked_at = 0;
+    for (at, node) in document.nodes().filter(|(_, node)| !node.name.is_empty()) {
+        if looked_at >= MAX_CANDIDATES {
+            break;
         }
         let is_described = node.filled("id").is_some_and(|id| described.contains(&id));
         let rank = if is_described { Some(true) } else { rank(node) };
         let Some(is_error) = rank else { continue };
+        looked_at += 1;
         let text = document.text(at, MAX_TEXT * 2);
         // A wrapper around half the page is no message; what is inside may be one.
         let is_message = text.chars().any(char::is_alphabetic)
@@ -85,7 +87,7 @@ pub(crate) fn collect(document: &Document) -> Vec<Notice> {
 }
 
 const MAX_MESSAGES: usize = 10;
-const MAX_NOTICES: usize = 100;
+const MAX_CANDIDATES: usize = 500;
 const MAX_TEXT: usize = 200;
 
 /// The ids that invalid fields name as their description.
@@ -95,7 +97,7 @@ fn described_invalid(document: &Document) -> Vec<&str> {
     let ids = nodes.take(20).flat_map(|node| {
         ["aria-describedby", "aria-errormessage"].map(|name| node.filled(name).unwrap_or_default())
     });
-    ids.flat_map(str::split_whitespace).collect()
+    ids.flat_map(str::split_whitespace).take(100).collect()
 }
 
 /// Whether an element is a message, and if so, whether an error.

@@ -15,12 +15,13 @@ pub mod page;
 mod token;
 pub mod tokens;
 pub(crate) mod visit;
-mod words;
+pub(crate) mod words;
 
 use sessile_jar::{Api, Context, Jar, Timestamp};
 use url::Url;
 
-use crate::check::{self, Evidence};
+use crate::check::evidence::Evidence;
+use crate::check::learn;
 use crate::profile::Profile;
 use crate::record::Check;
 use crate::redact::ShownUrl;
@@ -138,9 +139,17 @@ async fn learn(
         let ours = evidence(member, &url).await?;
         let strangers =
             [evidence(&session.stranger(), &url).await?, evidence(&session.stranger(), &url).await?];
-        if let Some(learned) = check::learn(&ours, [&strangers[0], &strangers[1]]) {
+        let names = [login.user.as_str()];
+        let learned = learn::learn(&ours, [&strangers[0], &strangers[1]], &names);
+        // What a second look doesn't bear out was chance.
+        let again = evidence(member, &url).await?;
+        if let Some(learned) = learned.and_then(|learned| learned.confirm(&again)) {
             let shown = ShownUrl(&url).to_string();
-            flow.steps.push(format!("logged in as {}: at {shown} {learned}", login.user));
+            let shows = learned.member.first().map_or_else(
+                || format!("strangers get something else ({learned})"),
+                |mark| format!("{mark}, which strangers don't see"),
+            );
+            flow.steps.push(format!("logged in as {}: at {shown} {shows}", login.user));
             return Ok(Some(Check { url, learned }));
         }
     }
@@ -183,8 +192,9 @@ fn candidates(login: &Login, landed: &Visit, login_pages: &[Url]) -> Vec<Url> {
 }
 
 async fn evidence(session: &Session, url: &Url) -> Result<Evidence, LoginError> {
-    let visit = visit(session, Request::get(url.as_str())).await?;
-    Ok(Evidence::new(visit.page, visit.status))
+    let request = visit::page_request(Request::get(url.as_str()));
+    let mut reply = session.send(request).await?;
+    Ok(visit::evidence(&mut reply).await?)
 }
 
 /// The form as a request, with the headers that a browser adds and frameworks check.

@@ -54,6 +54,16 @@ pub struct Text {
     pub text: String,
 }
 
+impl Text {
+    /// A text and its place.
+    pub fn new(place: &str, text: &str) -> Self {
+        Self {
+            place: place.to_owned(),
+            text: text.to_owned(),
+        }
+    }
+}
+
 impl Page {
     /// Reads a page that was fetched from `url`; its texts in the encoding the page names.
     ///
@@ -157,6 +167,7 @@ impl Page {
 const MAX_LINKS: usize = 5_000;
 const MAX_TEXTS: usize = 5_000;
 const MAX_TEXT: usize = 200;
+const MAX_URL: usize = 2_000;
 
 fn meta_charset(document: &Document) -> Option<&'static Encoding> {
     let metas = document.nodes().filter(|(_, node)| node.name == "meta");
@@ -220,7 +231,7 @@ fn links(document: &Document, base: &Url) -> Vec<Link> {
         .take(MAX_LINKS)
         .filter_map(|(at, node)| {
             let mut url = base.join(node.filled("href")?).ok()?;
-            if !matches!(url.scheme(), "http" | "https") {
+            if !matches!(url.scheme(), "http" | "https") || url.as_str().len() > MAX_URL {
                 return None;
             }
             let fragment = url.fragment().map(str::to_owned);
