@@ -15,7 +15,7 @@ use sessile_jar::{Api, Context, Jar, Timestamp};
 use url::Url;
 
 use crate::check::{self, Evidence};
-use crate::profile::Profile;
+use crate::profile::ProfileChoice;
 use crate::record::Check;
 use crate::redact::ShownUrl;
 use crate::secret::Secret;
@@ -45,8 +45,8 @@ pub struct Login {
     pub remember: bool,
     /// A page that only members see. Defaults to one that is found.
     pub check: Option<Url>,
-    /// The headers of a session that is made. Defaults to [`Profile::Standard`].
-    pub profile: Profile,
+    /// The headers of a session that is made. Defaults to `standard`.
+    pub profile: ProfileChoice,
 }
 
 impl Login {
@@ -58,7 +58,7 @@ impl Login {
             password,
             remember: false,
             check: None,
-            profile: Profile::default(),
+            profile: ProfileChoice::default(),
         }
     }
 }

@@ -14,6 +14,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::{Check, KeptLogin, KeptRefusal, Last, Record};
 use crate::check::LearnedCheck;
+use crate::profile::Profile;
 use crate::secret::Secret;
 use crate::session::{Authorization, Counts, Scope, SessionState, Signs};
 
@@ -188,7 +189,7 @@ fn state(wire: &WireRecord) -> Result<SessionState, WireError> {
     Ok(SessionState {
         base_url: wire.base_url.as_deref().map(|url| parse_url(url, "base URL")).transpose()?,
         // A profile that this program doesn't know must not cost the session.
-        profile: wire.profile.parse().unwrap_or_default(),
+        profile: Profile::stored(&wire.profile),
         headers,
         authorization: wire.authorization.as_ref().map(Authorization::from),
         scope: wire.scope.clone().map(Scope::from),

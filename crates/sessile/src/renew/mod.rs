@@ -197,7 +197,7 @@ impl Kept {
         let kept = match sync::load(vault, name).await {
             Ok((record, version)) => Self::around(vault, name, record, version, options)?,
             Err(KeepError::Unknown { .. }) => {
-                Self::create(vault, name, SessionState::new(login.profile), options)?
+                Self::create(vault, name, SessionState::new(login.profile.choose()), options)?
             }
             Err(other) => return Err(other),
         };

@@ -24,7 +24,7 @@ use url::Url;
 
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
-use crate::profile::Profile;
+use crate::profile::ProfileChoice;
 use crate::transport::{ConnectOptions, Engine, Patience, Transport};
 
 pub use auth::Authorization;
@@ -155,7 +155,7 @@ impl Session {
         };
         let state = self.read(|state| SessionState {
             base_url: state.base_url.clone(),
-            profile: state.profile,
+            profile: state.profile.clone(),
             headers: state.headers.clone(),
             ..SessionState::default()
         });
@@ -210,6 +210,7 @@ pub struct SessionBuilder {
     transport: Option<Arc<dyn Transport>>,
     clock: Arc<dyn Clock>,
     headers: Vec<(String, String)>,
+    profile: Option<ProfileChoice>,
 }
 
 impl Default for SessionBuilder {
@@ -229,6 +230,7 @@ impl Default for SessionBuilder {
             transport: None,
             clock: Arc::new(SystemClock),
             headers: Vec::new(),
+            profile: None,
         }
     }
 }
@@ -245,9 +247,10 @@ impl SessionBuilder {
         Ok(self)
     }
 
-    /// The set of default headers. Defaults to [`Profile::Standard`].
-    pub fn profile(mut self, profile: Profile) -> Self {
-        self.state.profile = profile;
+    /// The set of default headers. A state that was kept and has a profile that fits keeps it.
+    /// Defaults to the state's own, which is `standard` in an empty one.
+    pub fn profile(mut self, profile: impl Into<ProfileChoice>) -> Self {
+        self.profile = Some(profile.into());
         self
     }
 
@@ -334,6 +337,7 @@ impl SessionBuilder {
     /// [`Error::BadRequest`] where a header can't be sent.
     pub fn build(mut self) -> Result<Session, Error> {
         let now = self.clock.now();
+        self.choose_profile();
         for (name, value) in &self.headers {
             self.state.set_header(name, value, now)?;
         }
@@ -352,6 +356,16 @@ impl SessionBuilder {
             clock: self.clock,
             state: Mutex::new(Live::new(self.state)),
         })))
+    }
+}
+
+impl SessionBuilder {
+    /// Draws a profile, unless the state has one already that was drawn for the same choice.
+    fn choose_profile(&mut self) {
+        let Some(choice) = self.profile.take() else { return };
+        if !choice.accepts(&self.state.profile) {
+            self.state.profile = choice.choose();
+        }
     }
 }
 

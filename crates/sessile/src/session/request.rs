@@ -7,6 +7,7 @@ use std::time::Duration;
 use url::form_urlencoded;
 
 use crate::error::Error;
+use crate::profile::RequestKind;
 use crate::transport::{ByteStream, OutgoingBody};
 
 /// What to fetch, and how it differs from the session's habits.
@@ -33,6 +34,7 @@ pub struct Request {
     pub(super) body: Body,
     pub(super) redirects: Option<Redirects>,
     pub(super) timeout: Option<Duration>,
+    pub(super) kind: Option<RequestKind>,
     pub(super) mistake: Option<Error>,
 }
 
@@ -78,6 +80,7 @@ impl Request {
             body: Body::Empty,
             redirects: None,
             timeout: None,
+            kind: None,
             mistake: None,
         }
     }
@@ -173,6 +176,13 @@ impl Request {
         self
     }
 
+    /// What a browser would be doing, for profiles that are a browser's: it decides on
+    /// `Sec-Fetch-*`, `Origin` and `Accept`. Defaults to [`RequestKind::of`] method and headers.
+    pub fn kind(mut self, kind: RequestKind) -> Self {
+        self.kind = Some(kind);
+        self
+    }
+
     /// The method.
     pub fn method(&self) -> &Method {
         &self.method
@@ -200,6 +210,7 @@ impl Request {
             body,
             redirects: self.redirects,
             timeout: self.timeout,
+            kind: self.kind,
             mistake: self.mistake.clone(),
         })
     }
@@ -215,6 +226,14 @@ impl Request {
 impl Body {
     pub(super) fn is_replayable(&self) -> bool {
         !matches!(self, Self::Stream(_))
+    }
+
+    /// How long it is, where it is there and its length is known.
+    pub(super) fn length(&self) -> Option<u64> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes.len() as u64),
+            Self::Empty | Self::Stream(_) => None,
+        }
     }
 
     /// The body for one sending; `None` where it was a stream and is gone.

@@ -18,6 +18,7 @@ use super::retry::{self, Outcome};
 use super::verdict::{self, Sign, Verdict};
 use super::{Inner, absolute_url, cookies, decode};
 use crate::error::{Error, Phase};
+use crate::profile::{self, Browser, Occasion, RequestKind};
 use crate::redact::ShownUrl;
 use crate::transport::{Incoming, Outgoing};
 
@@ -248,6 +249,7 @@ fn prepare(session: &Inner, hop: &mut Hop) -> Result<(Outgoing, u64), Error> {
         headers.insert(header::COOKIE, line);
     }
     live.state.counts.requests += 1;
+    let browser = live.state.profile.browser();
     let generation = live.state.generation;
     hop.cookies = live.state.jar.line_revision();
     drop(live);
@@ -257,6 +259,9 @@ fn prepare(session: &Inner, hop: &mut Hop) -> Result<(Outgoing, u64), Error> {
         .outgoing()
         .ok_or_else(|| Error::bad_request("the body was streamed and can't be sent again"))?;
     needs_length(&mut headers, &hop.request);
+    if let Some(browser) = browser {
+        headers = dress(browser, headers, hop);
+    }
     let outgoing = Outgoing {
         method: hop.request.method.clone(),
         url: hop.url.clone(),
@@ -265,6 +270,20 @@ fn prepare(session: &Inner, hop: &mut Hop) -> Result<(Outgoing, u64), Error> {
         patience: session.habits.patience,
     };
     Ok((outgoing, generation))
+}
+
+/// What the browser adds for this very request, in its order.
+fn dress(browser: Browser, headers: HeaderMap, hop: &Hop) -> HeaderMap {
+    let request = &hop.request;
+    let passed = hop.passed.iter().map(|passed| &passed.url);
+    let occasion = Occasion {
+        method: &request.method,
+        chain: passed.chain([&hop.url]).collect(),
+        kind: request.kind.unwrap_or_else(|| RequestKind::of(&request.method, &request.headers)),
+        length: request.body.length(),
+        without: &request.without,
+    };
+    profile::dress(browser, headers, &occasion)
 }
 
 fn override_headers(headers: &mut HeaderMap, request: &Request) {
