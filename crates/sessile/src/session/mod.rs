@@ -6,6 +6,7 @@
 mod auth;
 mod cookies;
 pub(crate) mod decode;
+mod multipart;
 mod redirect;
 mod reply;
 mod request;
@@ -30,6 +31,7 @@ use crate::transport::{ConnectOptions, Engine, Patience, Transport};
 pub use auth::Authorization;
 pub(crate) use auth::Scope;
 pub(crate) use cookies::target;
+pub use multipart::{Multipart, Part};
 pub use reply::{Hop, Reply};
 pub use request::{Redirects, Request};
 pub use retry::RetryPolicy;
@@ -67,6 +69,7 @@ struct Inner {
 struct Habits {
     patience: Patience,
     timeout: Option<Duration>,
+    query: Vec<(String, String)>,
     redirects: Redirects,
     may_downgrade: bool,
     retry: RetryPolicy,
@@ -220,6 +223,7 @@ impl Default for SessionBuilder {
             habits: Habits {
                 patience: Patience::default(),
                 timeout: None,
+                query: Vec::new(),
                 redirects: Redirects::Follow(20),
                 may_downgrade: false,
                 retry: RetryPolicy::default(),
@@ -257,6 +261,13 @@ impl SessionBuilder {
     /// A header for every request; see [`SessionState::set_header`]. Defaults to none.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// A pair for the query of every request to the site of the base URL, or to everywhere where
+    /// there is none. A request's own pairs of the same name take its place. Defaults to none.
+    pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.habits.query.push((name.into(), value.into()));
         self
     }
 

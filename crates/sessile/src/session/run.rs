@@ -56,7 +56,7 @@ struct Hop {
 impl Hop {
     fn first(session: &Inner, mut request: Request) -> Result<Self, Error> {
         let base = session.live().state.base_url.clone();
-        let mut url = match base {
+        let mut url = match &base {
             Some(base) => base.join(&request.url).map_err(|error| {
                 Error::bad_request(format!("the URL can't be joined to the base URL: {error}"))
             })?,
@@ -64,6 +64,9 @@ impl Hop {
         };
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             return Err(Error::bad_request("only http and https URLs can be fetched"));
+        }
+        if base.is_none_or(|base| base.origin() == url.origin()) {
+            add_defaults(&mut request, &url, &session.habits.query);
         }
         if !request.query.is_empty() {
             url.query_pairs_mut().extend_pairs(request.query.drain(..));
@@ -101,6 +104,16 @@ impl Hop {
             self.request.cookies.clear();
         }
     }
+}
+
+/// The session's query pairs that the request has nothing of its own for, before its own.
+fn add_defaults(request: &mut Request, url: &Url, defaults: &[(String, String)]) {
+    let is_absent = |name: &str| {
+        !request.query.iter().any(|(own, _)| own == name)
+            && !url.query_pairs().any(|(own, _)| own == name)
+    };
+    let absent: Vec<_> = defaults.iter().filter(|(name, _)| is_absent(name)).cloned().collect();
+    request.query.splice(..0, absent);
 }
 
 /// A `Cookie` header by hand means cookies for this request: one header goes out, never two.
@@ -301,8 +314,14 @@ fn override_headers(headers: &mut HeaderMap, request: &Request) {
     }
 }
 
-/// Section 8.6 of RFC 9110: methods that mean something by a body say that it is empty.
+/// Section 8.6 of RFC 9110: methods that mean something by a body say that it is empty, and a
+/// body that arrives in pieces says how long it is where that is known.
 fn needs_length(headers: &mut HeaderMap, request: &Request) {
+    if let Body::Parts(parts) = &request.body
+        && let Some(length) = parts.length()
+    {
+        headers.insert(header::CONTENT_LENGTH, length.into());
+    }
     let expects = matches!(request.method, Method::POST | Method::PUT | Method::PATCH);
     if expects && matches!(request.body, Body::Empty) {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));

@@ -4,4 +4,6 @@
 
 mod kept;
 mod profile;
+mod recorder;
+mod request;
 mod store;

@@ -1,68 +1,16 @@
 //! Browser profiles as a server sees them, byte for byte.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
-use std::thread::JoinHandle;
-
 use sessile::profile::ProfileChoice;
 use sessile::{Profile, Request, Session};
 
-/// Answers one connection's requests and keeps what was sent.
-struct Recorder {
-    address: SocketAddr,
-    thread: JoinHandle<Vec<String>>,
-}
-
-impl Recorder {
-    fn answering(replies: Vec<&'static str>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let thread = std::thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            let answer = |reply: &'static str| {
-                let mut sent = Vec::new();
-                let mut byte = [0; 1];
-                while !sent.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() == 1 {
-                    sent.push(byte[0]);
-                }
-                let head = String::from_utf8(sent).unwrap();
-                let length = head
-                    .lines()
-                    .find_map(|line| line.strip_prefix("content-length: "));
-                let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
-                stream.read_exact(&mut body).unwrap();
-                stream.write_all(reply.as_bytes()).unwrap();
-                head.replace(&address.to_string(), "HOST")
-            };
-            replies.into_iter().map(answer).collect()
-        });
-        Self { address, thread }
-    }
-
-    fn session(&self, profile: &str) -> Session {
-        let profile: ProfileChoice = profile.parse().unwrap();
-        let base = format!("http://{}/", self.address);
-        Session::builder()
-            .base_url(&base)
-            .unwrap()
-            .profile(profile)
-            .build()
-            .unwrap()
-    }
-
-    fn sent(self) -> Vec<String> {
-        self.thread.join().unwrap()
-    }
-}
-
-const EMPTY: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+use crate::recorder::{EMPTY, Recorder};
 
 #[tokio::test]
 async fn chrome_on_the_wire() {
     let to_login = "HTTP/1.1 303 See Other\r\nlocation: /home\r\nset-cookie: sid=7\r\n\
                     content-length: 0\r\n\r\n";
     let server = Recorder::answering(vec![to_login, EMPTY]);
-    let session = server.session("chrome/147/windows");
+    let session = server.browsing("chrome/147/windows");
     let form = Request::post("/login")
         .header("referer", &format!("http://{}/login", server.address))
         .form([("user", "ada")]);
@@ -82,7 +30,7 @@ async fn chrome_on_the_wire() {
     let post = format!(
         "POST /login HTTP/1.1\r\nhost: HOST\r\nconnection: keep-alive\r\ncontent-length: 8\r\n\
          {hints}origin: http://HOST\r\ncontent-type: application/x-www-form-urlencoded\r\n\
-         upgrade-insecure-requests: 1\r\n{common}\r\n"
+         upgrade-insecure-requests: 1\r\n{common}\r\nuser=ada"
     );
     let get = format!(
         "GET /home HTTP/1.1\r\nhost: HOST\r\nconnection: keep-alive\r\n{hints}\
@@ -94,7 +42,7 @@ async fn chrome_on_the_wire() {
 #[tokio::test]
 async fn a_header_of_the_session_takes_the_profiles_place() {
     let server = Recorder::answering(vec![EMPTY]);
-    let session = server.session("firefox/150/linux");
+    let session = server.browsing("firefox/150/linux");
     session
         .update(|state, now| state.set_header("accept-language", "de", now))
         .unwrap();
@@ -114,7 +62,7 @@ async fn a_header_of_the_session_takes_the_profiles_place() {
 #[tokio::test]
 async fn a_plain_client_says_what_it_is() {
     let server = Recorder::answering(vec![EMPTY, EMPTY]);
-    let session = server.session("standard");
+    let session = server.browsing("standard");
     session.get("/").await.unwrap();
     let none = Session::builder().profile(Profile::None).build().unwrap();
     assert!(none.read(|state| state.profile().headers().is_empty()));
