@@ -54,7 +54,7 @@ fn login(args: &LoginArgs, work: &Work<'_>) -> Result<Login, Failure> {
     );
     login.remember = args.remember;
     login.check = check;
-    login.profile = args.profile.unwrap_or_default();
+    login.profile = args.profile.clone().unwrap_or_default();
     Ok(login)
 }
 
