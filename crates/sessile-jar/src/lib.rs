@@ -1,1 +1,41 @@
+//! Cookies by RFC 6265bis.
 #![forbid(unsafe_code)]
+
+mod context;
+mod cookie;
+mod date;
+mod delta;
+mod domain;
+mod evict;
+mod explain;
+mod hand;
+mod header;
+mod index;
+mod jar;
+mod options;
+mod parse;
+mod path;
+mod punycode;
+mod record;
+mod refusal;
+mod related;
+mod select;
+mod storage;
+mod suffix;
+mod target;
+mod time;
+
+pub use context::{Ancestors, Api, Context, Navigation, Partition, Site};
+pub use cookie::{Cookie, NewCookie, SameSite, Scope};
+pub use date::parse_date;
+pub use delta::{DecodeError, Delta, Revision};
+pub use explain::{Note, Omission, Sending, Storing};
+pub use header::Line;
+pub use jar::Jar;
+pub use options::{Limits, Options};
+pub use parse::SetCookie;
+pub use refusal::Refusal;
+pub use storage::Stored;
+pub use suffix::{NoSuffixes, PublicSuffixes, SuffixList};
+pub use target::{BadUrl, Target};
+pub use time::Timestamp;

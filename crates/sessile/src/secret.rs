@@ -1,24 +1,39 @@
-//! Values that must not be seen.
-//!
-//! What is wrapped here never shows in `Debug` and is wiped when dropped.
+//! A value that must not be seen: wiped from memory when dropped, never printed.
 
 use std::fmt;
 
 use zeroize::Zeroize;
 
-/// A value that is kept out of logs, errors and debug output.
+/// A password, a token or a key.
+///
+/// It has no `Display` and no `Serialize`; `Debug` shows `[secret]`. The one way to the value is
+/// [`Secret::expose`], so that a search for that word finds every place that looks.
+///
+/// ```
+/// use sessile::Secret;
+///
+/// let password = Secret::from("correct horse".to_owned());
+/// assert_eq!(format!("{password:?}"), "[secret]");
+/// assert_eq!(password.expose(), "correct horse");
+/// ```
 #[derive(Clone, Eq, PartialEq)]
 pub struct Secret<T: Zeroize>(T);
 
 impl<T: Zeroize> Secret<T> {
-    /// Wraps `value`.
-    pub fn new(value: T) -> Self {
+    /// Wraps a value; from here on only [`Secret::expose`] shows it.
+    pub const fn new(value: T) -> Self {
         Self(value)
     }
 
-    /// The value itself, for the one place that needs it.
-    pub fn expose(&self) -> &T {
+    /// The value itself, for the one line that needs it.
+    pub const fn expose(&self) -> &T {
         &self.0
+    }
+}
+
+impl<T: Zeroize> From<T> for Secret<T> {
+    fn from(value: T) -> Self {
+        Self(value)
     }
 }
 

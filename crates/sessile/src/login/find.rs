@@ -20,6 +20,8 @@ pub struct LoginForm {
     pub code_field: Option<usize>,
     /// The form itself.
     pub form: Form,
+    /// Whether a puzzle against robots stands in the form.
+    pub has_captcha: bool,
     /// Which part of a login it asks for.
     pub kind: LoginKind,
     /// The page it stands on.
@@ -276,6 +278,7 @@ fn assess(page: &Page, form: &Form) -> Option<(i32, LoginForm)> {
 fn login_form(page: &Page, form: &Form, roles: Roles, why: Vec<String>) -> LoginForm {
     LoginForm {
         code_field: roles.code,
+        has_captcha: form.has_captcha,
         kind: roles.kind,
         page_url: page.url.clone(),
         password_field: roles.password,

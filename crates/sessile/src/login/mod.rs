@@ -1,10 +1,13 @@
-//! Logging in: what a page asks for and what to answer.
+//! Logging in with nothing but a URL, a user name and a password.
 //!
-//! Everything here is pure: pages come in as text, requests go out as values.
+//! `flow` decides the steps, this file takes them; the pages are understood by `page`, `find`,
+//! `fill` and `messages`. Works on a copy of the session: only a login that worked is handed out.
 
+mod error;
 mod extract;
 pub mod fill;
 pub mod find;
+mod flow;
 pub mod form;
 mod html;
 pub mod messages;
@@ -12,7 +15,217 @@ pub mod page;
 mod score;
 mod token;
 pub mod tokens;
+pub(crate) mod visit;
 pub(crate) mod words;
+
+use sessile_jar::{Api, Context, Jar, Timestamp};
+use url::Url;
+
+use crate::check::evidence::Evidence;
+use crate::check::learn;
+use crate::profile::Profile;
+use crate::record::Check;
+use crate::redact::ShownUrl;
+use crate::secret::Secret;
+use crate::session::{self, Request, Session, SessionState};
+
+pub use error::LoginError;
+pub use find::NoLoginForm;
+
+use fill::Submission;
+use flow::{Action, FormLogin};
+use form::FormMethod;
+use messages::Refusal;
+use visit::{Visit, visit};
+
+/// How many pages a login may take.
+const PAGES: usize = 12;
+
+/// What is needed to log in.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Login {
+    /// The login page, or any page that leads to it.
+    pub url: Url,
+    /// Who logs in.
+    pub user: String,
+    /// The password.
+    pub password: Secret<String>,
+    /// Whether the password is kept, sealed, for renewals. Defaults to no.
+    pub remember: bool,
+    /// The form's id, name or address, where a page has several. Defaults to the one that looks
+    /// like a login.
+    pub form: Option<String>,
+    /// A page that only members see. Defaults to one that is found.
+    pub check: Option<Url>,
+    /// The headers of a session that is made. Defaults to [`Profile::Standard`].
+    pub profile: Profile,
+}
+
+impl Login {
+    /// A login by form.
+    pub fn new(url: Url, user: impl Into<String>, password: Secret<String>) -> Self {
+        Self {
+            url,
+            user: user.into(),
+            password,
+            remember: false,
+            form: None,
+            check: None,
+            profile: Profile::default(),
+        }
+    }
+}
+
+/// What a login did.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct LoginReport {
+    /// Step by step, in words without secrets.
+    pub steps: Vec<String>,
+    /// How to see later whether it still holds; `None` where nothing was found that shows it.
+    pub check: Option<Check>,
+    /// The names of the cookies that it set.
+    pub cookies: Vec<String>,
+    /// The count of logins.
+    pub generation: u64,
+    /// The session's state after the login.
+    pub(crate) state: SessionState,
+}
+
+/// Logs in, starting from `state`, and learns how to see that the login holds.
+pub(crate) async fn log_in(
+    session: &Session,
+    state: SessionState,
+    login: &Login,
+) -> Result<LoginReport, LoginError> {
+    let member = session.fork(state);
+    let mut flow = FormLogin::new(login.clone());
+    let mut page = visit(&member, Request::get(login.url.as_str())).await?;
+    let mut cookies = page.cookies_set.clone();
+    for _page in 0..PAGES {
+        let jar = member.read(|state| state.jar().clone());
+        let request = match flow.next(&page, &visible(&jar, &page.url, member.now()))? {
+            Action::Done => break,
+            Action::Fetch(url) => Request::get(url.as_str()),
+            Action::Submit(submission) => request(submission),
+        };
+        page = visit(&member, request).await?;
+        cookies.extend(page.cookies_set.iter().cloned());
+    }
+    let check = learn(session, &member, login, &page, &mut flow).await?;
+    cookies.sort();
+    cookies.dedup();
+    let mut state = member.state();
+    state.signs.login_pages = flow.login_pages;
+    if state.base_url.is_none() {
+        let mut base = login.url.clone();
+        base.set_path("/");
+        base.set_query(None);
+        base.set_fragment(None);
+        state.set_base_url(base);
+    }
+    Ok(LoginReport { steps: flow.steps, check, cookies, generation: 0, state })
+}
+
+/// Finds a page that shows whether one is logged in, by comparing it with what strangers get.
+async fn learn(
+    session: &Session,
+    member: &Session,
+    login: &Login,
+    landed: &Visit,
+    flow: &mut FormLogin,
+) -> Result<Option<Check>, LoginError> {
+    for url in candidates(login, landed, &flow.login_pages) {
+        let ours = evidence(member, &url).await?;
+        let strangers =
+            [evidence(&session.stranger(), &url).await?, evidence(&session.stranger(), &url).await?];
+        let names = [login.user.as_str()];
+        let learned = learn::learn(&ours, [&strangers[0], &strangers[1]], &names);
+        // What a second look doesn't bear out was chance.
+        let again = evidence(member, &url).await?;
+        if let Some(learned) = learned.and_then(|learned| learned.confirm(&again)) {
+            let shown = ShownUrl(&url).to_string();
+            let shows = learned.member.first().map_or_else(
+                || format!("strangers get something else ({learned})"),
+                |mark| format!("{mark}, which strangers don't see"),
+            );
+            flow.steps.push(format!("logged in as {}: at {shown} {shows}", login.user));
+            return Ok(Some(Check { url, learned }));
+        }
+    }
+    // Nothing to check by later; whether it worked shows at least in what the site handed out.
+    let url = ShownUrl(&landed.url).to_string();
+    if flow.refusal(landed) != Refusal::Other {
+        let message = flow.message(landed, "");
+        return Err(LoginError::Refused { url, user: login.user.clone(), message });
+    }
+    if landed.cookies_set.is_empty() || login.check.is_some() {
+        return Err(LoginError::CanNotTell { url });
+    }
+    flow.steps.push(format!(
+        "logged in as {}, it seems: the site set {}, but no page was found that shows it",
+        login.user,
+        landed.cookies_set.join(", ")
+    ));
+    Ok(None)
+}
+
+/// Pages that may show it, best first.
+fn candidates(login: &Login, landed: &Visit, login_pages: &[Url]) -> Vec<Url> {
+    if let Some(url) = &login.check {
+        return vec![url.clone()];
+    }
+    let mut root = landed.url.clone();
+    root.set_path("/");
+    root.set_query(None);
+    let started_at_form = login_pages.iter().any(|page| page.path() == login.url.path());
+    let mut urls = if started_at_form {
+        vec![landed.url.clone(), root, login.url.clone()]
+    } else {
+        vec![login.url.clone(), landed.url.clone(), root]
+    };
+    for url in &mut urls {
+        url.set_fragment(None);
+    }
+    urls.dedup();
+    urls
+}
+
+async fn evidence(session: &Session, url: &Url) -> Result<Evidence, LoginError> {
+    let request = visit::page_request(Request::get(url.as_str()));
+    let mut reply = session.send(request).await?;
+    Ok(visit::evidence(&mut reply).await?)
+}
+
+/// The form as a request, with the headers that a browser adds and frameworks check.
+fn request(submission: Submission) -> Request {
+    let mut request = match submission.method {
+        FormMethod::Get => Request::get(submission.url.as_str()),
+        FormMethod::Post => Request::post(submission.url.as_str())
+            .header("origin", &submission.origin)
+            .body(submission.body.expose().clone()),
+    };
+    request = request.header("referer", submission.referer.as_str());
+    if let Some(kind) = &submission.content_type {
+        request = request.header("content-type", kind);
+    }
+    for (name, value) in &submission.headers {
+        request = request.header(name, value.expose());
+    }
+    request
+}
+
+/// The cookies that a script on the page could read; some forms send one of them back.
+fn visible(jar: &Jar, url: &Url, now: Timestamp) -> Vec<(String, String)> {
+    let Some(target) = session::target(url) else { return Vec::new() };
+    let mut script = Context::default();
+    script.api = Api::NonHttp;
+    let cookies = jar.select(&target, &script, now);
+    cookies
+        .map(|cookie| (cookie.name_lossy().into_owned(), cookie.value_lossy().into_owned()))
+        .collect()
+}
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,414 @@
+//! Storing a cookie (RFC 6265bis, section 5.7), step by step in the order of the text.
+//!
+//! Beyond the text, and said where it happens: `Partitioned` (CHIPS), the prefixes `__Http-`
+//! and `__Host-Http-` and a real `Path` for `__Host-` (the successor draft).
+//! Step 16 is in `related`, the limits at the end of 5.7 are in `evict`.
+
+use crate::context::{Api, Context, Navigation, Site};
+use crate::cookie::NewCookie;
+use crate::delta::Stamp;
+use crate::domain::domain_matches;
+use crate::jar::Jar;
+use crate::parse::SetCookie;
+use crate::path::default_path;
+use crate::record::{Draft, Flags, PartitionKey, RecordKey};
+use crate::suffix::{is_public_suffix, registrable};
+use crate::{Refusal, SameSite, Target, Timestamp};
+
+/// The longest that a cookie may live: 400 days, in seconds (section 5.5).
+pub(crate) const MAX_AGE: i64 = 34_560_000;
+
+/// What storing a cookie did.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Stored {
+    /// It is in the jar, and there was none in its place.
+    Added,
+    /// Its time is over, and it deleted the cookie in its place.
+    Deleted,
+    /// Its time is over, and there was nothing in its place.
+    Nothing,
+    /// It is in the jar instead of another.
+    Replaced,
+    /// It is in the jar, and already was, the same in everything.
+    Unchanged,
+}
+
+impl Jar {
+    /// Stores what a response's `Set-Cookie` field says.
+    ///
+    /// One field, one call: several fields are never joined.
+    ///
+    /// # Errors
+    /// Fails with the rule that the cookie was refused by; the jar is as it was, then.
+    pub fn store(
+        &mut self,
+        set_cookie: &[u8],
+        target: &Target<'_>,
+        context: &Context,
+        now: Timestamp,
+    ) -> Result<Stored, Refusal> {
+        let cookie = SetCookie::parse(set_cookie)?;
+        let received = self.receive(&cookie, target, context, now)?;
+        Ok(self.place(&received, now))
+    }
+
+    /// Steps 1 to 22 and 23.2: whether and as what a cookie may come in.
+    pub(crate) fn receive<'a>(
+        &self,
+        cookie: &SetCookie<'a>,
+        target: &'a Target<'_>,
+        context: &'a Context,
+        now: Timestamp,
+    ) -> Result<Received<'a>, Refusal> {
+        // Step 1 (ignoring cookies at will): skipped, the jar has no such policy.
+        // Steps 3 and 4 (control characters, size): done by the parser.
+        // Step 2: something has to be there.
+        if cookie.name.is_empty() && cookie.value.is_empty() {
+            return Err(Refusal::Empty);
+        }
+        // Step 5 (creation and access times): done when it is put in.
+        let expires = expiry(cookie, now);
+        let (domain, is_host_only) = self.scope(cookie, target)?;
+        let path = path(cookie, target);
+        // Step 12.
+        let is_secure = cookie.secure;
+        // Step 13: over a plain connection nothing Secure comes in.
+        if is_secure && !target.is_secure() {
+            return Err(Refusal::SecureByPlain);
+        }
+        // Steps 14 and 15: a script can't set what it could not see.
+        if cookie.http_only && context.api == Api::NonHttp {
+            return Err(Refusal::HttpOnlyByScript);
+        }
+        // Step 16: Secure cookies are left alone by plain connections.
+        if !is_secure && !target.is_secure() && self.has_secure_twin(cookie.name, domain, path) {
+            return Err(Refusal::OverwriteSecure);
+        }
+        same_site(cookie, context)?;
+        // CHIPS: a partitioned cookie has to be Secure.
+        if cookie.partitioned && !is_secure {
+            return Err(Refusal::PartitionedInsecure);
+        }
+        prefixes(cookie, is_host_only, path)?;
+        let partition = self.partition(cookie, target, context);
+        let flags = Flags::default()
+            .with_host_only(is_host_only)
+            .with_secure(is_secure)
+            .with_http_only(cookie.http_only)
+            .with_same_site(cookie.same_site);
+        let draft = Draft {
+            name: cookie.name,
+            value: cookie.value,
+            path,
+            partition,
+            flags,
+            expires,
+        };
+        let received = Received {
+            domain,
+            draft,
+            created: None,
+        };
+        self.leave_http_only(&received, context)?;
+        Ok(received)
+    }
+
+    /// Steps 7 to 10: the domain, and whether it means the host alone.
+    fn scope<'a>(
+        &self,
+        cookie: &SetCookie<'a>,
+        target: &'a Target<'_>,
+    ) -> Result<(&'a str, bool), Refusal> {
+        let host = target.host();
+        // Step 7: the last Domain, or the empty string.
+        let attribute = cookie.domain.unwrap_or_default();
+        // Step 8: ASCII only.
+        if !attribute.is_ascii() {
+            return Err(Refusal::DomainNotAscii);
+        }
+        // 5.6.3 step 3, lower case: a domain that matches is the end of the host, which is so.
+        let domain = host
+            .len()
+            .checked_sub(attribute.len())
+            .and_then(|start| host.get(start..))
+            .filter(|end| end.as_bytes().eq_ignore_ascii_case(attribute));
+        // Step 10, second half: no Domain, the host alone.
+        if attribute.is_empty() {
+            return Ok((host, true));
+        }
+        let Some(domain) = domain else {
+            // Step 9.3 for a domain that is not even near the host, so that the answer is the
+            // step's own; the cookie is refused either way.
+            return Err(self.refused_domain(attribute));
+        };
+        // Step 9: a public suffix is for its own host alone.
+        if self.is_suffix(domain) {
+            if domain == host {
+                return Ok((host, true));
+            }
+            return Err(Refusal::PublicSuffix);
+        }
+        // Step 10, first half.
+        if domain_matches(host, domain) {
+            Ok((domain, false))
+        } else {
+            Err(Refusal::DomainMismatch)
+        }
+    }
+
+    fn refused_domain(&self, attribute: &[u8]) -> Refusal {
+        let domain = String::from_utf8_lossy(attribute).to_ascii_lowercase();
+        if is_public_suffix(&*self.options.suffixes, &domain) {
+            Refusal::PublicSuffix
+        } else {
+            Refusal::DomainMismatch
+        }
+    }
+
+    /// Whether a domain is a public suffix; known without the list where it has cookies.
+    fn is_suffix(&self, domain: &str) -> bool {
+        self.domains.get(domain).map_or_else(
+            || is_public_suffix(&*self.options.suffixes, domain),
+            |bucket| bucket.is_suffix,
+        )
+    }
+
+    /// CHIPS: the partition of a cookie set with `Partitioned`.
+    fn partition<'a>(
+        &self,
+        cookie: &SetCookie<'_>,
+        target: &'a Target<'_>,
+        context: &'a Context,
+    ) -> PartitionKey<'a> {
+        if !cookie.partitioned {
+            return PartitionKey::NONE;
+        }
+        match &context.partition {
+            Some(partition) => PartitionKey {
+                scheme: b"",
+                site: partition.site().as_bytes(),
+                ancestors: partition.ancestors(),
+            },
+            None => PartitionKey {
+                scheme: target.site_scheme().as_bytes(),
+                site: registrable(&*self.options.suffixes, target.host()).as_bytes(),
+                ..PartitionKey::NONE
+            },
+        }
+    }
+
+    /// Step 23.2: a script can't replace what it can't see.
+    fn leave_http_only(&self, received: &Received<'_>, context: &Context) -> Result<(), Refusal> {
+        if context.api == Api::Http {
+            return Ok(());
+        }
+        let old = self.domains.get(received.domain).and_then(|bucket| {
+            let place = bucket.position(&received.draft.key())?;
+            bucket.records().get(place)
+        });
+        match old {
+            Some(old) if old.flags.is_http_only() => Err(Refusal::OverwriteHttpOnly),
+            _ => Ok(()),
+        }
+    }
+
+    /// Steps 23 and 24: in the place of the cookie with the same key, or beside the others.
+    pub(crate) fn place(&mut self, received: &Received<'_>, now: Timestamp) -> Stored {
+        let Received {
+            domain,
+            draft,
+            created,
+        } = *received;
+        self.sweep_if_due(now);
+        let stamp = self.next_stamp(now);
+        self.revision += 1;
+        let bucket = self.domains.get_mut(domain);
+        let old = bucket.and_then(|bucket| Some((bucket.position(&draft.key())?, bucket)));
+        let is_over = draft.expires <= now;
+        let Some((place, bucket)) = old else {
+            if is_over {
+                self.note_removal(domain, &draft.key(), stamp);
+                return Stored::Nothing;
+            }
+            let mut record = self.fresh(&draft, now);
+            record.created = created.unwrap_or(now);
+            (record.stamp, record.revision) = (stamp, self.revision);
+            self.removals.forget(domain, &draft.key());
+            self.add(domain, record);
+            self.line_revision += 1;
+            self.keep_limits(domain, &draft.partition, now);
+            return Stored::Added;
+        };
+        if is_over {
+            self.take(domain, place);
+            self.note_removal(domain, &draft.key(), stamp);
+            self.line_revision += 1;
+            return Stored::Deleted;
+        }
+        bucket.revision = self.revision;
+        let Some(record) = bucket.record_mut(place) else {
+            return Stored::Nothing;
+        };
+        // Step 23.3: the creation time stays, unless one was given by hand.
+        let was = (record.expires, record.flags.is_secure());
+        let is_same = record.is_same(&draft);
+        // A line that was written down stays right if the cookie only lives longer.
+        if !is_same || draft.expires < was.0 {
+            self.line_revision += 1;
+        }
+        record.update(&draft);
+        record.touch(now);
+        (record.stamp, record.revision) = (stamp, self.revision);
+        self.secure_len += usize::from(draft.flags.is_secure());
+        self.secure_len -= usize::from(was.1);
+        self.earliest_expiry = self.earliest_expiry.min(draft.expires);
+        if let Some(created) = created.filter(|created| *created != record.created) {
+            self.recreate(domain, place, created);
+        } else if is_same && was.0 == draft.expires {
+            return Stored::Unchanged;
+        }
+        Stored::Replaced
+    }
+
+    fn note_removal(&mut self, domain: &str, key: &RecordKey<'_>, stamp: Stamp) {
+        let limit = self.options.limits.removals;
+        self.removals
+            .note(domain, key, (stamp, self.revision), limit);
+    }
+
+    /// Gives a record another creation time, and with it another place.
+    fn recreate(&mut self, domain: &str, place: usize, created: Timestamp) {
+        let Some(bucket) = self.domains.get_mut(domain) else {
+            return;
+        };
+        let mut record = bucket.remove(place);
+        record.created = created;
+        bucket.insert(record);
+        self.line_revision += 1;
+    }
+}
+
+/// A cookie that may come in.
+#[derive(Clone, Copy)]
+pub(crate) struct Received<'a> {
+    pub(crate) domain: &'a str,
+    pub(crate) draft: Draft<'a>,
+    /// The creation time, where one was given by hand.
+    pub(crate) created: Option<Timestamp>,
+}
+
+impl Received<'_> {
+    /// The cookie as one made by hand.
+    pub(crate) fn to_new(self) -> NewCookie {
+        let Draft { flags, .. } = self.draft;
+        let mut cookie = NewCookie::new(self.draft.name, self.draft.value);
+        cookie = if flags.is_host_only() {
+            cookie.for_host(self.domain)
+        } else {
+            cookie.for_domain(self.domain)
+        };
+        cookie.path = self.draft.path.to_vec();
+        cookie.expires = Some(self.draft.expires).filter(|time| *time != Timestamp::LATEST);
+        cookie.same_site = flags.same_site();
+        cookie.secure = flags.is_secure();
+        cookie.http_only = flags.is_http_only();
+        cookie.partition = self.draft.partition.to_partition();
+        cookie
+    }
+}
+
+/// Step 6: Max-Age before Expires, both at most 400 days ahead (5.5, 5.6.1, 5.6.2).
+fn expiry(cookie: &SetCookie<'_>, now: Timestamp) -> Timestamp {
+    match (cookie.max_age, cookie.expires) {
+        // 5.6.2 step 7: zero or less is the earliest time there is.
+        (Some(..=0), _) => Timestamp::EARLIEST,
+        (Some(seconds), _) => now.plus_seconds(seconds.min(MAX_AGE)),
+        (None, Some(date)) => date.min(now.plus_seconds(MAX_AGE)),
+        // Neither: it ends with the session.
+        (None, None) => Timestamp::LATEST,
+    }
+}
+
+/// Step 11 with 5.6.4: the last Path, or the default path.
+fn path<'a>(cookie: &SetCookie<'a>, target: &'a Target<'_>) -> &'a [u8] {
+    match cookie.path {
+        Some(path @ [b'/', ..]) => path,
+        _ => default_path(target.path()),
+    }
+}
+
+/// Steps 17 to 19.
+fn same_site(cookie: &SetCookie<'_>, context: &Context) -> Result<(), Refusal> {
+    if cookie.same_site == SameSite::None {
+        // Step 19.
+        return if cookie.secure {
+            Ok(())
+        } else {
+            Err(Refusal::SameSiteNoneInsecure)
+        };
+    }
+    match (context.site, context.api, context.navigation) {
+        // Step 18.2.
+        (Site::SameSite, _, _) => Ok(()),
+        // Step 18.1: a script in a frame of another site.
+        (Site::CrossSite, Api::NonHttp, _) => Err(Refusal::SameSite),
+        // Step 18.3: a window that goes there, by whatever method.
+        (Site::CrossSite, Api::Http, Navigation::Safe | Navigation::Unsafe) => Ok(()),
+        // Step 18.4.
+        (Site::CrossSite, Api::Http, Navigation::No) => Err(Refusal::SameSite),
+    }
+}
+
+/// Steps 20 to 22, and the successor draft's `__Http-` and `__Host-Http-`.
+pub(crate) fn prefixes(
+    cookie: &SetCookie<'_>,
+    is_host_only: bool,
+    path: &[u8],
+) -> Result<(), Refusal> {
+    // Step 22: without a name, the value must not pass for a name with a prefix.
+    if cookie.name.is_empty() {
+        let passes = PREFIXES
+            .iter()
+            .any(|prefix| has_prefix(cookie.value, prefix));
+        return if passes {
+            Err(Refusal::NamelessPrefix)
+        } else {
+            Ok(())
+        };
+    }
+    if !cookie.name.starts_with(b"__") {
+        return Ok(());
+    }
+    // Step 21; the successor draft wants a Path that says `/`, not one that leads there.
+    let is_for_host = cookie.secure && is_host_only && cookie.has_rooted_path && path == b"/";
+    let is_for_http = cookie.secure && cookie.http_only;
+    for (prefix, is_kept, refusal) in [
+        (
+            HOST_HTTP,
+            is_for_host && is_for_http,
+            Refusal::HostHttpPrefix,
+        ),
+        (HOST, is_for_host, Refusal::HostPrefix),
+        (HTTP, is_for_http, Refusal::HttpPrefix),
+        // Step 20.
+        (SECURE, cookie.secure, Refusal::SecurePrefix),
+    ] {
+        if has_prefix(cookie.name, prefix) && !is_kept {
+            return Err(refusal);
+        }
+    }
+    Ok(())
+}
+
+const HOST: &[u8] = b"__Host-";
+const HOST_HTTP: &[u8] = b"__Host-Http-";
+const HTTP: &[u8] = b"__Http-";
+const SECURE: &[u8] = b"__Secure-";
+const PREFIXES: [&[u8]; 4] = [HOST, HOST_HTTP, HTTP, SECURE];
+
+/// Section 5.4: in any case.
+fn has_prefix(name: &[u8], prefix: &[u8]) -> bool {
+    name.get(..prefix.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}

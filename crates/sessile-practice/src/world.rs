@@ -1,0 +1,205 @@
+//! What the site remembers, behind one lock.
+//!
+//! The rules of logging in are here; which page asks for what is in `pages`.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+
+use crate::clock::Clock;
+use crate::csrf::Csrf;
+use crate::journal::Journal;
+use crate::options::{Account, Expiry, Options, User};
+use crate::secret::{self, Digest};
+use crate::throttle::Throttle;
+use crate::tickets::Tickets;
+
+/// Between the two pages of a login in two steps.
+const FLOW_LIFETIME: Duration = Duration::from_secs(600);
+
+/// The whole site but for its sockets.
+pub(crate) struct World {
+    pub(crate) csrf: Csrf,
+    admin: Digest,
+    clock: Clock,
+    options: Options,
+    state: Mutex<State>,
+    users: HashMap<String, User>,
+}
+
+/// What changes while the site runs.
+pub(crate) struct State {
+    pub(crate) attempts: u64,
+    /// Who is between the pages of a login in two steps.
+    pub(crate) flows: Tickets<String>,
+    pub(crate) items: Vec<Value>,
+    pub(crate) journal: Journal,
+    pub(crate) logins: u64,
+    pub(crate) sessions: Tickets<Session>,
+    /// Bearer tokens and whose they are.
+    pub(crate) tokens: Tickets<String>,
+    pub(crate) views: u64,
+    throttle: Throttle,
+}
+
+/// A login that was remembered.
+pub(crate) struct Session {
+    pub(crate) user: String,
+    lifetime: Duration,
+}
+
+/// How long a login is to be remembered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Remember {
+    /// Until the browser is closed, or the session's lifetime ends.
+    Session,
+    /// Across restarts of the browser.
+    Lasting,
+}
+
+/// Why a name and a password open nothing.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Refusal {
+    Locked,
+    TooMany(Duration),
+    Wrong,
+}
+
+impl World {
+    pub(crate) fn new(mut options: Options, admin_token: &str) -> Self {
+        let users = std::mem::take(&mut options.users).into_iter();
+        Self {
+            csrf: Csrf::new(),
+            admin: Digest::of(admin_token),
+            clock: options.clock.clone(),
+            options,
+            state: Mutex::new(State::new()),
+            users: users.map(|user| (user.name.clone(), user)).collect(),
+        }
+    }
+
+    pub(crate) fn now(&self) -> SystemTime {
+        self.clock.now()
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn is_admin(&self, token: &str) -> bool {
+        self.admin.matches(token)
+    }
+
+    /// Checks a password, counts the attempt, and answers the user's name.
+    pub(crate) fn try_password(&self, name: &str, password: &str) -> Result<String, Refusal> {
+        let now = self.now();
+        let mut state = self.state();
+        state.attempts += 1;
+        state.throttle.admit(name, now).map_err(Refusal::TooMany)?;
+        let user = self.users.get(name);
+        // An unknown name takes as long as a wrong password.
+        let nobody = Digest::of(&secret::random());
+        let expected = user.map_or(&nobody, |user| &user.password);
+        let (Some(user), true) = (user, expected.matches(password)) else {
+            state.throttle.failed(name, now);
+            return Err(Refusal::Wrong);
+        };
+        match user.state {
+            Account::Locked => Err(Refusal::Locked),
+            Account::Open => {
+                state.throttle.succeeded(name);
+                state.logins += 1;
+                Ok(user.name.clone())
+            }
+        }
+    }
+
+    /// Opens a session and answers its id; `old` is the one it takes the place of.
+    pub(crate) fn open_session(&self, user: &str, remember: Remember, old: Option<&str>) -> String {
+        let now = self.now();
+        let mut state = self.state();
+        if let Some(old) = old {
+            state.sessions.revoke(old);
+        }
+        if self.options.one_session_per_user {
+            state.sessions.revoke_all(|session| session.user == user);
+        }
+        let lifetime = self.lifetime(remember);
+        let session = Session {
+            user: user.to_owned(),
+            lifetime,
+        };
+        state.sessions.issue(session, now, lifetime)
+    }
+
+    pub(crate) fn lifetime(&self, remember: Remember) -> Duration {
+        match remember {
+            Remember::Lasting => self.options.remember_lifetime,
+            Remember::Session => self.options.session_lifetime,
+        }
+    }
+
+    /// Whose session this is. With sliding expiry, asking makes it live longer.
+    pub(crate) fn use_session(&self, id: &str) -> Option<String> {
+        let now = self.now();
+        let mut state = self.state();
+        let session = state.sessions.value(id, now)?;
+        let (user, lifetime) = (session.user.clone(), session.lifetime);
+        if self.options.expiry == Expiry::Sliding {
+            state.sessions.extend(id, now, lifetime);
+        }
+        Some(user)
+    }
+
+    pub(crate) fn open_flow(&self, name: &str) -> String {
+        let now = self.now();
+        self.state()
+            .flows
+            .issue(name.to_owned(), now, FLOW_LIFETIME)
+    }
+
+    pub(crate) fn flow(&self, id: &str) -> Option<String> {
+        self.state().flows.value(id, self.now()).cloned()
+    }
+
+    /// A bearer token for `user`, and how long it lives.
+    pub(crate) fn open_token(&self, user: &str) -> (String, Duration) {
+        let lifetime = self.options.token_lifetime;
+        let now = self.now();
+        let token = self.state().tokens.issue(user.to_owned(), now, lifetime);
+        (token, lifetime)
+    }
+
+    pub(crate) fn token_user(&self, token: &str) -> Option<String> {
+        self.state().tokens.value(token, self.now()).cloned()
+    }
+}
+
+impl State {
+    fn new() -> Self {
+        Self {
+            attempts: 0,
+            flows: Tickets::new(),
+            items: Vec::new(),
+            journal: Journal::default(),
+            logins: 0,
+            sessions: Tickets::new(),
+            throttle: Throttle::default(),
+            tokens: Tickets::new(),
+            views: 0,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Locked => "This account is locked.",
+            Self::TooMany(_) => "Too many attempts. Please try again later.",
+            Self::Wrong => "Wrong user name or password.",
+        })
+    }
+}

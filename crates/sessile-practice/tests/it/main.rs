@@ -1,0 +1,13 @@
+//! The practice site, seen from its sockets.
+
+// The lints know helpers of tests by this attribute only.
+#[cfg(test)]
+mod browser;
+
+mod api;
+mod forms;
+mod login;
+mod members;
+mod site;
+mod transport;
+mod two_step;

@@ -1,0 +1,259 @@
+//! What can go wrong with a request, by whose fault it is.
+//!
+//! Store and login have errors of their own; this one is the session's and the transports'.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Why a request has no reply.
+///
+/// The text says what was attempted and what went wrong, never a secret: URLs appear as
+/// [`ShownUrl`](crate::ShownUrl) writes them.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The caller asked for something that can't be sent.
+    BadRequest {
+        /// What is wrong and what to do.
+        what: String,
+    },
+    /// The session was closed before or while the request ran.
+    Closed,
+    /// No connection could be made.
+    Connect {
+        /// Scheme, host and port.
+        origin: String,
+        /// What stood in the way.
+        obstacle: Obstacle,
+        /// The operating system's words.
+        detail: String,
+    },
+    /// The reply ended before its end.
+    CutShort {
+        /// What was fetched.
+        url: String,
+        /// What was missing.
+        detail: String,
+    },
+    /// The body isn't what its `Content-Encoding` says.
+    Decode {
+        /// What was fetched.
+        url: String,
+        /// The decoder's words.
+        detail: String,
+    },
+    /// The connection broke after it was made.
+    Disconnect {
+        /// Scheme, host and port.
+        origin: String,
+        /// The operating system's words.
+        detail: String,
+        /// Whether the server can have seen the request.
+        sent: bool,
+    },
+    /// The server's bytes aren't HTTP.
+    Protocol {
+        /// Scheme, host and port.
+        origin: String,
+        /// What was not understood.
+        detail: String,
+    },
+    /// A redirect that isn't followed.
+    Redirect {
+        /// The page that redirects.
+        from: String,
+        /// Where it leads.
+        to: String,
+        /// Why it isn't followed.
+        why: RedirectRefusal,
+    },
+    /// It took too long.
+    TimeOut {
+        /// Which part of the exchange.
+        phase: Phase,
+        /// What was fetched.
+        url: String,
+        /// The limit that was reached.
+        after: Duration,
+    },
+    /// No trusted TLS connection could be made.
+    Tls {
+        /// Scheme, host and port.
+        origin: String,
+        /// The TLS library's words.
+        detail: String,
+    },
+    /// The reply is larger than the session accepts.
+    TooLarge {
+        /// What was fetched.
+        url: String,
+        /// The limit in bytes.
+        limit: u64,
+    },
+}
+
+/// What stood in the way of a connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Obstacle {
+    /// The name has no address.
+    NoSuchHost,
+    /// The proxy refused or failed.
+    Proxy,
+    /// Nobody listens there.
+    Refused,
+    /// The host can't be reached.
+    Unreachable,
+}
+
+/// The parts of an exchange that have a limit of their own.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Making the connection, TLS included.
+    Connect,
+    /// Waiting for the next bytes of the reply.
+    Read,
+    /// The whole exchange, redirects included.
+    Total,
+}
+
+/// Why a redirect isn't followed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum RedirectRefusal {
+    /// `Location` isn't a URL.
+    BadLocation,
+    /// It leads from https to http.
+    Downgrade,
+    /// The chain came back to where it had been.
+    Loop,
+    /// The body was streamed and is gone, but 307 and 308 ask for it again.
+    NotReplayable,
+    /// It leads to something that isn't http or https.
+    OtherScheme,
+    /// There were more than the limit.
+    TooMany(usize),
+}
+
+/// Whose fault an error is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Blame {
+    /// The program that asked.
+    Caller,
+    /// What lies between.
+    Network,
+    /// The other side.
+    Server,
+}
+
+impl Error {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::BadRequest { .. } | Self::Closed => Blame::Caller,
+            Self::Connect { .. } | Self::Disconnect { .. } | Self::TimeOut { .. } => Blame::Network,
+            Self::CutShort { .. }
+            | Self::Decode { .. }
+            | Self::Protocol { .. }
+            | Self::Redirect { .. }
+            | Self::Tls { .. }
+            | Self::TooLarge { .. } => Blame::Server,
+        }
+    }
+
+    /// Whether the same request may succeed when it is sent again later.
+    pub fn is_retry_sensible(&self) -> bool {
+        match self {
+            Self::Connect { obstacle, .. } => *obstacle != Obstacle::NoSuchHost,
+            Self::CutShort { .. } | Self::Disconnect { .. } | Self::TimeOut { .. } => true,
+            Self::BadRequest { .. }
+            | Self::Closed
+            | Self::Decode { .. }
+            | Self::Protocol { .. }
+            | Self::Redirect { .. }
+            | Self::Tls { .. }
+            | Self::TooLarge { .. } => false,
+        }
+    }
+
+    pub(crate) fn bad_request(what: impl Into<String>) -> Self {
+        Self::BadRequest { what: what.into() }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadRequest { what } => f.write_str(what),
+            Self::Closed => f.write_str("the session is closed"),
+            Self::Connect { origin, obstacle, detail } => {
+                write!(f, "can't connect to {origin}: {obstacle} ({detail})")
+            }
+            Self::CutShort { url, detail } => {
+                write!(f, "the reply of {url} was cut short: {detail}")
+            }
+            Self::Decode { url, detail } => {
+                write!(f, "the body of {url} isn't what its Content-Encoding says: {detail}")
+            }
+            Self::Disconnect { origin, detail, sent } => {
+                let when = if *sent { "before it replied" } else { "before the request was sent" };
+                write!(f, "{origin} closed the connection {when}: {detail}")
+            }
+            Self::Protocol { origin, detail } => {
+                write!(f, "{origin} doesn't speak HTTP as it should: {detail}")
+            }
+            Self::Redirect { from, to, why } => {
+                write!(f, "{from} redirects to {to}, which isn't followed: {why}")
+            }
+            Self::TimeOut { phase, url, after } => {
+                write!(f, "{url}: {phase} took longer than {after:?}")
+            }
+            Self::Tls { origin, detail } => {
+                write!(f, "no trusted TLS connection to {origin}: {detail}")
+            }
+            Self::TooLarge { url, limit } => {
+                write!(f, "the reply of {url} is larger than the limit of {limit} bytes")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoSuchHost => "no such host",
+            Self::Proxy => "the proxy failed",
+            Self::Refused => "connection refused",
+            Self::Unreachable => "host unreachable",
+        })
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connect => "connecting",
+            Self::Read => "waiting for the reply",
+            Self::Total => "the whole exchange",
+        })
+    }
+}
+
+impl fmt::Display for RedirectRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadLocation => f.write_str("the address can't be read"),
+            Self::Downgrade => f.write_str("it leads from https to http"),
+            Self::Loop => f.write_str("redirect loop, the chain has been there before"),
+            Self::NotReplayable => {
+                f.write_str("it asks for the body again, but the body was streamed and is gone")
+            }
+            Self::OtherScheme => f.write_str("only http and https are followed"),
+            Self::TooMany(limit) => write!(f, "more than {limit} redirects"),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Why a login did not come about.
+
+use thiserror::Error;
+
+use super::find::NoLoginForm;
+use crate::error::Error as RequestError;
+use crate::session::Challenge;
+
+/// Why a login did not come about. What was stored before is untouched.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum LoginError {
+    /// Nothing on the pages after the login differs from what a stranger gets.
+    #[error(
+        "can't tell whether the login at {url} worked: the pages after it look the same as before; \
+         name a page that only members see with --check"
+    )]
+    CanNotTell {
+        /// The page where the login ended.
+        url: String,
+    },
+    /// The site wants a puzzle solved that only a person can solve.
+    #[error("{url} asks for a captcha: {message}; a person has to solve it")]
+    Captcha {
+        /// The page that asks.
+        url: String,
+        /// The site's own words.
+        message: String,
+    },
+    /// A browser check stands before the login.
+    #[error("{url}: {challenge}; a person has to pass it")]
+    Challenged {
+        /// Where.
+        url: String,
+        /// Who asks for it.
+        challenge: Challenge,
+    },
+    /// No login form was found.
+    #[error("{url}: {why}")]
+    NoForm {
+        /// The page that was looked at.
+        url: String,
+        /// What was found in its place.
+        why: NoLoginForm,
+    },
+    /// The form can't be filled, or sending it would give the password away.
+    #[error("{url}: {what}")]
+    NotSafe {
+        /// The page with the form.
+        url: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The site wants to be asked less often.
+    #[error("{url} wants no more logins for now: {message}{}", seconds(*.wait))]
+    RateLimited {
+        /// Where.
+        url: String,
+        /// The site's own words.
+        message: String,
+        /// How long, in seconds, where the site says so.
+        wait: Option<u64>,
+    },
+    /// The site refused the credentials.
+    #[error("{url} refused the login of {user}: {message}")]
+    Refused {
+        /// The page that refused.
+        url: String,
+        /// Who wanted to log in.
+        user: String,
+        /// The site's own words, or what it did.
+        message: String,
+    },
+    /// A page could not be fetched.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The site wants a second factor.
+    #[error("{url} asks for a code of the second factor of {user}: {message}")]
+    SecondFactor {
+        /// The page that asks.
+        url: String,
+        /// Who wanted to log in.
+        user: String,
+        /// The site's own words.
+        message: String,
+    },
+}
+
+impl LoginError {
+    /// Whether only a person can go on from here.
+    pub fn needs_person(&self) -> bool {
+        match self {
+            Self::Captcha { .. } | Self::Challenged { .. } | Self::SecondFactor { .. } => true,
+            Self::CanNotTell { .. }
+            | Self::NoForm { .. }
+            | Self::NotSafe { .. }
+            | Self::RateLimited { .. }
+            | Self::Refused { .. }
+            | Self::Request(_) => false,
+        }
+    }
+}
+
+fn seconds(wait: Option<u64>) -> String {
+    wait.map(|wait| format!(" (for {wait} s)")).unwrap_or_default()
+}

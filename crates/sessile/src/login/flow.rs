@@ -1,0 +1,241 @@
+//! The steps of a form login, without sending anything: a page comes in, what to do next comes out.
+
+use url::Url;
+
+use super::form::FieldKind;
+use super::{Login, LoginError};
+use super::fill::{FillError, Filled, Submission};
+use super::find::{self, LoginForm, LoginKind, NoLoginForm};
+use super::messages::{self, Refusal};
+use super::visit::Visit;
+use crate::redact::ShownUrl;
+use crate::session::Verdict;
+
+/// How many links and refreshes are followed in search of the form.
+const DETOURS: usize = 4;
+
+/// What to do next.
+#[derive(Debug)]
+pub(super) enum Action {
+    /// The form was sent and no login form came back: see whether it worked.
+    Done,
+    /// Fetch this page.
+    Fetch(Url),
+    /// Send this form.
+    Submit(Submission),
+}
+
+/// Where in the login we are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Stage {
+    /// Looking for the form.
+    Seek,
+    /// The name was sent on its own; the password is asked for next.
+    NameSent,
+    /// Name and password were sent.
+    PasswordSent,
+}
+
+/// A form login under way.
+#[derive(Debug)]
+pub(super) struct FormLogin {
+    login: Login,
+    stage: Stage,
+    detours: usize,
+    /// Whether a form was sent again because its token was stale.
+    has_started_over: bool,
+    has_captcha: bool,
+    seen: Vec<Url>,
+    /// The pages with the form: a redirect to one of them says later that the login is gone.
+    pub(super) login_pages: Vec<Url>,
+    /// What was done, in words.
+    pub(super) steps: Vec<String>,
+}
+
+impl FormLogin {
+    pub(super) fn new(login: Login) -> Self {
+        Self {
+            login,
+            stage: Stage::Seek,
+            detours: 0,
+            has_started_over: false,
+            has_captcha: false,
+            seen: Vec::new(),
+            login_pages: Vec::new(),
+            steps: Vec::new(),
+        }
+    }
+
+    /// Looks at a page and says what to do next.
+    pub(super) fn next(
+        &mut self,
+        visit: &Visit,
+        cookies: &[(String, String)],
+    ) -> Result<Action, LoginError> {
+        self.steps.push(visit.words.clone());
+        self.seen.push(visit.url.clone());
+        refuse_obstacles(visit)?;
+        if let Some(next) = visit.page.refresh().cloned().and_then(|url| self.detour(url)) {
+            return Ok(Action::Fetch(next));
+        }
+        match (self.stage, self.find(visit)) {
+            (_, Ok(form)) if form.kind == LoginKind::OneTimeCode => {
+                Err(LoginError::SecondFactor {
+                    url: ShownUrl(&visit.url).to_string(),
+                    user: self.login.user.clone(),
+                    message: self.message(visit, "it asks for a code"),
+                })
+            }
+            (_, Ok(form)) if form.kind == LoginKind::Relay => self.fill(visit, &form, cookies),
+            (Stage::Seek, Ok(form)) => self.fill(visit, &form, cookies),
+            (Stage::NameSent, Ok(form)) if form.kind != LoginKind::NameFirst => {
+                self.fill(visit, &form, cookies)
+            }
+            (Stage::NameSent | Stage::PasswordSent, Ok(form)) => self.refused(visit, form.has_captcha),
+            (Stage::Seek, Err(why)) => self.seek(visit, why),
+            (Stage::NameSent, Err(_)) => self.refused(visit, false),
+            (Stage::PasswordSent, Err(_)) if visit.status >= 400 => self.refused(visit, false),
+            (Stage::PasswordSent, Err(_)) => Ok(Action::Done),
+        }
+    }
+
+    fn find(&self, visit: &Visit) -> Result<LoginForm, NoLoginForm> {
+        match (&self.login.form, self.stage) {
+            (Some(asked), Stage::Seek) => find::find_named(&visit.page, asked),
+            _ => find::find(&visit.page),
+        }
+    }
+
+    /// A page without a form may lead to one.
+    fn seek(&mut self, visit: &Visit, why: NoLoginForm) -> Result<Action, LoginError> {
+        let links = find::login_links(&visit.page);
+        let next = links.into_iter().find(|url| !self.seen.contains(url));
+        match next.and_then(|url| self.detour(url)) {
+            Some(url) => Ok(Action::Fetch(url)),
+            None => Err(LoginError::NoForm { url: ShownUrl(&visit.url).to_string(), why }),
+        }
+    }
+
+    fn detour(&mut self, next: Url) -> Option<Url> {
+        if self.detours >= DETOURS || self.seen.contains(&next) {
+            return None;
+        }
+        self.detours += 1;
+        Some(next)
+    }
+
+    fn fill(
+        &mut self,
+        visit: &Visit,
+        form: &LoginForm,
+        cookies: &[(String, String)],
+    ) -> Result<Action, LoginError> {
+        let filled = Filled::new(&self.login.user, self.login.password.expose());
+        let cookies: Vec<(&str, &str)> =
+            cookies.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let submission = form.submission(&filled, &cookies).map_err(|why| self.unfit(visit, why))?;
+        self.steps.push(describe(form));
+        self.steps.extend(submission.notes.iter().cloned());
+        self.has_captcha = form.has_captcha;
+        let (stage, is_login_page) = match form.kind {
+            LoginKind::NameFirst => (Stage::NameSent, true),
+            LoginKind::OneTimeCode | LoginKind::PasswordOnly | LoginKind::Whole => {
+                (Stage::PasswordSent, true)
+            }
+            LoginKind::Relay => (self.stage, false),
+        };
+        self.stage = stage;
+        if is_login_page {
+            self.login_pages.push(visit.url.clone());
+        }
+        Ok(Action::Submit(submission))
+    }
+
+    fn unfit(&self, visit: &Visit, why: FillError) -> LoginError {
+        LoginError::NotSafe { url: ShownUrl(&visit.url).to_string(), what: why.to_string() }
+    }
+
+    /// The form came back, or an error page: why, in the site's own words.
+    fn refused(&mut self, visit: &Visit, has_captcha: bool) -> Result<Action, LoginError> {
+        let url = ShownUrl(&visit.url).to_string();
+        let user = self.login.user.clone();
+        let silence = match visit.status {
+            200..400 => "the login form came back without a word".to_owned(),
+            status => format!("it answered {status} without a word"),
+        };
+        let message = self.message(visit, &silence);
+        match self.refusal(visit) {
+            Refusal::StaleForm if !self.has_started_over => {
+                self.has_started_over = true;
+                self.stage = Stage::Seek;
+                self.steps.push(format!("the form was stale ({message}); once more"));
+                Ok(Action::Fetch(self.login.url.clone()))
+            }
+            Refusal::Captcha => Err(LoginError::Captcha { url, message }),
+            Refusal::Other if has_captcha || self.has_captcha => {
+                Err(LoginError::Captcha { url, message })
+            }
+            Refusal::NeedsSecondFactor => Err(LoginError::SecondFactor { url, user, message }),
+            Refusal::TooManyAttempts => Err(LoginError::RateLimited { url, message, wait: None }),
+            Refusal::Locked
+            | Refusal::Other
+            | Refusal::StaleForm
+            | Refusal::WrongCredentials => Err(LoginError::Refused { url, user, message }),
+        }
+    }
+
+    /// What the site's words are about.
+    pub(super) fn refusal(&self, visit: &Visit) -> Refusal {
+        messages::classify_refusal(&self.words(visit))
+    }
+
+    /// The site's own words.
+    pub(super) fn message(&self, visit: &Visit, silence: &str) -> String {
+        let words = self.words(visit);
+        if words.is_empty() { silence.to_owned() } else { words.join(" ") }
+    }
+
+    fn words(&self, visit: &Visit) -> Vec<String> {
+        messages::error_messages(&visit.page, &[self.login.password.expose().as_str()])
+    }
+}
+
+/// Which form was found, by the names of its fields.
+fn describe(form: &LoginForm) -> String {
+    let name = |field: Option<usize>| {
+        field.and_then(|at| form.form.fields.get(at)).map(|field| format!("`{}`", field.name))
+    };
+    let typed: Vec<String> =
+        [form.user_field, form.password_field, form.code_field].into_iter().filter_map(name).collect();
+    let hidden: Vec<String> = form
+        .form
+        .fields
+        .iter()
+        .filter(|field| field.kind == FieldKind::Hidden && !field.name.is_empty())
+        .map(|field| format!("`{}`", field.name))
+        .collect();
+    if form.kind == LoginKind::Relay {
+        return "found a form that sends itself on".to_owned();
+    }
+    let mut words = format!("found the login form: fills in {}", typed.join(" and "));
+    if !hidden.is_empty() {
+        words.push_str(&format!(", carries {}", hidden.join(", ")));
+    }
+    words
+}
+
+/// What stands before the login and says nothing of the credentials.
+fn refuse_obstacles(visit: &Visit) -> Result<(), LoginError> {
+    let url = || ShownUrl(&visit.url).to_string();
+    match &visit.verdict {
+        Verdict::Challenged(challenge) => {
+            Err(LoginError::Challenged { url: url(), challenge: *challenge })
+        }
+        Verdict::RateLimited { wait } => {
+            let wait = wait.map(|wait| wait.as_secs());
+            let message = "it asks to wait".to_owned();
+            Err(LoginError::RateLimited { url: url(), message, wait })
+        }
+        Verdict::Blocked | Verdict::Expired(_) | Verdict::Failing(_) | Verdict::Valid => Ok(()),
+    }
+}

@@ -1,0 +1,91 @@
+//! One page, fetched the way a person's browser asks for pages.
+
+use http::header;
+use url::Url;
+
+use super::page::Page;
+use crate::check::evidence::Evidence;
+use crate::error::Error;
+use crate::redact::ShownUrl;
+use crate::session::{Reply, Request, Session, Verdict};
+
+/// What pages are asked for with; sites that speak JSON too answer a page to this.
+const ACCEPT: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+
+/// How much of a page is looked at.
+const LOOK_AT: u64 = 4 * 1024 * 1024;
+
+/// A page with how it was reached.
+#[derive(Debug)]
+pub(crate) struct Visit {
+    pub(crate) page: Page,
+    pub(crate) url: Url,
+    pub(crate) status: u16,
+    pub(crate) verdict: Verdict,
+    pub(crate) cookies_set: Vec<String>,
+    /// The pages that redirected here.
+    pub(crate) passed: Vec<Url>,
+    /// How to say it to a person: method, address, status, where it led.
+    pub(crate) words: String,
+}
+
+/// Asks for a page, not for data.
+pub(crate) fn page_request(request: Request) -> Request {
+    request.header(header::ACCEPT.as_str(), ACCEPT)
+}
+
+/// Fetches a page.
+pub(crate) async fn visit(session: &Session, request: Request) -> Result<Visit, Error> {
+    let method = request.method().clone();
+    let asked = request.url().to_owned();
+    let mut reply = session.send(page_request(request)).await?;
+    let page = page(&mut reply).await?;
+    let first = reply.history().first().map_or(reply.url(), |hop| &hop.url);
+    let mut words = format!("{method} {}", ShownUrl(first));
+    let statuses = reply.history().iter().map(|hop| hop.status);
+    let status = statuses.chain([reply.status()]).next().unwrap_or(reply.status());
+    words.push_str(&format!(" → {}", status.as_u16()));
+    if first != reply.url() {
+        words.push_str(&format!(" to {}", shown_near(reply.url(), &asked)));
+    }
+    Ok(Visit {
+        page,
+        url: reply.url().clone(),
+        status: reply.status().as_u16(),
+        verdict: reply.verdict().clone(),
+        cookies_set: reply.cookies_set().to_vec(),
+        passed: reply.history().iter().map(|hop| hop.url.clone()).collect(),
+        words,
+    })
+}
+
+/// The page in a reply, whose body stays in its place.
+async fn page(reply: &mut Reply) -> Result<Page, Error> {
+    let kind = reply.headers().get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).map(str::to_owned);
+    let url = reply.url().clone();
+    Ok(Page::decode(reply.peek(LOOK_AT).await?, kind.as_deref(), &url))
+}
+
+/// What a reply shows of a login.
+pub(crate) async fn evidence(reply: &mut Reply) -> Result<Evidence, Error> {
+    let status = reply.status().as_u16();
+    if !reply.is_html() {
+        let url = reply.url().clone();
+        let text = String::from_utf8_lossy(reply.peek(LOOK_AT).await?).into_owned();
+        return Ok(Evidence::plain(status, &url, &text));
+    }
+    Ok(Evidence::page(status, &page(reply).await?))
+}
+
+/// A path where it stays on the same site, else the whole URL.
+fn shown_near(url: &Url, from: &str) -> String {
+    let shown = ShownUrl(url).to_string();
+    match Url::parse(from) {
+        Ok(from) if from.origin() == url.origin() => {
+            let origin = url.origin().ascii_serialization();
+            shown.strip_prefix(&origin).map(str::to_owned).unwrap_or(shown)
+        }
+        Ok(_) | Err(_) => shown,
+    }
+}

@@ -1,0 +1,109 @@
+//! What is kept of one named session: its state, how it logs in, how it is checked.
+//!
+//! A value without behaviour; `renew` works with it, [`wire`](self::wire) turns it into bytes.
+
+mod wire;
+
+use sessile_jar::Timestamp;
+use url::Url;
+
+use crate::check::learn::LearnedCheck;
+use crate::secret::Secret;
+use crate::session::SessionState;
+
+pub use wire::WireError;
+pub(crate) use wire::{decode, encode};
+
+/// Everything that is kept of one named session.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Record {
+    /// Stays the same for the record's life, whatever it is called; 32 hexadecimal digits.
+    pub id: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// Cookies, headers, authorization and counts.
+    pub state: SessionState,
+    /// How it logs in, where it does.
+    pub login: Option<KeptLogin>,
+    /// How to see that it is still logged in, where that is known.
+    pub check: Option<Check>,
+    /// What happened last.
+    pub last: Last,
+}
+
+/// A login that can be done again.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct KeptLogin {
+    /// Where it starts: the page that was given, which leads to the form.
+    pub url: Url,
+    /// Who logs in.
+    pub user: String,
+    /// The password, where it was to be remembered.
+    pub password: Option<Secret<String>>,
+}
+
+/// A page that shows whether one is logged in, and what it shows.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Check {
+    /// The page.
+    pub url: Url,
+    /// What tells the logged-in page from a stranger's.
+    pub learned: LearnedCheck,
+}
+
+/// When things happened last.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Last {
+    /// A login that worked.
+    pub login: Option<Timestamp>,
+    /// A check, and what it found in words.
+    pub check: Option<(Timestamp, String)>,
+    /// A login that the site refused; it isn't tried again before somebody looks.
+    pub refusal: Option<KeptRefusal>,
+}
+
+/// A login that the site refused.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct KeptRefusal {
+    /// When.
+    pub at: Timestamp,
+    /// In the site's own words where it had some.
+    pub message: String,
+    /// When it may be tried again; `None`: not before a person logs in.
+    pub again: Option<Timestamp>,
+}
+
+impl Record {
+    /// A record of a session that starts now.
+    pub fn new(state: SessionState, now: Timestamp) -> Self {
+        let mut random = [0; 16];
+        // Without randomness the machine can't open a TLS connection either; the id needs only to
+        // be different from the others, which the time sees to.
+        if getrandom::fill(&mut random).is_err() {
+            random[..8].copy_from_slice(&now.as_millis().to_be_bytes());
+        }
+        Self {
+            id: format!("{:032x}", u128::from_be_bytes(random)),
+            created: now,
+            state,
+            login: None,
+            check: None,
+            last: Last::default(),
+        }
+    }
+}
+
+impl Last {
+    /// Takes over what happened later there than here.
+    pub(crate) fn take_newer(&mut self, other: Self) {
+        self.login = self.login.max(other.login);
+        if other.check.as_ref().map(|check| check.0) > self.check.as_ref().map(|check| check.0) {
+            self.check = other.check;
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! A record as bytes, versioned: JSON with the jar's own encoding inside.
+//!
+//! The types here are what is written, and change only together with the version. Sealing the
+//! bytes is the vault's.
+
+use std::fmt;
+
+use base64ct::{Base64, Encoding};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use serde::{Deserialize, Serialize};
+use sessile_jar::{Delta, Jar, Timestamp};
+use url::Url;
+use zeroize::{Zeroize, Zeroizing};
+
+use super::{Check, KeptLogin, KeptRefusal, Last, Record};
+use crate::check::learn::LearnedCheck;
+use crate::check::mark::Mark;
+use crate::secret::Secret;
+use crate::session::{Authorization, Counts, Scope, SessionState, Signs};
+
+/// The version that is written.
+const VERSION: u32 = 1;
+
+/// Why bytes aren't a record.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum WireError {
+    /// The bytes don't have the shape of their version.
+    Malformed {
+        /// What was not understood; no value is shown.
+        what: String,
+    },
+    /// A newer Sessile wrote it.
+    Newer {
+        /// The version that was found.
+        found: u32,
+        /// The newest that is understood.
+        known: u32,
+    },
+}
+
+impl fmt::Display for WireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed { what } => write!(f, "the stored session can't be read: {what}"),
+            Self::Newer { found, known } => write!(
+                f,
+                "the stored session has format {found}, and this program knows formats up to \
+                 {known}; use the newer program that wrote it"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for WireError {}
+
+#[derive(Deserialize)]
+struct Envelope {
+    version: u32,
+}
+
+#[derive(Deserialize, Serialize)]
+struct WireRecord {
+    version: u32,
+    id: String,
+    created: i64,
+    generation: u64,
+    base_url: Option<String>,
+    profile: String,
+    headers: Vec<(String, String)>,
+    authorization: Option<WireAuthorization>,
+    scope: Option<String>,
+    jar: String,
+    login_pages: Vec<String>,
+    replies: u64,
+    requests: u64,
+    login: Option<WireLogin>,
+    check: Option<WireCheck>,
+    last_login: Option<i64>,
+    last_check: Option<(i64, String)>,
+    refusal: Option<WireRefusal>,
+}
+
+#[derive(Deserialize, Serialize, Zeroize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+enum WireAuthorization {
+    Basic { user: String, password: String },
+    Bearer { token: String },
+    Digest { user: String, password: String },
+    Header { value: String },
+}
+
+#[derive(Deserialize, Serialize)]
+struct WireLogin {
+    url: String,
+    user: String,
+    password: Option<String>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct WireCheck {
+    url: String,
+    landing: String,
+    member: Vec<WireMark>,
+    stranger: Vec<WireMark>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(tag = "kind", content = "value", rename_all = "kebab-case")]
+enum WireMark {
+    BodyClass(String),
+    LandsAt(String),
+    Link(String),
+    LoginForm,
+    LogoutLink(String),
+    Status(u16),
+    Text(String),
+    UserName(String),
+}
+
+#[derive(Deserialize, Serialize)]
+struct WireRefusal {
+    at: i64,
+    message: String,
+    again: Option<i64>,
+}
+
+/// A record's bytes, wiped when dropped.
+pub(crate) fn encode(record: &Record) -> Zeroizing<Vec<u8>> {
+    let wire = WireRecord::from(record);
+    Zeroizing::new(serde_json::to_vec(&wire).expect("strings and numbers are always JSON"))
+}
+
+/// The record in the bytes.
+pub(crate) fn decode(bytes: &[u8]) -> Result<Record, WireError> {
+    let envelope: Envelope = serde_json::from_slice(bytes).map_err(malformed)?;
+    if envelope.version != VERSION {
+        return Err(WireError::Newer { found: envelope.version, known: VERSION });
+    }
+    let wire: WireRecord = serde_json::from_slice(bytes).map_err(malformed)?;
+    Record::try_from(wire)
+}
+
+impl From<&Record> for WireRecord {
+    fn from(record: &Record) -> Self {
+        let state = &record.state;
+        let jar = Zeroizing::new(state.jar.snapshot().encode());
+        Self {
+            version: VERSION,
+            id: record.id.clone(),
+            created: record.created.as_millis(),
+            generation: state.generation,
+            base_url: state.base_url.as_ref().map(Url::to_string),
+            profile: state.profile.to_string(),
+            headers: state.headers.iter().map(wire_header).collect(),
+            authorization: state.authorization.as_ref().map(WireAuthorization::from),
+            scope: state.scope.as_ref().map(|scope| scope.as_str().to_owned()),
+            jar: Base64::encode_string(&jar),
+            login_pages: state.signs.login_pages.iter().map(Url::to_string).collect(),
+            replies: state.counts.replies,
+            requests: state.counts.requests,
+            login: record.login.as_ref().map(WireLogin::from),
+            check: record.check.as_ref().map(WireCheck::from),
+            last_login: record.last.login.map(Timestamp::as_millis),
+            last_check: record.last.check.clone().map(|(at, found)| (at.as_millis(), found)),
+            refusal: record.last.refusal.as_ref().map(WireRefusal::from),
+        }
+    }
+}
+
+impl TryFrom<WireRecord> for Record {
+    type Error = WireError;
+
+    fn try_from(mut wire: WireRecord) -> Result<Self, WireError> {
+        let last = Last {
+            login: wire.last_login.map(Timestamp::from_millis),
+            check: wire.last_check.take().map(|(at, found)| (Timestamp::from_millis(at), found)),
+            refusal: wire.refusal.take().map(KeptRefusal::from),
+        };
+        let login = wire.login.take().map(KeptLogin::try_from).transpose()?;
+        let check = wire.check.take().map(Check::try_from).transpose()?;
+        Ok(Self {
+            id: std::mem::take(&mut wire.id),
+            created: Timestamp::from_millis(wire.created),
+            state: state(&wire)?,
+            login,
+            check,
+            last,
+        })
+    }
+}
+
+fn state(wire: &WireRecord) -> Result<SessionState, WireError> {
+    let bytes = Base64::decode_vec(&wire.jar).map_err(|_invalid| bad("encoding of the jar"))?;
+    let delta = Delta::decode(&Zeroizing::new(bytes))
+        .map_err(|error| WireError::Malformed { what: format!("the jar: {error}") })?;
+    let mut jar = Jar::new();
+    jar.apply(&delta, Timestamp::from_millis(wire.created));
+    let pages = wire.login_pages.iter().map(|page| parse_url(page, "login page"));
+    let mut headers = HeaderMap::new();
+    for (name, value) in &wire.headers {
+        let (name, value) = read_header(name, value)?;
+        headers.append(name, value);
+    }
+    Ok(SessionState {
+        base_url: wire.base_url.as_deref().map(|url| parse_url(url, "base URL")).transpose()?,
+        // A profile that this program doesn't know must not cost the session.
+        profile: wire.profile.parse().unwrap_or_default(),
+        headers,
+        authorization: wire.authorization.as_ref().map(Authorization::from),
+        scope: wire.scope.clone().map(Scope::from),
+        jar,
+        signs: Signs { login_pages: pages.collect::<Result<_, _>>()? },
+        generation: wire.generation,
+        counts: Counts { replies: wire.replies, requests: wire.requests },
+    })
+}
+
+/// Header values are bytes; Latin-1 gives each its own character.
+fn wire_header((name, value): (&HeaderName, &HeaderValue)) -> (String, String) {
+    let value = value.as_bytes().iter().map(|byte| char::from(*byte)).collect();
+    (name.as_str().to_owned(), value)
+}
+
+fn read_header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), WireError> {
+    let bytes: Result<Vec<u8>, _> = value.chars().map(u8::try_from).collect();
+    let bytes = bytes.map_err(|_wide| bad("header"))?;
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_invalid| bad("header"))?;
+    let value = HeaderValue::from_bytes(&bytes).map_err(|_invalid| bad("header"))?;
+    Ok((name, value))
+}
+
+fn parse_url(text: &str, what: &str) -> Result<Url, WireError> {
+    Url::parse(text).map_err(|_invalid| bad(what))
+}
+
+impl From<&Authorization> for WireAuthorization {
+    fn from(authorization: &Authorization) -> Self {
+        let text = |secret: &Secret<String>| secret.expose().clone();
+        match authorization {
+            Authorization::Basic { user, password } => {
+                Self::Basic { user: user.clone(), password: text(password) }
+            }
+            Authorization::Bearer(token) => Self::Bearer { token: text(token) },
+            Authorization::Digest { user, password } => {
+                Self::Digest { user: user.clone(), password: text(password) }
+            }
+            Authorization::Header(value) => Self::Header { value: text(value) },
+        }
+    }
+}
+
+impl From<&WireAuthorization> for Authorization {
+    fn from(wire: &WireAuthorization) -> Self {
+        match wire {
+            WireAuthorization::Basic { user, password } => {
+                Self::Basic { user: user.clone(), password: password.clone().into() }
+            }
+            WireAuthorization::Bearer { token } => Self::Bearer(token.clone().into()),
+            WireAuthorization::Digest { user, password } => {
+                Self::Digest { user: user.clone(), password: password.clone().into() }
+            }
+            WireAuthorization::Header { value } => Self::Header(value.clone().into()),
+        }
+    }
+}
+
+impl From<&KeptLogin> for WireLogin {
+    fn from(login: &KeptLogin) -> Self {
+        Self {
+            url: login.url.to_string(),
+            user: login.user.clone(),
+            password: login.password.as_ref().map(|password| password.expose().clone()),
+        }
+    }
+}
+
+impl TryFrom<WireLogin> for KeptLogin {
+    type Error = WireError;
+
+    fn try_from(wire: WireLogin) -> Result<Self, WireError> {
+        Ok(Self {
+            url: parse_url(&wire.url, "login URL")?,
+            user: wire.user,
+            password: wire.password.map(Secret::from),
+        })
+    }
+}
+
+impl From<&Check> for WireCheck {
+    fn from(check: &Check) -> Self {
+        let marks = |marks: &[Mark]| marks.iter().map(WireMark::from).collect();
+        Self {
+            url: check.url.to_string(),
+            landing: check.learned.landing.clone(),
+            member: marks(&check.learned.member),
+            stranger: marks(&check.learned.stranger),
+        }
+    }
+}
+
+impl TryFrom<WireCheck> for Check {
+    type Error = WireError;
+
+    fn try_from(wire: WireCheck) -> Result<Self, WireError> {
+        let marks = |marks: Vec<WireMark>| marks.into_iter().map(Mark::from).collect();
+        let learned = LearnedCheck::new(wire.landing, marks(wire.member), marks(wire.stranger));
+        Ok(Self { url: parse_url(&wire.url, "check URL")?, learned })
+    }
+}
+
+impl From<&Mark> for WireMark {
+    fn from(mark: &Mark) -> Self {
+        match mark {
+            Mark::BodyClass(class) => Self::BodyClass(class.clone()),
+            Mark::LandsAt(path) => Self::LandsAt(path.clone()),
+            Mark::Link(key) => Self::Link(key.clone()),
+            Mark::LoginForm => Self::LoginForm,
+            Mark::LogoutLink(key) => Self::LogoutLink(key.clone()),
+            Mark::Status(status) => Self::Status(*status),
+            Mark::Text(text) => Self::Text(text.clone()),
+            Mark::UserName(name) => Self::UserName(name.clone()),
+        }
+    }
+}
+
+impl From<WireMark> for Mark {
+    fn from(wire: WireMark) -> Self {
+        match wire {
+            WireMark::BodyClass(class) => Self::BodyClass(class),
+            WireMark::LandsAt(path) => Self::LandsAt(path),
+            WireMark::Link(key) => Self::Link(key),
+            WireMark::LoginForm => Self::LoginForm,
+            WireMark::LogoutLink(key) => Self::LogoutLink(key),
+            WireMark::Status(status) => Self::Status(status),
+            WireMark::Text(text) => Self::Text(text),
+            WireMark::UserName(name) => Self::UserName(name),
+        }
+    }
+}
+
+impl From<&KeptRefusal> for WireRefusal {
+    fn from(refusal: &KeptRefusal) -> Self {
+        Self {
+            at: refusal.at.as_millis(),
+            message: refusal.message.clone(),
+            again: refusal.again.map(Timestamp::as_millis),
+        }
+    }
+}
+
+impl From<WireRefusal> for KeptRefusal {
+    fn from(wire: WireRefusal) -> Self {
+        Self {
+            at: Timestamp::from_millis(wire.at),
+            message: wire.message,
+            again: wire.again.map(Timestamp::from_millis),
+        }
+    }
+}
+
+impl Drop for WireAuthorization {
+    fn drop(&mut self) {
+        self.zeroize();
+    }
+}
+
+impl Drop for WireRecord {
+    fn drop(&mut self) {
+        self.jar.zeroize();
+        if let Some(login) = &mut self.login {
+            login.password.zeroize();
+        }
+        for (_name, value) in &mut self.headers {
+            value.zeroize();
+        }
+    }
+}
+
+/// Says where, never what: the text may be a secret.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err asks for")]
+fn malformed(error: serde_json::Error) -> WireError {
+    let kind = match error.classify() {
+        serde_json::error::Category::Data => "a field is missing or has another shape",
+        serde_json::error::Category::Eof => "it ends early",
+        serde_json::error::Category::Io | serde_json::error::Category::Syntax => "it isn't JSON",
+    };
+    WireError::Malformed { what: format!("{kind}, at column {}", error.column()) }
+}
+
+fn bad(what: &str) -> WireError {
+    WireError::Malformed { what: format!("bad {what}") }
+}

@@ -1,0 +1,95 @@
+//! Why a kept session has no answer.
+
+use thiserror::Error;
+
+use crate::error::Error as RequestError;
+use crate::login::LoginError;
+use crate::record::WireError;
+use crate::store::StoreError;
+
+/// Why a kept session has no answer, or no login.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum KeepError {
+    /// The login is gone and was not renewed.
+    #[error("session `{name}` is not logged in ({sign}): {why}")]
+    LoggedOut {
+        /// The session.
+        name: String,
+        /// How it was seen.
+        sign: String,
+        /// Why it was not renewed, and what to do.
+        why: NoRenewal,
+    },
+    /// Logging in failed.
+    #[error(transparent)]
+    Login(#[from] LoginError),
+    /// The login was renewed, but the request could not be sent again.
+    #[error(
+        "session `{name}` was logged in again, but the request's body was streamed and is gone; \
+         send the request once more"
+    )]
+    NotReplayable {
+        /// The session.
+        name: String,
+    },
+    /// The request failed for another reason.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// There is no session of that name.
+    #[error("there is no session `{name}` in {place}")]
+    Unknown {
+        /// The name that was asked for.
+        name: String,
+        /// The store.
+        place: String,
+    },
+    /// The stored bytes aren't a session that this program understands.
+    #[error("session `{name}`: {why}")]
+    Unreadable {
+        /// The session.
+        name: String,
+        /// What is wrong with them.
+        why: WireError,
+    },
+}
+
+/// Why a login that is gone was not renewed.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum NoRenewal {
+    /// Another process is at it for too long.
+    #[error("another process has been logging in for {0} s; try again later")]
+    Busy(u64),
+    /// Nobody ever logged this session in.
+    #[error("it has never been logged in; run `sessile login`")]
+    NeverLoggedIn,
+    /// No password is kept and nobody is there to ask.
+    #[error(
+        "its password isn't kept; run `sessile login` again, with --remember if it is to renew \
+         itself"
+    )]
+    NoPassword,
+    /// The login holds, but this page asks for one all the same.
+    #[error("its login holds, so this page wants other rights than this user has")]
+    OtherRights,
+    /// The caller asked to change nothing.
+    #[error("it isn't renewed, because the request was read-only")]
+    ReadOnly,
+    /// The site refused the last login; asking again could lock the account.
+    #[error(
+        "the site refused the last login ({message}); it isn't tried again before {again}"
+    )]
+    Refused {
+        /// In the site's words.
+        message: String,
+        /// A time, or what has to happen.
+        again: String,
+    },
+    /// The new login works, but this page still says that there is none.
+    #[error("it was logged in again, but the page still asks for a login")]
+    StillAsking,
+}

@@ -1,0 +1,122 @@
+//! What only a page's content shows: the stranger's page in place of the member's, with a plain 200.
+
+use std::time::Duration;
+
+use sessile_jar::Timestamp;
+
+use super::{Inner, KeepError};
+use crate::check::learn::Judgement;
+use crate::login::visit;
+use crate::redact::ShownUrl;
+use crate::session::{Reply, Request, Sign, Verdict};
+
+/// How many pages without any mark are checked before a pause is made between checks.
+const AT_ONCE: u32 = 3;
+
+/// That pause.
+const PAUSE: Duration = Duration::from_secs(30);
+
+/// What a check found.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct CheckReport {
+    /// What it says of the session; [`Verdict::Valid`] as well where it can't tell.
+    pub verdict: Verdict,
+    /// Whether it can tell.
+    pub is_certain: bool,
+    /// The page that was looked at, without secrets.
+    pub page: String,
+    /// In words.
+    pub why: String,
+}
+
+/// How often a page without marks was suspected for nothing.
+#[derive(Debug, Default)]
+pub(super) struct Suspicion {
+    cleared: u32,
+    last: Option<Timestamp>,
+}
+
+impl Suspicion {
+    /// Pages without marks are common on some sites: a check for each would double the requests.
+    fn is_due(&self, now: Timestamp) -> bool {
+        self.cleared < AT_ONCE || self.last.is_none_or(|last| now > last.plus(PAUSE))
+    }
+}
+
+impl Inner {
+    /// Looks at a page that speaks for itself neither way.
+    pub(super) async fn judge(&self, reply: &mut Reply) -> Result<(), KeepError> {
+        if *reply.verdict() != Verdict::Valid || !reply.status().is_success() || !reply.is_html() {
+            return Ok(());
+        }
+        let Some(check) = self.held().check.clone() else { return Ok(()) };
+        let evidence = visit::evidence(reply).await?;
+        let why = match check.learned.judge(&evidence) {
+            Judgement::Valid(_) => return Ok(()),
+            Judgement::Expired(why) if *reply.url() == check.url => why,
+            Judgement::Expired(_) | Judgement::Unsure(_) => match self.confirm().await? {
+                Some(why) => why,
+                None => return Ok(()),
+            },
+        };
+        reply.set_verdict(Verdict::Expired(Sign::StrangersPage(why)));
+        Ok(())
+    }
+
+    /// Asks the check about a page that could be a stranger's; the reason where it is.
+    async fn confirm(&self) -> Result<Option<String>, KeepError> {
+        let now = self.session.now();
+        if !self.held().suspicion.is_due(now) {
+            return Ok(None);
+        }
+        let report = self.check().await?;
+        let mut held = self.held();
+        held.suspicion.last = Some(now);
+        match report.verdict {
+            Verdict::Expired(_) => {
+                held.suspicion.cleared = 0;
+                Ok(Some(report.why))
+            }
+            _ => {
+                held.suspicion.cleared += 1;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Fetches the check's page and judges it.
+    pub(super) async fn check(&self) -> Result<CheckReport, KeepError> {
+        let check = self.held().check.clone();
+        let url = check.as_ref().map(|check| check.url.clone()).or_else(|| self.fallback_page());
+        let Some(url) = url else {
+            let why = "nothing is known that would tell; `sessile login` finds out".to_owned();
+            return Ok(CheckReport { verdict: Verdict::Valid, is_certain: false, page: String::new(), why });
+        };
+        let mut reply = self.session.send(visit::page_request(Request::get(url.as_str()))).await?;
+        let page = ShownUrl(&url).to_string();
+        let verdict = reply.verdict().clone();
+        let Some(check) = check.filter(|_| verdict == Verdict::Valid) else {
+            let why = match &verdict {
+                Verdict::Valid => format!("the site answered {}", reply.status()),
+                other => other.to_string(),
+            };
+            let is_certain = verdict != Verdict::Valid;
+            return Ok(CheckReport { verdict, is_certain, page, why });
+        };
+        let (verdict, is_certain, why) = match check.learned.judge(&visit::evidence(&mut reply).await?) {
+            Judgement::Expired(why) => {
+                (Verdict::Expired(Sign::StrangersPage(why.clone())), true, why)
+            }
+            Judgement::Unsure(why) => (Verdict::Valid, false, why),
+            Judgement::Valid(why) => (Verdict::Valid, true, why),
+        };
+        Ok(CheckReport { verdict, is_certain, page, why })
+    }
+
+    /// Without a learned check, the page where the login started or the base URL has to do.
+    fn fallback_page(&self) -> Option<url::Url> {
+        let login = self.held().login.as_ref().map(|login| login.url.clone());
+        login.or_else(|| self.session.read(|state| state.base_url().cloned()))
+    }
+}

@@ -1,0 +1,386 @@
+//! Staying logged in: a session that is stored, shared and renewed by itself.
+//!
+//! Joins session, login and store for one session. `sync` brings changes from and to the store,
+//! `single` sees to it that a login is renewed once however many notice, `judge` looks at what only
+//! a page's content shows. How to log in is not here, nor how bytes are kept.
+
+mod error;
+mod judge;
+mod single;
+mod sync;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sessile_jar::Timestamp;
+use tokio::sync::Mutex as AsyncMutex;
+use url::Url;
+
+use crate::login::{Login, LoginReport};
+use crate::record::{Check, KeptLogin, Last, Record};
+use crate::secret::Secret;
+use crate::session::{Reply, Request, Session, SessionBuilder, SessionState, Sign, Verdict};
+use crate::store::{HolderId, Name, Vault};
+
+pub use error::{KeepError, NoRenewal};
+pub use judge::CheckReport;
+pub use sync::edit;
+
+use judge::Suspicion;
+
+/// A stored session that many processes share and that logs in again when it has to.
+///
+/// Cheap to clone; safe to use from many tasks.
+///
+/// ```no_run
+/// # async fn example(vault: sessile::store::Vault) -> Result<(), sessile::renew::KeepError> {
+/// use sessile::Request;
+/// use sessile::renew::{Kept, KeptOptions};
+///
+/// let shop = Kept::open(&vault, &"shop".parse()?, KeptOptions::default()).await?;
+/// let answer = shop.send(Request::get("https://shop.example/orders")).await?;
+/// println!("{}", answer.reply.text().await?);
+/// shop.save().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Kept(Arc<Inner>);
+
+struct Inner {
+    name: Name,
+    vault: Vault,
+    session: Session,
+    mode: Mode,
+    ask: Option<AskPassword>,
+    save_every: Duration,
+    holder: HolderId,
+    held: Mutex<Held>,
+    /// One renewal at a time in this process; the lease sees to the others.
+    renewing: AsyncMutex<()>,
+}
+
+/// What is known of the stored record beside the session's state.
+#[derive(Debug)]
+struct Held {
+    id: String,
+    created: Timestamp,
+    login: Option<KeptLogin>,
+    check: Option<Check>,
+    last: Last,
+    /// The stored version that was merged last.
+    version: u64,
+    /// The store's counter when it was looked at last.
+    changes: Option<u64>,
+    /// What of the jar and the counts the store has.
+    saved: sync::Saved,
+    suspicion: Suspicion,
+}
+
+/// What a kept session may do by itself.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Mode {
+    /// Neither renew nor write.
+    ReadOnly,
+    /// Renew the login and save what changes.
+    #[default]
+    Renew,
+}
+
+/// Asks a person for the password of this user at this page; `None` where nobody is there.
+pub type AskPassword = Arc<dyn Fn(&KeptLogin) -> Option<Secret<String>> + Send + Sync>;
+
+/// How a kept session is opened.
+#[non_exhaustive]
+pub struct KeptOptions {
+    /// What it may do by itself. Defaults to [`Mode::Renew`].
+    pub mode: Mode,
+    /// Where a password comes from that isn't kept. Defaults to nowhere.
+    pub ask: Option<AskPassword>,
+    /// How long new cookies may wait before the next request stores them; [`Kept::save`] stores
+    /// them at once. Defaults to one second.
+    pub save_every: Duration,
+    /// The session's habits: time-outs, trust, transport. Defaults to the builder's defaults.
+    pub builder: SessionBuilder,
+}
+
+impl Default for KeptOptions {
+    fn default() -> Self {
+        Self {
+            mode: Mode::default(),
+            ask: None,
+            save_every: Duration::from_secs(1),
+            builder: SessionBuilder::default(),
+        }
+    }
+}
+
+impl fmt::Debug for KeptOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeptOptions").field("mode", &self.mode).finish_non_exhaustive()
+    }
+}
+
+/// A reply, and what it took to get it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Answer {
+    /// The reply.
+    pub reply: Reply,
+    /// The renewal that came before it, where there was one.
+    pub renewal: Option<Renewal>,
+}
+
+/// How a login that was gone came back.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Renewal {
+    /// How it was seen that it was gone.
+    pub sign: Sign,
+    /// Who renewed it.
+    pub by: Renewer,
+    /// The login that holds now.
+    pub generation: u64,
+}
+
+/// Who renewed a login.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Renewer {
+    /// Somebody else, at the same time: another task, or another process.
+    Other,
+    /// This process.
+    Ourselves,
+}
+
+impl Kept {
+    /// Opens a stored session.
+    ///
+    /// # Errors
+    ///
+    /// [`KeepError::Unknown`] where there is none of that name, [`KeepError::Store`] and
+    /// [`KeepError::Unreadable`] where it can't be read.
+    pub async fn open(vault: &Vault, name: &Name, options: KeptOptions) -> Result<Self, KeepError> {
+        let (record, version) = sync::load(vault, name).await?;
+        Self::around(vault, name, record, version, options)
+    }
+
+    /// Makes a session that isn't stored yet; [`Kept::save`] stores it.
+    ///
+    /// # Errors
+    ///
+    /// [`KeepError::Request`] where the options can't be used.
+    pub fn create(
+        vault: &Vault,
+        name: &Name,
+        state: SessionState,
+        options: KeptOptions,
+    ) -> Result<Self, KeepError> {
+        let record = Record::new(state, options.builder.now());
+        Self::around(vault, name, record, 0, options)
+    }
+
+    /// Logs in and stores the session under a name; one that is there already is replaced, but
+    /// only once the new login works.
+    ///
+    /// # Errors
+    ///
+    /// [`KeepError::Login`] says what the site said; what was stored is left as it was.
+    pub async fn log_in(
+        vault: &Vault,
+        name: &Name,
+        login: Login,
+        options: KeptOptions,
+    ) -> Result<(Self, LoginReport), KeepError> {
+        let kept = match sync::load(vault, name).await {
+            Ok((record, version)) => Self::around(vault, name, record, version, options)?,
+            Err(KeepError::Unknown { .. }) => {
+                Self::create(vault, name, SessionState::new(login.profile), options)?
+            }
+            Err(other) => return Err(other),
+        };
+        let report = single::log_in(&kept.0, login).await?;
+        Ok((kept, report))
+    }
+
+    fn around(
+        vault: &Vault,
+        name: &Name,
+        record: Record,
+        version: u64,
+        options: KeptOptions,
+    ) -> Result<Self, KeepError> {
+        let now = options.builder.now();
+        let saved = sync::Saved::of(&record.state, version, now);
+        let session = options.builder.state(record.state).build()?;
+        let held = Held {
+            id: record.id,
+            created: record.created,
+            login: record.login,
+            check: record.check,
+            last: record.last,
+            version,
+            changes: None,
+            saved,
+            suspicion: Suspicion::default(),
+        };
+        Ok(Self(Arc::new(Inner {
+            name: name.clone(),
+            vault: vault.clone(),
+            session,
+            mode: options.mode,
+            ask: options.ask,
+            save_every: options.save_every,
+            holder: single::holder()?,
+            held: Mutex::new(held),
+            renewing: AsyncMutex::new(()),
+        })))
+    }
+
+    /// Sends a request; when the reply shows that the login is gone, renews it and sends the
+    /// request again, once.
+    ///
+    /// # Errors
+    ///
+    /// [`KeepError::LoggedOut`] where the login can't be renewed, with the reason.
+    pub async fn send(&self, request: Request) -> Result<Answer, KeepError> {
+        let inner = &self.0;
+        inner.pull().await?;
+        let again = request.try_clone();
+        let mut reply = inner.session.send(request).await?;
+        inner.judge(&mut reply).await?;
+        let Verdict::Expired(sign) = reply.verdict().clone() else {
+            inner.save_if_due().await?;
+            return Ok(Answer { reply, renewal: None });
+        };
+        // A 401 of a session that never logs in is the site's answer, and the caller's to read.
+        if inner.held().login.is_none() {
+            return Ok(Answer { reply, renewal: None });
+        }
+        let Some(by) = inner.renew(reply.generation(), &sign).await? else {
+            if let Sign::LoginRedirect(_) = sign {
+                return Err(inner.logged_out(&sign, NoRenewal::OtherRights));
+            }
+            reply.set_verdict(Verdict::Blocked);
+            return Ok(Answer { reply, renewal: None });
+        };
+        let again =
+            again.ok_or_else(|| KeepError::NotReplayable { name: inner.name.to_string() })?;
+        let mut reply = inner.session.send(again).await?;
+        inner.judge(&mut reply).await?;
+        if let Verdict::Expired(sign) = reply.verdict() {
+            inner.remember_fruitless_login().await?;
+            return Err(inner.logged_out(sign, NoRenewal::StillAsking));
+        }
+        inner.save_if_due().await?;
+        let generation = inner.session.read(SessionState::generation);
+        Ok(Answer { reply, renewal: Some(Renewal { sign, by, generation }) })
+    }
+
+    /// Asks the site whether the session is still logged in; renews nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`KeepError::Request`] where the site can't be reached.
+    pub async fn check(&self) -> Result<CheckReport, KeepError> {
+        self.0.pull().await?;
+        let report = self.0.check().await?;
+        self.0.held().last.check = Some((self.0.session.now(), report.why.clone()));
+        Ok(report)
+    }
+
+    /// Logs in again if a check says that the login is gone.
+    ///
+    /// # Errors
+    ///
+    /// As [`Kept::send`].
+    pub async fn renew(&self) -> Result<Option<Renewer>, KeepError> {
+        let inner = &self.0;
+        inner.pull().await?;
+        let report = inner.check().await?;
+        match report.verdict {
+            Verdict::Expired(sign) => {
+                let generation = inner.session.read(SessionState::generation);
+                inner.renew(generation, &sign).await
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Writes what has changed to the store; it is on disk when this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`KeepError::Store`].
+    pub async fn save(&self) -> Result<(), KeepError> {
+        match self.0.mode {
+            Mode::ReadOnly => Ok(()),
+            Mode::Renew => self.0.push(None).await,
+        }
+    }
+
+    /// Changes headers, authorization or base URL, here and in the store.
+    ///
+    /// # Errors
+    ///
+    /// [`KeepError::Store`].
+    pub async fn update<T>(
+        &self,
+        change: impl FnOnce(&mut SessionState, Timestamp) -> T,
+    ) -> Result<T, KeepError> {
+        let answer = self.0.session.update(change);
+        self.save().await?;
+        Ok(answer)
+    }
+
+    /// The session's name.
+    pub fn name(&self) -> &Name {
+        &self.0.name
+    }
+
+    /// The session itself, which neither saves nor renews by itself.
+    pub fn session(&self) -> &Session {
+        &self.0.session
+    }
+
+    /// Everything that is kept of it, as it is now.
+    pub fn record(&self) -> Record {
+        let state = self.0.session.state();
+        self.0.held().record(state)
+    }
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kept").field("name", &self.0.name).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn logged_out(&self, sign: &Sign, why: NoRenewal) -> KeepError {
+        KeepError::LoggedOut { name: self.name.to_string(), sign: sign.to_string(), why }
+    }
+
+    fn check_url(&self) -> Option<Url> {
+        self.held().check.as_ref().map(|check| check.url.clone())
+    }
+}
+
+impl Held {
+    fn record(&self, state: SessionState) -> Record {
+        Record {
+            id: self.id.clone(),
+            created: self.created,
+            state,
+            login: self.login.clone(),
+            check: self.check.clone(),
+            last: self.last.clone(),
+        }
+    }
+}

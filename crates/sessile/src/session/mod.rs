@@ -1,0 +1,371 @@
+//! One identity towards one site: cookies, headers, authorization, connections.
+//!
+//! `run` is the life of a request. The rules beside it (`redirect`, `retry`, `verdict`) are pure.
+//! A session knows nothing of stores, pools or logins: its state goes out as [`SessionState`].
+
+mod auth;
+mod cookies;
+pub(crate) mod decode;
+mod redirect;
+mod reply;
+mod request;
+mod retry;
+mod run;
+mod state;
+pub(crate) mod verdict;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::HeaderMap;
+use sessile_jar::Timestamp;
+use url::Url;
+
+use crate::clock::{Clock, SystemClock};
+use crate::error::Error;
+use crate::profile::Profile;
+use crate::transport::{ConnectOptions, Engine, Patience, Transport};
+
+pub use auth::Authorization;
+pub(crate) use auth::Scope;
+pub(crate) use cookies::target;
+pub use reply::{Hop, Reply};
+pub use request::{Redirects, Request};
+pub use retry::RetryPolicy;
+pub use state::{Counts, SessionState};
+pub use verdict::{Challenge, Sign, Signs, Verdict};
+
+/// How much of a body is read whole.
+const BODY_LIMIT: u64 = 256 * 1024 * 1024;
+
+/// A session: cheap to clone, safe to use from many tasks and threads.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), sessile::Error> {
+/// use sessile::{Request, Session};
+///
+/// let session = Session::builder().base_url("https://example.com/")?.build()?;
+/// let reply = session.get("/news").await?;
+/// println!("{} {}", reply.status(), reply.text().await?);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Session(Arc<Inner>);
+
+struct Inner {
+    habits: Habits,
+    transport: Arc<dyn Transport>,
+    source: Source,
+    clock: Arc<dyn Clock>,
+    state: Mutex<Live>,
+}
+
+/// What stays the same for a session's life.
+#[derive(Clone, Debug)]
+struct Habits {
+    patience: Patience,
+    timeout: Option<Duration>,
+    redirects: Redirects,
+    may_downgrade: bool,
+    retry: RetryPolicy,
+    body_limit: u64,
+}
+
+/// Where a second transport for the same options comes from.
+#[derive(Clone, Debug)]
+enum Source {
+    Engine(Engine, Arc<ConnectOptions>),
+    Given(Arc<dyn Transport>),
+}
+
+/// The state with what is derived from it.
+#[derive(Debug)]
+struct Live {
+    state: SessionState,
+    merged: Arc<HeaderMap>,
+    digest: Option<auth::DigestPrompt>,
+}
+
+impl Session {
+    /// A session with the defaults: see [`SessionBuilder`].
+    pub fn builder() -> SessionBuilder {
+        SessionBuilder::default()
+    }
+
+    /// Sends a request and answers the reply's head; the body streams.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], which says whose fault it is. Any status is a reply, not an error.
+    pub async fn send(&self, request: Request) -> Result<Reply, Error> {
+        run::run(&self.0, request).await
+    }
+
+    /// Sends a `GET`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::send`].
+    pub async fn get(&self, url: &str) -> Result<Reply, Error> {
+        self.send(Request::get(url)).await
+    }
+
+    /// The session as a value, at this moment.
+    pub fn state(&self) -> SessionState {
+        self.0.live().state.clone()
+    }
+
+    /// Reads the state without copying it.
+    pub fn read<T>(&self, look: impl FnOnce(&SessionState) -> T) -> T {
+        look(&self.0.live().state)
+    }
+
+    /// Changes the state; requests that start later see the change.
+    pub fn update<T>(&self, change: impl FnOnce(&mut SessionState, Timestamp) -> T) -> T {
+        let now = self.0.clock.now();
+        let mut live = self.0.live();
+        let answer = change(&mut live.state, now);
+        live.merged = Arc::new(live.state.merged_headers());
+        answer
+    }
+
+    /// How many connections are open.
+    pub fn connections(&self) -> usize {
+        self.0.transport.connections()
+    }
+
+    /// Drops every connection. Requests under way and later ones fail with [`Error::Closed`].
+    pub fn close(&self) {
+        self.0.transport.close();
+    }
+
+    /// Another session with the same options and connections and a state of its own.
+    pub(crate) fn fork(&self, state: SessionState) -> Self {
+        self.with(state, Arc::clone(&self.0.transport))
+    }
+
+    /// A session that the server can't tell to be this one: no cookie, no authorization and no
+    /// connection in common.
+    pub(crate) fn stranger(&self) -> Self {
+        let transport = match &self.0.source {
+            Source::Engine(engine, options) => engine.transport(Arc::clone(options)),
+            Source::Given(transport) => Arc::clone(transport),
+        };
+        let state = self.read(|state| SessionState {
+            base_url: state.base_url.clone(),
+            profile: state.profile,
+            headers: state.headers.clone(),
+            ..SessionState::default()
+        });
+        self.with(state, transport)
+    }
+
+    fn with(&self, state: SessionState, transport: Arc<dyn Transport>) -> Self {
+        let inner = &self.0;
+        Self(Arc::new(Inner {
+            habits: inner.habits.clone(),
+            transport,
+            source: inner.source.clone(),
+            clock: Arc::clone(&inner.clock),
+            state: Mutex::new(Live::new(state)),
+        }))
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let live = self.0.live();
+        f.debug_struct("Session")
+            .field("base_url", &live.state.base_url.as_ref().map(crate::redact::ShownUrl))
+            .field("generation", &live.state.generation)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn live(&self) -> MutexGuard<'_, Live> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Live {
+    fn new(state: SessionState) -> Self {
+        Self { merged: Arc::new(state.merged_headers()), state, digest: None }
+    }
+}
+
+/// Options of a session.
+#[derive(Debug)]
+pub struct SessionBuilder {
+    state: SessionState,
+    habits: Habits,
+    connect: ConnectOptions,
+    engine: Option<Engine>,
+    transport: Option<Arc<dyn Transport>>,
+    clock: Arc<dyn Clock>,
+    headers: Vec<(String, String)>,
+}
+
+impl Default for SessionBuilder {
+    fn default() -> Self {
+        Self {
+            state: SessionState::default(),
+            habits: Habits {
+                patience: Patience::default(),
+                timeout: None,
+                redirects: Redirects::Follow(20),
+                may_downgrade: false,
+                retry: RetryPolicy::default(),
+                body_limit: BODY_LIMIT,
+            },
+            connect: ConnectOptions::default(),
+            engine: None,
+            transport: None,
+            clock: Arc::new(SystemClock),
+            headers: Vec::new(),
+        }
+    }
+}
+
+impl SessionBuilder {
+    /// What relative URLs are relative to, and the site that an authorization is sent to.
+    /// Defaults to none: every URL has to be absolute.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadRequest`] where it isn't an absolute http or https URL.
+    pub fn base_url(mut self, url: &str) -> Result<Self, Error> {
+        self.state.set_base_url(absolute_url(url)?);
+        Ok(self)
+    }
+
+    /// The set of default headers. Defaults to [`Profile::Standard`].
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.state.profile = profile;
+        self
+    }
+
+    /// A header for every request; see [`SessionState::set_header`]. Defaults to none.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// What proves who is asking. Defaults to nothing.
+    pub fn authorization(mut self, authorization: Authorization) -> Self {
+        self.state.authorization = Some(authorization);
+        self
+    }
+
+    /// How long connecting and each read may take. Defaults to 10 s and 30 s.
+    pub fn patience(mut self, patience: Patience) -> Self {
+        self.habits.patience = patience;
+        self
+    }
+
+    /// How long an exchange may take in all, redirects included. Defaults to no limit.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.habits.timeout = Some(timeout);
+        self
+    }
+
+    /// Whether redirects are followed. Defaults to 20 at most.
+    pub fn redirects(mut self, redirects: Redirects) -> Self {
+        self.habits.redirects = redirects;
+        self
+    }
+
+    /// What is sent again and how often. Defaults to [`RetryPolicy::default`].
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.habits.retry = policy;
+        self
+    }
+
+    /// How many bytes of a body are read whole. Defaults to 256 MiB; streaming has no limit.
+    pub fn body_limit(mut self, bytes: u64) -> Self {
+        self.habits.body_limit = bytes;
+        self
+    }
+
+    /// How to connect: TLS. Defaults to the system's roots.
+    pub fn connect(mut self, options: ConnectOptions) -> Self {
+        self.connect = options;
+        self
+    }
+
+    /// The engine that owns the connections. Defaults to one of its own.
+    pub fn engine(mut self, engine: Engine) -> Self {
+        self.engine = Some(engine);
+        self
+    }
+
+    /// Something else than the engine to send with. Defaults to none.
+    pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.transport = Some(transport);
+        self
+    }
+
+    /// Where the time comes from. Defaults to the machine's clock.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Starts from a state that was kept. Defaults to an empty one.
+    pub fn state(mut self, state: SessionState) -> Self {
+        self.state = state;
+        self
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The session.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadRequest`] where a header can't be sent.
+    pub fn build(mut self) -> Result<Session, Error> {
+        let now = self.clock.now();
+        for (name, value) in &self.headers {
+            self.state.set_header(name, value, now)?;
+        }
+        let source = match self.transport {
+            Some(transport) => Source::Given(transport),
+            None => Source::Engine(self.engine.unwrap_or_default(), Arc::new(self.connect)),
+        };
+        let transport = match &source {
+            Source::Engine(engine, options) => engine.transport(Arc::clone(options)),
+            Source::Given(transport) => Arc::clone(transport),
+        };
+        Ok(Session(Arc::new(Inner {
+            habits: self.habits,
+            transport,
+            source,
+            clock: self.clock,
+            state: Mutex::new(Live::new(self.state)),
+        })))
+    }
+}
+
+/// An absolute http or https URL.
+pub(crate) fn absolute_url(text: &str) -> Result<Url, Error> {
+    let shown = text.split(['?', '#']).next().unwrap_or("").escape_debug();
+    let url = Url::parse(text).map_err(|error| match error {
+        url::ParseError::RelativeUrlWithoutBase => Error::bad_request(format!(
+            "`{shown}` isn't an absolute URL; write it with http:// or https://"
+        )),
+        other => Error::bad_request(format!("`{shown}` isn't a URL: {other}")),
+    })?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err(Error::bad_request(format!("`{shown}` isn't an http or https URL")));
+    }
+    Ok(url)
+}

@@ -1,0 +1,237 @@
+//! A reply, its body still arriving.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt};
+use http::{HeaderMap, StatusCode, Version, header};
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use super::verdict::Verdict;
+use crate::error::Error;
+use crate::redact::ShownUrl;
+use crate::transport::ByteStream;
+
+/// What a server answered.
+///
+/// The body streams: [`Reply::bytes`], [`Reply::text`] and [`Reply::json`] read it whole,
+/// [`Reply::chunk`] piece by piece. It is decoded already (gzip, deflate, brotli, zstd).
+pub struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) version: Version,
+    pub(super) headers: HeaderMap,
+    pub(super) url: Url,
+    pub(super) history: Vec<Hop>,
+    pub(super) elapsed: Duration,
+    pub(super) verdict: Verdict,
+    pub(super) generation: u64,
+    pub(super) cookies_set: Vec<String>,
+    pub(super) body: ReplyBody,
+}
+
+/// One page on the way to the final one.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Hop {
+    /// What was asked.
+    pub url: Url,
+    /// What it answered.
+    pub status: StatusCode,
+}
+
+impl Reply {
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The HTTP version spoken.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The headers as they came.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// Where the reply came from, after redirects.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The pages that redirected here, first to last.
+    pub fn history(&self) -> &[Hop] {
+        &self.history
+    }
+
+    /// From the start of the first request to the head of this reply.
+    pub fn elapsed(&self) -> Duration {
+        self.elapsed
+    }
+
+    /// What the reply says of the session.
+    pub fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+
+    /// The login that the request was sent with.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The names of the cookies that this reply and those before it in the chain set.
+    pub fn cookies_set(&self) -> &[String] {
+        &self.cookies_set
+    }
+
+    /// The next piece of the body; `None` at its end.
+    ///
+    /// # Errors
+    ///
+    /// What can happen to a connection: [`Error::CutShort`], [`Error::TimeOut`], and
+    /// [`Error::Decode`] where the body isn't what its encoding says.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
+        self.body.next().await.transpose()
+    }
+
+    /// The whole body.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reply::chunk`], and [`Error::TooLarge`] past the session's limit.
+    pub async fn bytes(mut self) -> Result<Bytes, Error> {
+        let limit = self.body.limit;
+        self.body.read(limit).await?;
+        if self.body.is_over(limit) {
+            return Err(Error::TooLarge { url: ShownUrl(&self.url).to_string(), limit });
+        }
+        Ok(self.body.take_head())
+    }
+
+    /// The whole body as text, by the `charset` of its `Content-Type`, else as UTF-8.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reply::bytes`]. Bytes that aren't text become U+FFFD.
+    pub async fn text(self) -> Result<String, Error> {
+        let label = self.charset();
+        let bytes = self.bytes().await?;
+        Ok(decode_text(&bytes, label.as_deref()))
+    }
+
+    /// The whole body as JSON.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reply::bytes`], and [`Error::Decode`] where it isn't JSON of this shape.
+    pub async fn json<T: DeserializeOwned>(self) -> Result<T, Error> {
+        let url = ShownUrl(&self.url).to_string();
+        let bytes = self.bytes().await?;
+        serde_json::from_slice(&bytes)
+            .map_err(|error| Error::Decode { url, detail: format!("not the expected JSON: {error}") })
+    }
+
+    /// Whether the body says that it is an HTML page.
+    pub fn is_html(&self) -> bool {
+        let kind = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        kind.is_some_and(|kind| {
+            let kind = kind.split(';').next().unwrap_or("").trim();
+            kind.eq_ignore_ascii_case("text/html")
+                || kind.eq_ignore_ascii_case("application/xhtml+xml")
+        })
+    }
+
+    /// The beginning of the body, which stays in its place.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reply::chunk`].
+    pub(crate) async fn peek(&mut self, limit: u64) -> Result<&[u8], Error> {
+        self.body.read(limit).await?;
+        Ok(&self.body.head)
+    }
+
+    pub(crate) fn set_verdict(&mut self, verdict: Verdict) {
+        self.verdict = verdict;
+    }
+
+    fn charset(&self) -> Option<String> {
+        let kind = self.headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+        let parameter = kind.split(';').skip(1).find_map(|parameter| {
+            let (name, value) = parameter.split_once('=')?;
+            name.trim().eq_ignore_ascii_case("charset").then_some(value)
+        })?;
+        Some(parameter.trim().trim_matches('"').to_owned())
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reply({} {}, {})", self.status, ShownUrl(&self.url), self.verdict)
+    }
+}
+
+fn decode_text(bytes: &[u8], label: Option<&str>) -> String {
+    let encoding = label
+        .and_then(|label| encoding_rs::Encoding::for_label(label.as_bytes()))
+        .unwrap_or(encoding_rs::UTF_8);
+    encoding.decode(bytes).0.into_owned()
+}
+
+/// A body of which the beginning may have been read already.
+pub(super) struct ReplyBody {
+    head: BytesMut,
+    rest: Option<ByteStream>,
+    /// How much may be read whole.
+    pub(super) limit: u64,
+}
+
+impl ReplyBody {
+    pub(super) fn new(rest: ByteStream, limit: u64) -> Self {
+        Self { head: BytesMut::new(), rest: Some(rest), limit }
+    }
+
+    /// Reads into `head` until it holds more than `limit` or everything.
+    async fn read(&mut self, limit: u64) -> Result<(), Error> {
+        while !self.is_over(limit) {
+            let Some(rest) = &mut self.rest else { return Ok(()) };
+            match rest.next().await.transpose()? {
+                Some(piece) => self.head.extend_from_slice(&piece),
+                None => self.rest = None,
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads to the end where it is near, so that the connection can be used again.
+    pub(super) async fn skip_little(&mut self) -> Result<(), Error> {
+        self.read(self.limit).await
+    }
+
+    fn is_over(&self, limit: u64) -> bool {
+        self.head.len() as u64 > limit
+    }
+
+    fn take_head(&mut self) -> Bytes {
+        std::mem::take(&mut self.head).freeze()
+    }
+}
+
+impl Stream for ReplyBody {
+    type Item = Result<Bytes, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if !self.head.is_empty() {
+            return Poll::Ready(Some(Ok(self.take_head())));
+        }
+        match &mut self.rest {
+            Some(rest) => rest.as_mut().poll_next(cx),
+            None => Poll::Ready(None),
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! A request before a session sends it.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use serde::Serialize;
+use std::time::Duration;
+use url::form_urlencoded;
+
+use crate::error::Error;
+use crate::transport::{ByteStream, OutgoingBody};
+
+/// What to fetch, and how it differs from the session's habits.
+///
+/// Mistakes (a header with a line break, JSON that can't be written) are kept and reported when
+/// the request is sent, so that a chain of calls needs no `?` in between.
+///
+/// ```
+/// use sessile::Request;
+///
+/// let request = Request::post("/orders")
+///     .query("dry", "1")
+///     .header("x-trace", "7")
+///     .json(&["one", "two"]);
+/// ```
+#[derive(Debug)]
+pub struct Request {
+    pub(super) method: Method,
+    pub(super) url: String,
+    pub(super) query: Vec<(String, String)>,
+    pub(super) headers: HeaderMap,
+    pub(super) without: Vec<HeaderName>,
+    pub(super) cookies: Vec<(String, String)>,
+    pub(super) body: Body,
+    pub(super) redirects: Option<Redirects>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) mistake: Option<Error>,
+}
+
+/// What to do when a reply redirects.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Redirects {
+    /// Follow at most so many.
+    Follow(usize),
+    /// Answer the redirect itself.
+    Stay,
+}
+
+/// A request's body.
+#[derive(Debug, Default)]
+pub(crate) enum Body {
+    Bytes(Bytes),
+    #[default]
+    Empty,
+    /// Can be sent once; `None` after that.
+    Stream(Option<StreamOnce>),
+}
+
+/// A stream that shows nothing of itself.
+pub(crate) struct StreamOnce(ByteStream);
+
+impl std::fmt::Debug for StreamOnce {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("stream")
+    }
+}
+
+impl Request {
+    /// A request with any method. The URL may be relative to the session's base URL.
+    pub fn new(method: Method, url: impl Into<String>) -> Self {
+        Self {
+            method,
+            url: url.into(),
+            query: Vec::new(),
+            headers: HeaderMap::new(),
+            without: Vec::new(),
+            cookies: Vec::new(),
+            body: Body::Empty,
+            redirects: None,
+            timeout: None,
+            mistake: None,
+        }
+    }
+
+    /// `GET` of a URL.
+    pub fn get(url: impl Into<String>) -> Self {
+        Self::new(Method::GET, url)
+    }
+
+    /// `POST` to a URL.
+    pub fn post(url: impl Into<String>) -> Self {
+        Self::new(Method::POST, url)
+    }
+
+    /// Adds a pair to the query; the URL's own query stays.
+    pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.query.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sends this header in place of the session's.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        match header_pair(name, value) {
+            Ok((name, value)) => {
+                self.headers.append(name, value);
+            }
+            Err(mistake) => self.mistake = Some(mistake),
+        }
+        self
+    }
+
+    /// Leaves one of the session's headers out.
+    pub fn without_header(mut self, name: &str) -> Self {
+        match header_name(name) {
+            Ok(name) => self.without.push(name),
+            Err(mistake) => self.mistake = Some(mistake),
+        }
+        self
+    }
+
+    /// Sends this cookie, in place of the jar's of the same name, with this request alone.
+    pub fn cookie(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.cookies.push((name.into(), value.into()));
+        self
+    }
+
+    /// A body of bytes. Set its `Content-Type` with [`Request::header`].
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = Body::Bytes(body.into());
+        self
+    }
+
+    /// A JSON body.
+    pub fn json(mut self, value: &impl Serialize) -> Self {
+        match serde_json::to_vec(value) {
+            Ok(text) => {
+                self.content_type("application/json");
+                self.body(text)
+            }
+            Err(error) => {
+                self.mistake = Some(Error::bad_request(format!("the JSON body: {error}")));
+                self
+            }
+        }
+    }
+
+    /// A form body (`application/x-www-form-urlencoded`).
+    pub fn form<N: AsRef<str>, V: AsRef<str>>(
+        mut self,
+        pairs: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let text = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        self.content_type("application/x-www-form-urlencoded");
+        self.body(text)
+    }
+
+    /// A body that is read as it is sent. It can be sent once: a redirect that asks for it again
+    /// and a renewed login fail with a clear error.
+    pub fn stream(mut self, stream: ByteStream) -> Self {
+        self.body = Body::Stream(Some(StreamOnce(stream)));
+        self
+    }
+
+    /// Whether to follow redirects. Defaults to the session's habit.
+    pub fn redirects(mut self, redirects: Redirects) -> Self {
+        self.redirects = Some(redirects);
+        self
+    }
+
+    /// How long the whole exchange may take, redirects included. Defaults to the session's limit.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// The method.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The URL as it was given.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The same request again; `None` where the body is a stream.
+    pub fn try_clone(&self) -> Option<Self> {
+        let body = match &self.body {
+            Body::Bytes(bytes) => Body::Bytes(bytes.clone()),
+            Body::Empty => Body::Empty,
+            Body::Stream(_) => return None,
+        };
+        Some(Self {
+            method: self.method.clone(),
+            url: self.url.clone(),
+            query: self.query.clone(),
+            headers: self.headers.clone(),
+            without: self.without.clone(),
+            cookies: self.cookies.clone(),
+            body,
+            redirects: self.redirects,
+            timeout: self.timeout,
+            mistake: self.mistake.clone(),
+        })
+    }
+
+    /// A type that the caller set by hand wins.
+    fn content_type(&mut self, value: &'static str) {
+        if !self.headers.contains_key(header::CONTENT_TYPE) {
+            self.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(value));
+        }
+    }
+}
+
+impl Body {
+    pub(super) fn is_replayable(&self) -> bool {
+        !matches!(self, Self::Stream(_))
+    }
+
+    /// The body for one sending; `None` where it was a stream and is gone.
+    pub(super) fn outgoing(&mut self) -> Option<OutgoingBody> {
+        Some(match self {
+            Self::Bytes(bytes) => OutgoingBody::Bytes(bytes.clone()),
+            Self::Empty => OutgoingBody::Empty,
+            Self::Stream(stream) => OutgoingBody::Stream(stream.take()?.0),
+        })
+    }
+}
+
+/// A header by its name and value.
+///
+/// # Errors
+///
+/// [`Error::BadRequest`] names the header; its value isn't shown, since it may be a secret.
+pub(crate) fn header_pair(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Error> {
+    let parsed = header_name(name)?;
+    let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_invalid| {
+        Error::bad_request(format!(
+            "the value of the header `{name}` has a line break or another control character"
+        ))
+    })?;
+    Ok((parsed, value))
+}
+
+fn header_name(name: &str) -> Result<HeaderName, Error> {
+    HeaderName::from_bytes(name.as_bytes()).map_err(|_invalid| {
+        Error::bad_request(format!("`{}` can't be a header's name", name.escape_debug()))
+    })
+}

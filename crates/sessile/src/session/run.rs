@@ -1,0 +1,359 @@
+//! The life of a request, from the caller's words to the reply.
+//!
+//! Each step is a pure decision from a file beside this one, or one call: resolve the URL, merge
+//! headers, add the cookies, send, take cookies in, judge, follow or answer.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use sessile_jar::Revision;
+use tokio::time::{sleep, timeout};
+use url::{Position, Url};
+
+use super::auth::{DigestPrompt, Scope};
+use super::redirect::{self, Attempt, Decision, Next};
+use super::reply::{Hop as Passed, Reply, ReplyBody};
+use super::request::{Body, Request};
+use super::retry::{self, Outcome};
+use super::verdict::{self, Sign, Verdict};
+use super::{Inner, absolute_url, cookies, decode};
+use crate::error::{Error, Phase};
+use crate::redact::ShownUrl;
+use crate::transport::{Incoming, Outgoing};
+
+pub(super) async fn run(session: &Inner, mut request: Request) -> Result<Reply, Error> {
+    if let Some(mistake) = request.mistake.take() {
+        return Err(mistake);
+    }
+    let hop = Hop::first(session, request)?;
+    let Some(limit) = hop.timeout.or(session.habits.timeout) else {
+        return follow(session, hop).await;
+    };
+    let url = ShownUrl(&hop.url).to_string();
+    timeout(limit, follow(session, hop)).await.map_err(|_elapsed| Error::TimeOut {
+        phase: Phase::Total,
+        url,
+        after: limit,
+    })?
+}
+
+/// One request of a chain of redirects.
+struct Hop {
+    request: Request,
+    url: Url,
+    timeout: Option<Duration>,
+    /// Whether the chain is still where the request's own credentials may go.
+    is_at_origin: bool,
+    cookies_set: Vec<String>,
+    passed: Vec<Passed>,
+    /// The pages that redirected, with the cookies they were asked with.
+    been: Vec<(Method, Url, Revision)>,
+    /// The cookies that this page is asked with.
+    cookies: Revision,
+}
+
+impl Hop {
+    fn first(session: &Inner, mut request: Request) -> Result<Self, Error> {
+        let base = session.live().state.base_url.clone();
+        let mut url = match base {
+            Some(base) => base.join(&request.url).map_err(|error| {
+                Error::bad_request(format!("the URL can't be joined to the base URL: {error}"))
+            })?,
+            None => absolute_url(&request.url)?,
+        };
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+            return Err(Error::bad_request("only http and https URLs can be fetched"));
+        }
+        if !request.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(request.query.drain(..));
+        }
+        take_cookie_header(&mut request);
+        Ok(Self {
+            timeout: request.timeout,
+            request,
+            url,
+            is_at_origin: true,
+            cookies_set: Vec::new(),
+            passed: Vec::new(),
+            been: Vec::new(),
+            cookies: Revision::default(),
+        })
+    }
+
+    fn advance(&mut self, status: StatusCode, next: Next) {
+        let from = std::mem::replace(&mut self.url, next.url);
+        let method = std::mem::replace(&mut self.request.method, next.method);
+        self.passed.push(Passed { url: from.clone(), status });
+        self.been.push((method, from, self.cookies));
+        if !next.keeps_body {
+            self.request.body = Body::Empty;
+            for name in [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::CONTENT_LANGUAGE] {
+                self.request.headers.remove(name);
+            }
+        }
+        if next.leaves_origin {
+            self.is_at_origin = false;
+            // Section 15.4 step 1 of RFC 9110: credentials stay with the origin they are for.
+            for name in [header::AUTHORIZATION, header::PROXY_AUTHORIZATION] {
+                self.request.headers.remove(name);
+            }
+            self.request.cookies.clear();
+        }
+    }
+}
+
+/// A `Cookie` header by hand means cookies for this request: one header goes out, never two.
+fn take_cookie_header(request: &mut Request) {
+    for value in request.headers.get_all(header::COOKIE) {
+        let text = String::from_utf8_lossy(value.as_bytes());
+        for pair in text.split(';') {
+            let (name, value) = pair.trim().split_once('=').unwrap_or(("", pair.trim()));
+            request.cookies.push((name.to_owned(), value.to_owned()));
+        }
+    }
+    request.headers.remove(header::COOKIE);
+}
+
+async fn follow(session: &Inner, mut hop: Hop) -> Result<Reply, Error> {
+    let started = session.clock.now();
+    loop {
+        let (incoming, generation) = attempt(session, &mut hop).await?;
+        let decision = decide(session, &hop, &incoming);
+        let verdict = match &decision {
+            Decision::Follow(next) if is_login_redirect(session, &hop.url, &next.url) => {
+                Verdict::Expired(Sign::LoginRedirect(next.url.path().to_owned()))
+            }
+            Decision::Follow(_) => Verdict::Valid,
+            Decision::Fail { .. } | Decision::Stop => {
+                let now = session.clock.now().as_seconds();
+                verdict::of_reply(incoming.status, &incoming.headers, now)
+            }
+        };
+        match decision {
+            Decision::Follow(next) if verdict == Verdict::Valid => {
+                drain(session, incoming.body).await;
+                hop.advance(incoming.status, next);
+            }
+            Decision::Fail { to, why } => {
+                return Err(Error::Redirect { from: ShownUrl(&hop.url).to_string(), to, why });
+            }
+            Decision::Follow(_) | Decision::Stop => {
+                let elapsed = session.clock.now().as_millis() - started.as_millis();
+                let elapsed = Duration::from_millis(u64::try_from(elapsed).unwrap_or(0));
+                return Ok(reply(session, hop, incoming, verdict, generation, elapsed));
+            }
+        }
+    }
+}
+
+fn decide(session: &Inner, hop: &Hop, incoming: &Incoming) -> Decision {
+    let cookies = session.live().state.jar.line_revision();
+    redirect::decide(&Attempt {
+        policy: hop.request.redirects.unwrap_or(session.habits.redirects),
+        may_downgrade: session.habits.may_downgrade,
+        method: &hop.request.method,
+        url: &hop.url,
+        status: incoming.status,
+        location: incoming.headers.get(header::LOCATION).map(HeaderValue::as_bytes),
+        is_replayable: hop.request.body.is_replayable(),
+        followed: hop.passed.len(),
+        was_there: &|method, url| {
+            // A page that sends one back to itself after it has set a cookie is no loop.
+            let is_same = hop.request.method == *method && hop.url == *url && hop.cookies == cookies;
+            is_same
+                || hop.been.iter().any(|(been_method, been_url, been_cookies)| {
+                    been_method == method && been_url == url && *been_cookies == cookies
+                })
+        },
+    })
+}
+
+fn is_login_redirect(session: &Inner, from: &Url, to: &Url) -> bool {
+    session.live().state.signs.is_login_redirect(from, to)
+}
+
+/// Reads the little that redirects carry, so that their connection can be used again.
+async fn drain(session: &Inner, body: crate::transport::ByteStream) {
+    const LITTLE: u64 = 64 * 1024;
+    let mut body = ReplyBody::new(body, LITTLE.min(session.habits.body_limit));
+    // A redirect's body says nothing; if it can't be read, the next request has a new connection.
+    let _unreadable = body.skip_little().await;
+}
+
+/// Sends one request as often as the rules allow, with its cookies in both directions.
+async fn attempt(session: &Inner, hop: &mut Hop) -> Result<(Incoming, u64), Error> {
+    let mut made = 0;
+    let mut has_answered_digest = false;
+    loop {
+        let is_replayable = hop.request.body.is_replayable();
+        let (outgoing, generation) = prepare(session, hop)?;
+        let result = session.transport.send(outgoing).await;
+        if let Ok(incoming) = &result {
+            take_in(session, hop, incoming, generation);
+            let is_refused = incoming.status == StatusCode::UNAUTHORIZED;
+            if is_refused && is_replayable && !has_answered_digest && meet(session, hop, incoming) {
+                has_answered_digest = true;
+                continue;
+            }
+        }
+        match wait_before_next(session, hop, is_replayable, made, &result) {
+            Some(wait) => sleep(wait).await,
+            None => return result.map(|incoming| (incoming, generation)),
+        }
+        made += 1;
+    }
+}
+
+fn wait_before_next(
+    session: &Inner,
+    hop: &Hop,
+    is_replayable: bool,
+    made: u32,
+    result: &Result<Incoming, Error>,
+) -> Option<Duration> {
+    let outcome = match result {
+        Ok(incoming) => Outcome::Replied {
+            status: incoming.status,
+            retry_after: verdict::retry_after(&incoming.headers, session.clock.now().as_seconds()),
+        },
+        Err(error) => Outcome::Failed(error),
+    };
+    let method = &hop.request.method;
+    retry::decide(&session.habits.retry, method, is_replayable, made, &outcome, jitter())
+}
+
+/// A number between 0 and 1 that spreads those who failed together.
+fn jitter() -> f64 {
+    let random = getrandom::u32().unwrap_or(u32::MAX / 2);
+    f64::from(random) / f64::from(u32::MAX)
+}
+
+/// The request as it goes out, and the login that it belongs to.
+fn prepare(session: &Inner, hop: &mut Hop) -> Result<(Outgoing, u64), Error> {
+    let now = session.clock.now();
+    let mut live = session.live();
+    let mut headers = HeaderMap::clone(&live.merged);
+    let host = &hop.url[Position::BeforeHost..Position::AfterPort];
+    let host = HeaderValue::from_str(host)
+        .map_err(|_invalid| Error::bad_request("the URL's host can't be sent"))?;
+    headers.insert(header::HOST, host);
+    override_headers(&mut headers, &hop.request);
+    if !headers.contains_key(header::AUTHORIZATION)
+        && let Some(value) = authorization(&mut live, hop)?
+    {
+        headers.insert(header::AUTHORIZATION, value);
+    }
+    let line = cookies::line(&live.state.jar, &hop.url, &hop.request.cookies, now);
+    if let Some(line) = line {
+        headers.insert(header::COOKIE, line);
+    }
+    live.state.counts.requests += 1;
+    let generation = live.state.generation;
+    hop.cookies = live.state.jar.line_revision();
+    drop(live);
+    let body = hop
+        .request
+        .body
+        .outgoing()
+        .ok_or_else(|| Error::bad_request("the body was streamed and can't be sent again"))?;
+    needs_length(&mut headers, &hop.request);
+    let outgoing = Outgoing {
+        method: hop.request.method.clone(),
+        url: hop.url.clone(),
+        headers,
+        body,
+        patience: session.habits.patience,
+    };
+    Ok((outgoing, generation))
+}
+
+fn override_headers(headers: &mut HeaderMap, request: &Request) {
+    for name in &request.without {
+        headers.remove(name);
+    }
+    for name in request.headers.keys() {
+        let mut values = request.headers.get_all(name).iter();
+        if let Some(first) = values.next() {
+            headers.insert(name, first.clone());
+        }
+        for value in values {
+            headers.append(name, value.clone());
+        }
+    }
+}
+
+/// Section 8.6 of RFC 9110: methods that mean something by a body say that it is empty.
+fn needs_length(headers: &mut HeaderMap, request: &Request) {
+    let expects = matches!(request.method, Method::POST | Method::PUT | Method::PATCH);
+    if expects && matches!(request.body, Body::Empty) {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
+}
+
+/// The session's authorization, where this request may carry it.
+fn authorization(live: &mut super::Live, hop: &Hop) -> Result<Option<HeaderValue>, Error> {
+    let Some(authorization) = &live.state.authorization else { return Ok(None) };
+    // Without a base URL it belongs to the first site that is asked.
+    let scope = live.state.scope.get_or_insert_with(|| Scope::of(&hop.url));
+    if !scope.covers(&hop.url) {
+        return Ok(None);
+    }
+    match &mut live.digest {
+        Some(prompt) => prompt.answer(authorization, &hop.request.method, &hop.url),
+        None => authorization.header(),
+    }
+}
+
+/// Remembers a digest challenge; answers whether there is now something to answer it with.
+fn meet(session: &Inner, hop: &Hop, incoming: &Incoming) -> bool {
+    let mut live = session.live();
+    let may = live.state.scope.as_ref().is_some_and(|scope| scope.covers(&hop.url));
+    let is_digest = matches!(live.state.authorization, Some(super::Authorization::Digest { .. }));
+    if !may || !is_digest || hop.request.headers.contains_key(header::AUTHORIZATION) {
+        return false;
+    }
+    live.digest = DigestPrompt::of(&incoming.headers);
+    live.digest.is_some()
+}
+
+/// Stores the reply's cookies, unless a newer login has begun since the request was sent.
+fn take_in(session: &Inner, hop: &mut Hop, incoming: &Incoming, generation: u64) {
+    let now = session.clock.now();
+    let mut live = session.live();
+    live.state.counts.replies += 1;
+    if live.state.generation != generation {
+        return;
+    }
+    let jar = &mut live.state.jar;
+    cookies::take_in(jar, &hop.url, &incoming.headers, now, &mut hop.cookies_set);
+}
+
+fn reply(
+    session: &Inner,
+    hop: Hop,
+    incoming: Incoming,
+    verdict: Verdict,
+    generation: u64,
+    elapsed: Duration,
+) -> Reply {
+    let has_body = hop.request.method != Method::HEAD
+        && !matches!(incoming.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let body = if has_body {
+        let url = ShownUrl(&hop.url).to_string();
+        decode::decoded(&incoming.headers, incoming.body, &url)
+    } else {
+        incoming.body
+    };
+    Reply {
+        status: incoming.status,
+        version: incoming.version,
+        headers: incoming.headers,
+        url: hop.url,
+        history: hop.passed,
+        elapsed,
+        verdict,
+        generation,
+        cookies_set: hop.cookies_set,
+        body: ReplyBody::new(body, session.habits.body_limit),
+    }
+}

@@ -1,0 +1,156 @@
+//! What a session is, as a value: it goes out, is kept somewhere, and comes back.
+//!
+//! Who keeps it is not known here.
+
+use http::header;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use sessile_jar::{Jar, Timestamp};
+use url::Url;
+
+use super::auth::{Authorization, Scope};
+use super::cookies;
+use super::request::header_pair;
+use super::verdict::Signs;
+use crate::error::Error;
+use crate::profile::Profile;
+use crate::secret::Secret;
+
+/// The identity of a session and everything that it has gathered.
+#[derive(Clone, Debug, Default)]
+pub struct SessionState {
+    pub(crate) base_url: Option<Url>,
+    pub(crate) profile: Profile,
+    pub(crate) headers: HeaderMap,
+    pub(crate) authorization: Option<Authorization>,
+    pub(crate) scope: Option<Scope>,
+    pub(crate) jar: Jar,
+    pub(crate) signs: Signs,
+    pub(crate) generation: u64,
+    pub(crate) counts: Counts,
+}
+
+/// What a session has done.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Replies that came, redirects included.
+    pub replies: u64,
+    /// Requests that were sent, redirects included.
+    pub requests: u64,
+}
+
+impl Counts {
+    /// What was done after `earlier`.
+    pub(crate) fn since(self, earlier: Self) -> Self {
+        Self {
+            replies: self.replies.saturating_sub(earlier.replies),
+            requests: self.requests.saturating_sub(earlier.requests),
+        }
+    }
+
+    pub(crate) fn plus(self, more: Self) -> Self {
+        Self {
+            replies: self.replies.saturating_add(more.replies),
+            requests: self.requests.saturating_add(more.requests),
+        }
+    }
+}
+
+impl SessionState {
+    /// A session that has done nothing yet.
+    pub fn new(profile: Profile) -> Self {
+        Self { profile, ..Self::default() }
+    }
+
+    /// What relative URLs are relative to, and the site that the authorization belongs to.
+    pub fn base_url(&self) -> Option<&Url> {
+        self.base_url.as_ref()
+    }
+
+    /// The set of headers that it started with.
+    pub fn profile(&self) -> Profile {
+        self.profile
+    }
+
+    /// The headers that were set for every request, beside the profile's.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The kind of authorization, where there is one.
+    pub fn authorization(&self) -> Option<&Authorization> {
+        self.authorization.as_ref()
+    }
+
+    /// The cookies.
+    pub fn jar(&self) -> &Jar {
+        &self.jar
+    }
+
+    /// The cookies, to change them.
+    pub fn jar_mut(&mut self) -> &mut Jar {
+        &mut self.jar
+    }
+
+    /// What says that the login is gone.
+    pub fn signs(&self) -> &Signs {
+        &self.signs
+    }
+
+    /// Counts the logins; 0 before the first.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// What it has done.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Sets what relative URLs are relative to; the authorization is sent only there.
+    pub fn set_base_url(&mut self, url: Url) {
+        self.scope = Some(Scope::of(&url));
+        self.base_url = Some(url);
+    }
+
+    /// Sets what proves who is asking, in place of what did before.
+    pub fn set_authorization(&mut self, authorization: Authorization) {
+        self.authorization = Some(authorization);
+    }
+
+    /// Sets a header for every request. A `Cookie` goes into the jar, an `Authorization` takes the
+    /// place of the session's.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadRequest`] where name or value can't be a header's, and for a `Cookie` while
+    /// there is no base URL that it could belong to.
+    pub fn set_header(&mut self, name: &str, value: &str, now: Timestamp) -> Result<(), Error> {
+        let (name, value) = header_pair(name, value)?;
+        if name == header::COOKIE {
+            let base = self.base_url.as_ref().ok_or_else(|| {
+                Error::bad_request("a Cookie header needs a base URL that its cookies belong to")
+            })?;
+            return cookies::insert_line(&mut self.jar, value.as_bytes(), base, now);
+        }
+        if name == header::AUTHORIZATION {
+            let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            self.authorization = Some(Authorization::Header(Secret::from(text)));
+            return Ok(());
+        }
+        self.headers.insert(name, value);
+        Ok(())
+    }
+
+    /// Profile and session headers, merged; `Host` has its place at the front.
+    pub(super) fn merged_headers(&self) -> HeaderMap {
+        let mut merged = HeaderMap::with_capacity(16);
+        merged.insert(header::HOST, HeaderValue::from_static("-"));
+        let profile = self.profile.headers();
+        let of_profile = profile.iter().filter(|(name, _)| !self.headers.contains_key(*name));
+        for (name, value) in of_profile.chain(self.headers.iter()) {
+            merged.append(HeaderName::clone(name), value.clone());
+        }
+        merged
+    }
+}

@@ -1,0 +1,157 @@
+//! Changing the keys while others read and write.
+//!
+//! First the store gets a new key of its own, in a table that both outside keys open; from then on everybody writes
+//! with it, since a write under an older table is sent back. Then every row is sealed anew. Last, the old keys are
+//! dropped. Stopped in the middle, both outside keys go on opening everything, and it can be started again.
+
+use std::time::Duration;
+
+use super::change::{open_row, tampered};
+use super::key::RootSource;
+use super::key_table::{KeyTable, Root};
+use super::seal::{Key, KeyRing, Slot, key_id, random_bytes};
+use super::vault::{Keys, PAGE};
+use super::{Acquired, Change, HolderId, KeySource, LeaseKey, Name, Next, StoreError, Vault};
+
+/// How far a change of keys has come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Records looked at.
+    pub done: u64,
+    /// Records that do not open and were left as they are.
+    pub unreadable: u64,
+}
+
+/// Long enough for a page of rows on a slow disk.
+const LEASE: Duration = Duration::from_secs(120);
+
+impl Vault {
+    /// Gives the store a new key of its own, opened by `source` from now on, and seals every record with it.
+    ///
+    /// Others go on reading and writing; a process that was opened with the old key and asked nothing of the store
+    /// meanwhile must be opened anew. Records that do not open are left as they are, counted and lost with the old
+    /// key. Fails with [`StoreError::Locked`] while somebody else does the same.
+    pub async fn rotate_key(
+        &self,
+        source: &KeySource,
+        mut progress: impl FnMut(Progress) + Send,
+    ) -> Result<Progress, StoreError> {
+        let key = LeaseKey::parse("key rotation")?;
+        let holder = HolderId::parse(&format!("{:032x}", u128::from_be_bytes(random_bytes()?)))?;
+        let mut lease = match self.acquire(&key, &holder, LEASE).await? {
+            Acquired::Granted(lease) => lease,
+            Acquired::Busy { .. } => return Err(self.keys_keep_moving()),
+        };
+        let source = RootSource::read(source, true).await?;
+        let root = self.add_key(&source).await?;
+        let mut reached = Progress {
+            done: 0,
+            unreadable: 0,
+        };
+        let mut after = None;
+        while let Some(page) = self.reseal_page(after.as_ref(), &mut reached).await? {
+            progress(reached);
+            after = Some(page);
+            lease = self.extend(&lease, LEASE).await?;
+        }
+        self.drop_old_keys(source, root).await?;
+        self.store().compact().await?;
+        self.release(&lease).await?;
+        Ok(reached)
+    }
+
+    async fn add_key(&self, source: &RootSource) -> Result<Root, StoreError> {
+        let root = source.compute(Root::fresh).await?;
+        let before = self.reload_keys().await?;
+        let older = before.ring.keys().cloned().collect();
+        let ring = KeyRing::new(Key::random()?, older);
+        let roots = [&before.root, &root];
+        self.replace_keys(
+            Keys {
+                ring,
+                ..Keys::clone(&before)
+            },
+            &roots,
+        )
+        .await?;
+        Ok(root)
+    }
+
+    async fn drop_old_keys(&self, source: RootSource, root: Root) -> Result<(), StoreError> {
+        let before = self.keys();
+        let ring = KeyRing::new(before.ring.newest().clone(), Vec::new());
+        let revision = before.revision;
+        let keys = Keys {
+            revision,
+            source,
+            root: root.clone(),
+            ring,
+        };
+        self.replace_keys(keys, &[&root]).await
+    }
+
+    /// Puts `keys`, for whoever has one of `roots`, in place of those of the same revision.
+    async fn replace_keys(&self, keys: Keys, roots: &[&Root]) -> Result<(), StoreError> {
+        let sealed = KeyTable::seal(&keys.ring, roots)?.to_bytes();
+        let row = self
+            .store()
+            .save_keys(keys.revision, sealed.clone())
+            .await?;
+        if row.sealed != sealed {
+            return Err(self.keys_keep_moving());
+        }
+        let revision = row.revision;
+        self.set_keys(Keys { revision, ..keys });
+        Ok(())
+    }
+
+    /// Seals the rows behind `after`; answers the last one's name, or nothing if there was none.
+    async fn reseal_page(
+        &self,
+        after: Option<&Name>,
+        reached: &mut Progress,
+    ) -> Result<Option<Name>, StoreError> {
+        let page = self.store().list(after, PAGE).await?;
+        let keys = self.keys();
+        // All are started before the first is waited for, so that they share transactions.
+        let started: Vec<_> = page
+            .iter()
+            .map(|row| {
+                self.store()
+                    .update(&row.name, resealing(KeyRing::clone(&keys.ring)))
+            })
+            .collect();
+        for outcome in started {
+            reached.done += 1;
+            match outcome.await {
+                Err(StoreError::Tampered { .. }) => reached.unreadable += 1,
+                outcome => drop(outcome?),
+            }
+        }
+        Ok(page.last().map(|row| row.name.clone()))
+    }
+}
+
+fn resealing(ring: KeyRing) -> Change {
+    Box::new(move |current| {
+        let Some(row) = current.row else {
+            return Ok(Next::Keep);
+        };
+        if key_id(&row.sealed) == Some(ring.newest().id()) {
+            return Ok(Next::Keep);
+        }
+        let name = &row.summary.name;
+        let opened = open_row(&ring, &row).map_err(|_| tampered(name))?;
+        let (version, generation) = (opened.version, opened.generation);
+        let sealed = ring.seal(
+            &opened.plain,
+            Slot {
+                name,
+                version,
+                generation,
+            },
+        )?;
+        Ok(Next::Reseal(sealed))
+    })
+}

@@ -1,0 +1,126 @@
+//! The seam between a session and whatever sends its requests.
+//!
+//! One exchange at a time: no redirects, no retries, no cookies, no decoding. Those are the
+//! session's, so that every transport follows the same rules.
+
+mod connect;
+mod engine;
+mod idle;
+#[cfg(any(test, feature = "test-util"))]
+pub mod scripted;
+mod tls;
+
+use std::fmt;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, Method, StatusCode, Version};
+use url::Url;
+
+use crate::error::Error;
+
+pub use engine::Engine;
+pub use tls::{ClientIdentity, TlsOptions, Trust};
+
+/// How a session connects; given to its transport once.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ConnectOptions {
+    /// Whom to trust and who we are.
+    pub tls: TlsOptions,
+}
+
+/// Sends one request and answers its reply.
+pub trait Transport: fmt::Debug + Send + Sync {
+    /// Sends the request and returns when the reply's head is there; the body streams.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Disconnect`] with `sent: false` and [`Error::Connect`] promise that the server has
+    /// not seen the request.
+    fn send(&self, request: Outgoing) -> BoxFuture<'_, Result<Incoming, Error>>;
+
+    /// How many connections are open.
+    fn connections(&self) -> usize;
+
+    /// Drops every connection; requests that come later fail with [`Error::Closed`].
+    fn close(&self);
+}
+
+/// A request as it goes out: every header in its final order, cookies included.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_structs, reason = "the seam's own value; both sides are ours")]
+pub struct Outgoing {
+    /// The method.
+    pub method: Method,
+    /// The absolute URL; its fragment and user info aren't sent.
+    pub url: Url,
+    /// The headers, in order, with `Host`.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: OutgoingBody,
+    /// How long connecting and each read may take.
+    pub patience: Patience,
+}
+
+/// The limits of one exchange.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(clippy::exhaustive_structs, reason = "the seam's own value; both sides are ours")]
+pub struct Patience {
+    /// For making the connection, TLS included. Defaults to 10 s.
+    pub connect: Duration,
+    /// For the head of the reply and between two pieces of its body. Defaults to 30 s.
+    pub read: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(10), read: Duration::from_secs(30) }
+    }
+}
+
+/// Pieces of a body.
+pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, Error>> + Send>>;
+
+/// The body of an outgoing request.
+#[expect(clippy::exhaustive_enums, reason = "the seam's own value; both sides are ours")]
+pub enum OutgoingBody {
+    /// The whole body.
+    Bytes(Bytes),
+    /// No body and no `Content-Length`.
+    Empty,
+    /// A body of unknown length; it can be sent once.
+    Stream(ByteStream),
+}
+
+impl fmt::Debug for OutgoingBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
+            Self::Empty => f.write_str("empty"),
+            Self::Stream(_) => f.write_str("stream"),
+        }
+    }
+}
+
+/// The head of a reply, and its body as it arrives.
+#[expect(clippy::exhaustive_structs, reason = "the seam's own value; both sides are ours")]
+pub struct Incoming {
+    /// The status.
+    pub status: StatusCode,
+    /// The HTTP version spoken.
+    pub version: Version,
+    /// The headers as they came.
+    pub headers: HeaderMap,
+    /// The body as it arrives, still encoded.
+    pub body: ByteStream,
+}
+
+impl fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Incoming({:?} {})", self.version, self.status)
+    }
+}

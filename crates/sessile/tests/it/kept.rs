@@ -1,0 +1,285 @@
+//! Kept sessions against the practice website: logged in, forgotten, renewed.
+
+use std::sync::Arc;
+
+use sessile::login::{Login, LoginError};
+use sessile::renew::{KeepError, Kept, KeptOptions, Mode, NoRenewal, Renewer, edit};
+use sessile::store::{Name, StoreOptions, Vault};
+use sessile::{Request, Secret, Verdict};
+use sessile_practice::{ADA, ADA_PASSWORD, GRACE, GRACE_PASSWORD, LOCKED, LOCKED_PASSWORD};
+use sessile_practice::{Options, Site};
+
+struct World {
+    site: Site,
+    vault: Vault,
+}
+
+impl World {
+    async fn new() -> Self {
+        Self {
+            site: Site::start(Options::default()).await.unwrap(),
+            vault: Vault::in_memory(&StoreOptions::default()).await.unwrap(),
+        }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.site.url())
+    }
+
+    fn login(&self, path: &str) -> Login {
+        let url = self.url(path).parse().unwrap();
+        let mut login = Login::new(url, ADA, Secret::from(ADA_PASSWORD.to_owned()));
+        login.remember = true;
+        login
+    }
+
+    async fn log_in(&self, path: &str) -> Kept {
+        let options = KeptOptions::default();
+        Kept::log_in(&self.vault, &name(), self.login(path), options).await.unwrap().0
+    }
+
+    async fn open(&self) -> Kept {
+        Kept::open(&self.vault, &name(), KeptOptions::default()).await.unwrap()
+    }
+}
+
+fn name() -> Name {
+    "ada".parse().unwrap()
+}
+
+async fn text(kept: &Kept, url: &str) -> String {
+    kept.send(Request::get(url)).await.unwrap().reply.text().await.unwrap()
+}
+
+#[tokio::test]
+async fn every_kind_of_login_page_is_understood() {
+    for path in [
+        "/login",
+        "/members",
+        "/members/plain",
+        "/members/soft",
+        "/members/subtle",
+        "/two-step/login",
+        "/meta/login",
+        "/script/login",
+        "/two-forms",
+        "/multi/login",
+        "/",
+    ] {
+        let world = World::new().await;
+        let kept = world.log_in(path).await;
+        assert_eq!(world.site.logins(), 1, "{path}");
+        let page = text(&kept, &world.url("/members")).await;
+        assert!(page.contains(ADA), "{path}: {page}");
+        assert!(kept.record().check.is_some(), "{path}: no check was learned");
+        world.site.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn odd_passwords_arrive_as_they_are() {
+    let world = World::new().await;
+    let url = world.url("/login").parse().unwrap();
+    let login = Login::new(url, GRACE, Secret::from(GRACE_PASSWORD.to_owned()));
+    Kept::log_in(&world.vault, &name(), login, KeptOptions::default()).await.unwrap();
+    assert_eq!(world.site.logins(), 1);
+}
+
+#[tokio::test]
+async fn a_forgotten_login_is_renewed_and_the_request_answered() {
+    for page in ["/members", "/members/plain", "/members/soft", "/members/subtle"] {
+        let world = World::new().await;
+        world.log_in(page).await;
+        world.site.kill_sessions();
+        let kept = world.open().await;
+        let answer = kept.send(Request::get(world.url(page))).await.unwrap();
+        let renewal = answer.renewal.expect("the login was renewed");
+        assert_eq!(renewal.by, Renewer::Ourselves, "{page}");
+        assert_eq!(*answer.reply.verdict(), Verdict::Valid, "{page}");
+        let text = answer.reply.text().await.unwrap();
+        assert!(text.contains(ADA), "{page}: {text}");
+        assert_eq!(world.site.logins(), 2, "{page}");
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_holds_is_left_alone() {
+    for page in ["/members", "/members/plain", "/members/soft", "/members/subtle", "/"] {
+        let world = World::new().await;
+        world.log_in("/members").await;
+        let kept = world.open().await;
+        for _ in 0..5 {
+            let answer = kept.send(Request::get(world.url(page))).await.unwrap();
+            assert!(answer.renewal.is_none(), "{page}");
+        }
+        assert_eq!(world.site.logins(), 1, "{page}");
+    }
+}
+
+#[tokio::test]
+async fn tasks_that_notice_together_log_in_once() {
+    let world = World::new().await;
+    let kept = world.log_in("/members").await;
+    world.site.kill_sessions();
+    let url = world.url("/members");
+    let requests = (0..50).map(|_| {
+        let (kept, url) = (kept.clone(), url.clone());
+        async move { text(&kept, &url).await }
+    });
+    for page in futures_util::future::join_all(requests).await {
+        assert!(page.contains(ADA), "{page}");
+    }
+    assert_eq!(world.site.logins(), 2);
+}
+
+#[tokio::test]
+async fn holders_that_notice_together_log_in_once() {
+    let world = World::new().await;
+    world.log_in("/members").await;
+    world.site.kill_sessions();
+    let mut holders = Vec::new();
+    for _ in 0..8 {
+        holders.push(world.open().await);
+    }
+    let url = world.url("/members");
+    let requests = holders.iter().map(|kept| text(kept, &url));
+    for page in futures_util::future::join_all(requests).await {
+        assert!(page.contains(ADA), "{page}");
+    }
+    assert_eq!(world.site.logins(), 2);
+}
+
+#[tokio::test]
+async fn a_wrong_password_names_the_sites_words_and_changes_nothing() {
+    let world = World::new().await;
+    world.log_in("/members").await;
+    let before = world.vault.load(&name()).await.unwrap().unwrap().version;
+    let mut login = world.login("/members");
+    login.password = Secret::from("wrong-guess".to_owned());
+    let refused = Kept::log_in(&world.vault, &name(), login, KeptOptions::default()).await;
+    let Err(KeepError::Login(LoginError::Refused { message, .. })) = refused else {
+        panic!("{refused:?}")
+    };
+    assert!(message.contains("Wrong user name or password"), "{message}");
+    assert!(!message.contains("wrong-guess"), "{message}");
+    assert_eq!(world.vault.load(&name()).await.unwrap().unwrap().version, before);
+    assert!(text(&world.open().await, &world.url("/members")).await.contains(ADA));
+}
+
+#[tokio::test]
+async fn a_locked_account_is_said() {
+    let world = World::new().await;
+    let url = world.url("/login").parse().unwrap();
+    let login = Login::new(url, LOCKED, Secret::from(LOCKED_PASSWORD.to_owned()));
+    let refused = Kept::log_in(&world.vault, &name(), login, KeptOptions::default()).await;
+    let Err(KeepError::Login(LoginError::Refused { message, .. })) = refused else {
+        panic!("{refused:?}")
+    };
+    assert!(message.to_lowercase().contains("locked"), "{message}");
+    assert!(world.vault.load(&name()).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_refused_renewal_is_not_tried_again() {
+    let world = World::new().await;
+    world.log_in("/members").await;
+    edit(&world.vault, &name(), |record| {
+        let login = record.login.as_mut().unwrap();
+        login.password = Some(Secret::from("changed-since".to_owned()));
+    })
+    .await
+    .unwrap();
+    world.site.kill_sessions();
+    let attempts = world.site.attempts();
+    for round in 0..3 {
+        let kept = world.open().await;
+        let refused = kept.send(Request::get(world.url("/members"))).await;
+        match (round, refused) {
+            (0, Err(KeepError::Login(LoginError::Refused { .. }))) => {}
+            (_, Err(KeepError::LoggedOut { why: NoRenewal::Refused { .. }, .. })) => {}
+            (_, other) => panic!("round {round}: {other:?}"),
+        }
+    }
+    assert_eq!(world.site.attempts(), attempts + 1);
+    // A person who logs in again clears it.
+    world.log_in("/members").await;
+    assert!(text(&world.open().await, &world.url("/members")).await.contains(ADA));
+}
+
+#[tokio::test]
+async fn without_a_password_a_renewal_asks_or_says_so() {
+    let world = World::new().await;
+    let mut login = world.login("/members");
+    login.remember = false;
+    Kept::log_in(&world.vault, &name(), login, KeptOptions::default()).await.unwrap();
+    world.site.kill_sessions();
+    let refused = world.open().await.send(Request::get(world.url("/members"))).await;
+    assert!(
+        matches!(refused, Err(KeepError::LoggedOut { why: NoRenewal::NoPassword, .. })),
+        "{refused:?}"
+    );
+    let mut options = KeptOptions::default();
+    options.ask = Some(Arc::new(|login| {
+        assert_eq!(login.user, ADA);
+        Some(Secret::from(ADA_PASSWORD.to_owned()))
+    }));
+    let kept = Kept::open(&world.vault, &name(), options).await.unwrap();
+    assert!(text(&kept, &world.url("/members")).await.contains(ADA));
+    assert!(kept.record().login.unwrap().password.is_none());
+}
+
+#[tokio::test]
+async fn read_only_neither_renews_nor_writes() {
+    let world = World::new().await;
+    world.log_in("/members").await;
+    world.site.kill_sessions();
+    let before = world.vault.load(&name()).await.unwrap().unwrap().version;
+    let mut options = KeptOptions::default();
+    options.mode = Mode::ReadOnly;
+    let kept = Kept::open(&world.vault, &name(), options).await.unwrap();
+    let refused = kept.send(Request::get(world.url("/members"))).await;
+    assert!(
+        matches!(refused, Err(KeepError::LoggedOut { why: NoRenewal::ReadOnly, .. })),
+        "{refused:?}"
+    );
+    kept.save().await.unwrap();
+    assert_eq!(world.vault.load(&name()).await.unwrap().unwrap().version, before);
+    assert_eq!(world.site.logins(), 1);
+}
+
+#[tokio::test]
+async fn a_streamed_body_is_not_sent_twice() {
+    let world = World::new().await;
+    let kept = world.log_in("/members").await;
+    world.site.kill_sessions();
+    let piece = bytes::Bytes::from_static(b"piece");
+    let stream = futures_util::stream::once(async move { Ok(piece) });
+    let request = Request::post(world.url("/members")).stream(Box::pin(stream));
+    let refused = kept.send(request).await;
+    assert!(matches!(refused, Err(KeepError::NotReplayable { .. })), "{refused:?}");
+    // The login itself is back.
+    assert_eq!(world.site.logins(), 2);
+    assert!(text(&kept, &world.url("/members")).await.contains(ADA));
+}
+
+#[tokio::test]
+async fn cookies_of_two_holders_are_merged() {
+    let world = World::new().await;
+    world.log_in("/members").await;
+    let (one, other) = (world.open().await, world.open().await);
+    text(&one, &world.url("/cookies/five")).await;
+    one.save().await.unwrap();
+    // Seen by the other on its next request, without being told.
+    let shown = text(&other, &world.url("/cookies/show")).await;
+    assert!(shown.contains("="), "{shown}");
+    let names = |kept: &Kept| {
+        let state = kept.session().state();
+        let jar = state.jar();
+        let mut names: Vec<String> =
+            jar.iter().map(|cookie| cookie.name_lossy().into_owned()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(&one), names(&other));
+    assert!(names(&other).len() >= 6, "{:?}", names(&other));
+}

@@ -1,0 +1,315 @@
+//! What every store does; one module for each kind.
+
+use std::time::Duration;
+
+use sessile::clock::{Clock as _, ManualClock};
+use sessile::store::{Acquired, NextPlain, Opened, StoreError, StoreOptions, Vault};
+
+use tokio::task::JoinSet;
+
+use super::support::*;
+
+mod memory {
+    use super::*;
+
+    async fn open(options: StoreOptions) -> (Vault, ()) {
+        (Vault::in_memory(&options).await.unwrap(), ())
+    }
+
+    #[tokio::test]
+    async fn conforms() {
+        all(open).await;
+    }
+}
+
+mod sqlite {
+    use super::*;
+
+    async fn open(options: StoreOptions) -> (Vault, Place) {
+        let place = Place::new();
+        (place.try_open(&key(1), &options).await.unwrap(), place)
+    }
+
+    #[tokio::test]
+    async fn conforms() {
+        all(open).await;
+    }
+}
+
+/// Every rule, one after the other on one store; each uses names of its own.
+async fn all<K>(open: impl AsyncFn(StoreOptions) -> (Vault, K)) {
+    let (clock, options) = manual();
+    let (vault, _keep) = open(options).await;
+    rows_come_back_as_written(&vault, &clock).await;
+    versions_grow_even_after_a_removal(&vault).await;
+    a_failed_or_panicking_change_changes_nothing(&vault).await;
+    leases_exclude_expire_and_fence(&vault, &clock).await;
+    a_lease_given_back_is_free(&vault).await;
+    copies_and_renames(&vault, &clock).await;
+    lists_are_complete_and_in_order(&vault).await;
+    changes_move(&vault).await;
+    one_bad_change_in_a_group_fails_alone(&vault).await;
+    keys_rotate_under_writers(&vault).await;
+    a_closed_store_says_so(&vault).await;
+}
+
+async fn rows_come_back_as_written(vault: &Vault, clock: &ManualClock) {
+    assert_eq!(vault.load(&name("none")).await, Ok(None));
+    let born = clock.now();
+    let next = NextPlain::Write {
+        generation: 7,
+        plain: vec![0, 255, 10].into(),
+        fence: None,
+    };
+    let bytes = name("bytes");
+    let stored = vault.update(&bytes, |before| {
+        assert!(before.is_none());
+        Ok::<_, StoreError>(next)
+    });
+    let stored = stored.await.unwrap().unwrap();
+    clock.advance(Duration::from_secs(5));
+    let loaded = vault.load(&name("bytes")).await.unwrap().unwrap();
+    assert_eq!(loaded, stored);
+    assert_eq!(
+        (loaded.generation, loaded.plain.as_slice()),
+        (7, &[0, 255, 10][..])
+    );
+    assert_eq!((loaded.created, loaded.updated), (born, born));
+    let again = put(vault, "bytes", "later").await.unwrap();
+    assert_eq!((again.created, again.updated), (born, clock.now()));
+    assert_eq!(vault.load(&name("bytes")).await.unwrap().unwrap(), again);
+}
+
+async fn versions_grow_even_after_a_removal(vault: &Vault) {
+    let first = put(vault, "grow", "1").await.unwrap().version;
+    let other = put(vault, "grow too", "1").await.unwrap().version;
+    let second = put(vault, "grow", "2").await.unwrap().version;
+    assert_eq!(vault.remove(&name("grow")).await, Ok(true));
+    assert_eq!(vault.remove(&name("grow")).await, Ok(false));
+    let third = put(vault, "grow", "3").await.unwrap().version;
+    assert!(first < other && other < second && second < third);
+}
+
+async fn a_failed_or_panicking_change_changes_nothing(vault: &Vault) {
+    let firm = name("firm");
+    let before = put(vault, "firm", "kept").await.unwrap();
+    let failed = vault.update(&firm, |_before| {
+        Err::<NextPlain, _>(StoreError::UnknownName {
+            name: "mine".to_owned(),
+        })
+    });
+    assert_eq!(
+        failed.await,
+        Err(StoreError::UnknownName {
+            name: "mine".to_owned()
+        })
+    );
+    let panicked = vault.update(&firm, |_before| -> Result<NextPlain, StoreError> {
+        panic!("on purpose")
+    });
+    assert_eq!(
+        panicked.await,
+        Err(StoreError::ChangePanicked {
+            subject: "firm".to_owned()
+        })
+    );
+    let kept = vault.update(&firm, |_before| Ok::<_, StoreError>(NextPlain::Keep));
+    assert_eq!(kept.await, Ok(Some(before)));
+}
+
+async fn leases_exclude_expire_and_fence(vault: &Vault, clock: &ManualClock) {
+    let (key, ttl) = (lease_key("shop login"), Duration::from_secs(30));
+    let [ann, ben] = ["ann", "ben"].map(holder);
+    let first = granted(vault.acquire(&key, &ann, ttl).await);
+    let busy = Acquired::Busy {
+        holder: ann.clone(),
+        until: first.until,
+    };
+    assert_eq!(vault.acquire(&key, &ben, ttl).await, Ok(busy));
+    clock.advance(Duration::from_secs(20));
+    let first = vault.extend(&first, ttl).await.unwrap();
+    clock.advance(Duration::from_secs(29));
+    assert!(matches!(
+        vault.acquire(&key, &ben, ttl).await,
+        Ok(Acquired::Busy { .. })
+    ));
+    clock.advance(Duration::from_secs(1));
+    // Expired, but nobody took it: its holder may still write.
+    update(vault, "fenced", write_under("by ann", &first))
+        .await
+        .unwrap();
+    let second = granted(vault.acquire(&key, &ben, ttl).await);
+    assert!(second.number > first.number);
+    let lost = StoreError::Fenced {
+        key: "shop login".to_owned(),
+        held: first.number,
+    };
+    assert_eq!(
+        update(vault, "fenced", write_under("late", &first)).await,
+        Err(lost.clone())
+    );
+    assert_eq!(vault.extend(&first, ttl).await, Err(lost.clone()));
+    let removal = NextPlain::Remove {
+        fence: Some(first.fence()),
+    };
+    assert_eq!(update(vault, "fenced", removal).await, Err(lost));
+    vault.release(&first).await.unwrap();
+    assert!(matches!(
+        vault.acquire(&key, &ann, ttl).await,
+        Ok(Acquired::Busy { .. })
+    ));
+    update(vault, "fenced", write_under("by ben", &second))
+        .await
+        .unwrap();
+    assert_eq!(
+        get(vault, "fenced").await.unwrap().as_deref(),
+        Some("by ben")
+    );
+}
+
+async fn a_lease_given_back_is_free(vault: &Vault) {
+    let (key, ttl) = (lease_key("given back"), Duration::from_secs(30));
+    let first = granted(vault.acquire(&key, &holder("ann"), ttl).await);
+    vault.release(&first).await.unwrap();
+    let fenced = vault.extend(&first, ttl).await;
+    assert!(
+        matches!(fenced, Err(StoreError::Fenced { .. })),
+        "{fenced:?}"
+    );
+    let second = granted(vault.acquire(&key, &holder("ben"), ttl).await);
+    let again = granted(vault.acquire(&key, &holder("ben"), ttl).await);
+    assert!(first.number < second.number && second.number < again.number);
+}
+
+async fn copies_and_renames(vault: &Vault, clock: &ManualClock) {
+    let original = put(vault, "from", "content").await.unwrap();
+    put(vault, "taken", "other").await.unwrap();
+    clock.advance(Duration::from_secs(1));
+    let copy = vault.copy(&name("from"), &name("copy")).await.unwrap();
+    assert_eq!(copy.created, clock.now());
+    let renamed = vault.rename(&name("from"), &name("to")).await.unwrap();
+    assert_eq!(renamed.created, original.created);
+    assert!(original.version < copy.version && copy.version < renamed.version);
+    for (text, expected) in [
+        ("from", None),
+        ("copy", Some("content")),
+        ("to", Some("content")),
+    ] {
+        assert_eq!(
+            get(vault, text).await.unwrap().as_deref(),
+            expected,
+            "{text}"
+        );
+    }
+    let taken = vault.rename(&name("to"), &name("taken")).await;
+    assert_eq!(
+        taken,
+        Err(StoreError::NameTaken {
+            name: "taken".to_owned()
+        })
+    );
+    let unknown = vault.copy(&name("from"), &name("free")).await;
+    assert_eq!(
+        unknown,
+        Err(StoreError::UnknownName {
+            name: "from".to_owned()
+        })
+    );
+}
+
+async fn lists_are_complete_and_in_order(vault: &Vault) {
+    for number in 0..1100 {
+        put(vault, &format!("list {number:04}"), "x").await.unwrap();
+    }
+    let rows = vault.list().await.unwrap();
+    let listed: Vec<String> = rows.iter().map(|row| row.name.to_string()).collect();
+    let mut ordered = listed.clone();
+    ordered.sort();
+    assert_eq!(listed, ordered);
+    let of_this_rule = listed.iter().filter(|name| name.starts_with("list "));
+    assert_eq!(of_this_rule.count(), 1100);
+}
+
+async fn changes_move(vault: &Vault) {
+    let before = vault.changes().unwrap();
+    assert_eq!(vault.changes().unwrap(), before);
+    put(vault, "moved", "x").await.unwrap();
+    let after = vault.changes().unwrap();
+    assert_ne!(after, before);
+    vault.load(&name("moved")).await.unwrap();
+    assert_eq!(vault.changes().unwrap(), after);
+}
+
+async fn one_bad_change_in_a_group_fails_alone(vault: &Vault) {
+    let mut tasks = JoinSet::new();
+    for number in 0..64 {
+        let vault = vault.clone();
+        tasks.spawn(async move {
+            let change = move |_before: Option<&Opened>| match number % 8 {
+                3 => panic!("on purpose"),
+                5 => Err(StoreError::UnknownName {
+                    name: "mine".to_owned(),
+                }),
+                _ => Ok(write("x")),
+            };
+            (
+                number,
+                vault
+                    .update(&name(&format!("group {number}")), change)
+                    .await,
+            )
+        });
+    }
+    for (number, outcome) in tasks.join_all().await {
+        assert_eq!(
+            outcome.is_err(),
+            matches!(number % 8, 3 | 5),
+            "{number}: {outcome:?}"
+        );
+        let stored = get(vault, &format!("group {number}")).await.unwrap();
+        assert_eq!(stored.is_some(), outcome.is_ok(), "{number}");
+    }
+}
+
+async fn keys_rotate_under_writers(vault: &Vault) {
+    let start = put(vault, "rotating", "0").await.unwrap();
+    let (mut writer, rotating) = (JoinSet::new(), vault.clone());
+    writer.spawn(async move {
+        for number in 1..=100 {
+            put(&rotating, "rotating", &number.to_string())
+                .await
+                .unwrap();
+            assert!(get(&rotating, "rotating").await.unwrap().is_some());
+        }
+    });
+    let mut last = 0;
+    let reached = vault
+        .rotate_key(&key(9), |progress| last = progress.done)
+        .await
+        .unwrap();
+    assert!(
+        reached.done > 1100 && reached.done == last && reached.unreadable == 0,
+        "{reached:?}"
+    );
+    writer.join_all().await;
+    let end = vault.load(&name("rotating")).await.unwrap().unwrap();
+    assert_eq!(
+        (end.plain.as_slice(), end.created),
+        (&b"100"[..], start.created)
+    );
+    assert_eq!(get(vault, "list 0001").await.unwrap().as_deref(), Some("x"));
+    assert_eq!(vault.check().await.unwrap(), Vec::<String>::new());
+}
+
+async fn a_closed_store_says_so(vault: &Vault) {
+    vault.close().await.unwrap();
+    let place = vault.place().to_owned();
+    let closed = StoreError::Closed { place };
+    assert_eq!(put(vault, "late", "x").await, Err(closed.clone()));
+    assert_eq!(vault.load(&name("late")).await, Err(closed));
+    vault.close().await.unwrap();
+}
+
+async fn update(vault: &Vault, text: &str, next: NextPlain) -> Result<Option<Opened>, StoreError> {
+    vault.update(&name(text), |_before| Ok(next)).await
+}
