@@ -26,7 +26,7 @@ use url::Url;
 
 use crate::check::evidence::Evidence;
 use crate::check::learn;
-use crate::profile::Profile;
+use crate::profile::ProfileChoice;
 use crate::record::Check;
 use crate::redact::ShownUrl;
 use crate::secret::Secret;
@@ -61,8 +61,8 @@ pub struct Login {
     pub form: Option<String>,
     /// A page that only members see. Defaults to one that is found.
     pub check: Option<Url>,
-    /// The headers of a session that is made. Defaults to [`Profile::Standard`].
-    pub profile: Profile,
+    /// The headers of a session that is made. Defaults to `standard`.
+    pub profile: ProfileChoice,
 }
 
 impl Login {
@@ -75,7 +75,7 @@ impl Login {
             remember: false,
             form: None,
             check: None,
-            profile: Profile::default(),
+            profile: ProfileChoice::default(),
         }
     }
 }

@@ -15,6 +15,7 @@ use zeroize::{Zeroize, Zeroizing};
 use super::{Check, KeptLogin, KeptRefusal, Last, Record};
 use crate::check::learn::LearnedCheck;
 use crate::check::mark::Mark;
+use crate::profile::Profile;
 use crate::secret::Secret;
 use crate::session::{Authorization, Counts, Scope, SessionState, Signs};
 
@@ -223,7 +224,7 @@ fn state(wire: &WireRecord) -> Result<SessionState, WireError> {
             .map(|url| parse_url(url, "base URL"))
             .transpose()?,
         // A profile that this program doesn't know must not cost the session.
-        profile: wire.profile.parse().unwrap_or_default(),
+        profile: Profile::stored(&wire.profile),
         headers,
         authorization: wire.authorization.as_ref().map(Authorization::from),
         scope: wire.scope.clone().map(Scope::from),

@@ -198,9 +198,12 @@ impl Kept {
     ) -> Result<(Self, LoginReport), KeepError> {
         let kept = match sync::load(vault, name).await {
             Ok((record, version)) => Self::around(vault, name, record, version, options)?,
-            Err(KeepError::Unknown { .. }) => {
-                Self::create(vault, name, SessionState::new(login.profile), options)?
-            }
+            Err(KeepError::Unknown { .. }) => Self::create(
+                vault,
+                name,
+                SessionState::new(login.profile.choose()),
+                options,
+            )?,
             Err(other) => return Err(other),
         };
         let report = single::log_in(&kept.0, login).await?;

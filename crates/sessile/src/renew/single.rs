@@ -149,7 +149,7 @@ impl Inner {
         let mut login = Login::new(kept.url, kept.user, password);
         login.remember = remember;
         login.check = self.check_url();
-        login.profile = self.session.read(SessionState::profile);
+        login.profile = self.session.read(SessionState::profile).into();
         Ok(login)
     }
 

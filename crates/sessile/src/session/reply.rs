@@ -122,9 +122,38 @@ impl Reply {
     ///
     /// As [`Reply::bytes`]. Bytes that aren't text become U+FFFD.
     pub async fn text(self) -> Result<String, Error> {
+        self.text_with("utf-8").await
+    }
+
+    /// The whole body as text, by the `charset` of its `Content-Type`, else by this one, as
+    /// `shift_jis`; a name that the Encoding standard doesn't have means UTF-8.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reply::text`].
+    pub async fn text_with(self, charset: &str) -> Result<String, Error> {
         let label = self.charset();
         let bytes = self.bytes().await?;
-        Ok(decode_text(&bytes, label.as_deref()))
+        Ok(decode_text(
+            &bytes,
+            Some(label.as_deref().unwrap_or(charset)),
+        ))
+    }
+
+    /// The reply, unless its status says that the request failed (4xx and 5xx).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Status`].
+    pub fn error_for_status(self) -> Result<Self, Error> {
+        if self.status.is_client_error() || self.status.is_server_error() {
+            let url = ShownUrl(&self.url).to_string();
+            return Err(Error::Status {
+                url,
+                status: self.status,
+            });
+        }
+        Ok(self)
     }
 
     /// The whole body as JSON.

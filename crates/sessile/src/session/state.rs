@@ -72,7 +72,7 @@ impl SessionState {
 
     /// The set of headers that it started with.
     pub fn profile(&self) -> Profile {
-        self.profile
+        self.profile.clone()
     }
 
     /// The headers that were set for every request, beside the profile's.
