@@ -12,6 +12,7 @@ pub mod form;
 mod html;
 pub mod messages;
 pub mod page;
+mod score;
 mod token;
 pub mod tokens;
 pub(crate) mod visit;
