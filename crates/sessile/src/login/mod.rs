@@ -17,6 +17,9 @@ pub mod tokens;
 pub(crate) mod visit;
 pub(crate) mod words;
 
+#[cfg(test)]
+mod tests;
+
 use sessile_jar::{Api, Context, Jar, Timestamp};
 use url::Url;
 

@@ -3,7 +3,7 @@
 //! Who keeps it is not known here.
 
 use http::header;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderMap;
 use sessile_jar::{Jar, Timestamp};
 use url::Url;
 
@@ -140,17 +140,5 @@ impl SessionState {
         }
         self.headers.insert(name, value);
         Ok(())
-    }
-
-    /// Profile and session headers, merged; `Host` has its place at the front.
-    pub(super) fn merged_headers(&self) -> HeaderMap {
-        let mut merged = HeaderMap::with_capacity(16);
-        merged.insert(header::HOST, HeaderValue::from_static("-"));
-        let profile = self.profile.headers();
-        let of_profile = profile.iter().filter(|(name, _)| !self.headers.contains_key(*name));
-        for (name, value) in of_profile.chain(self.headers.iter()) {
-            merged.append(HeaderName::clone(name), value.clone());
-        }
-        merged
     }
 }

@@ -248,18 +248,34 @@ async fn read_only_neither_renews_nor_writes() {
 }
 
 #[tokio::test]
+async fn a_post_is_repeated_once_after_the_login_is_renewed() {
+    let world = World::new().await;
+    let kept = world.log_in("/members").await;
+    world.site.kill_sessions();
+    let note = serde_json::json!({ "note": "one" });
+    let request = Request::post(world.url("/members/notes")).json(&note);
+    let answer = kept.send(request).await.unwrap();
+    assert_eq!(answer.reply.status().as_u16(), 201);
+    assert!(answer.renewal.is_some());
+    assert_eq!(text(&kept, &world.url("/members/notes")).await, r#"[{"note":"one"}]"#);
+    assert_eq!(world.site.requests()["/members/notes"], 3);
+}
+
+#[tokio::test]
 async fn a_streamed_body_is_not_sent_twice() {
     let world = World::new().await;
     let kept = world.log_in("/members").await;
     world.site.kill_sessions();
-    let piece = bytes::Bytes::from_static(b"piece");
+    let piece = bytes::Bytes::from_static(b"{}");
     let stream = futures_util::stream::once(async move { Ok(piece) });
-    let request = Request::post(world.url("/members")).stream(Box::pin(stream));
+    let request = Request::post(world.url("/members/notes"))
+        .header("content-type", "application/json")
+        .stream(Box::pin(stream));
     let refused = kept.send(request).await;
     assert!(matches!(refused, Err(KeepError::NotReplayable { .. })), "{refused:?}");
     // The login itself is back.
     assert_eq!(world.site.logins(), 2);
-    assert!(text(&kept, &world.url("/members")).await.contains(ADA));
+    assert_eq!(text(&kept, &world.url("/members/notes")).await, "[]");
 }
 
 #[tokio::test]
