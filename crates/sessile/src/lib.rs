@@ -23,7 +23,7 @@ pub mod store;
 pub mod transport;
 
 pub use error::{Blame, Error, Obstacle, Phase, RedirectRefusal};
-pub use profile::Profile;
+pub use profile::{Profile, ProfileChoice};
 pub use redact::ShownUrl;
 pub use secret::Secret;
 pub use session::{Authorization, Reply, Request, Session, SessionState, Verdict};

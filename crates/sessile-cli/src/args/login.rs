@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use sessile::Profile;
+use sessile::ProfileChoice;
 
 use super::values::{Refused, profile, time_limit};
 
@@ -39,7 +39,7 @@ pub(crate) struct LoginArgs {
     /// Chosen once and kept for the life of the session. Defaults to the one of the
     /// stored session, or to `standard`.
     #[arg(long, value_name = "PROFILE", value_parser = profile)]
-    pub(crate) profile: Option<Profile>,
+    pub(crate) profile: Option<ProfileChoice>,
 
     /// Trust the certificates in this PEM file as well as the system's
     #[arg(long, value_name = "FILE")]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use sessile::Profile;
+use sessile::ProfileChoice;
 
 use super::values::{Refused, profile, time_limit};
 
@@ -91,7 +91,7 @@ pub(crate) struct RequestArgs {
     ///
     /// A stored session keeps the one it was made with. Defaults to `standard`.
     #[arg(long, value_name = "PROFILE", value_parser = profile)]
-    pub(crate) profile: Option<Profile>,
+    pub(crate) profile: Option<ProfileChoice>,
 
     /// Trust the certificates in this PEM file as well as the system's
     #[arg(long, value_name = "FILE")]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, Command, Error};
-use sessile::Profile;
+use sessile::ProfileChoice;
 
 /// A time limit: seconds, or a number with a unit.
 pub(super) fn time_limit(text: &str) -> Result<Duration, String> {
@@ -40,7 +40,7 @@ fn with_unit(text: &str) -> Option<Duration> {
 }
 
 /// The name of a profile.
-pub(super) fn profile(name: &str) -> Result<Profile, String> {
+pub(super) fn profile(name: &str) -> Result<ProfileChoice, String> {
     name.parse()
         .map_err(|unknown: sessile::Error| unknown.to_string())
 }

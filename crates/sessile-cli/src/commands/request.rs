@@ -110,7 +110,8 @@ fn connection(args: &RequestArgs) -> Connection<'_> {
 
 /// A session in memory, for one request.
 fn alone(args: &RequestArgs, authorization: Option<Authorization>) -> Outcome<Session> {
-    let mut builder = connect::builder(connection(args))?.profile(args.profile.unwrap_or_default());
+    let mut builder =
+        connect::builder(connection(args))?.profile(args.profile.clone().unwrap_or_default());
     if let Some(origin) = origin(&address(args)?) {
         builder = builder.base_url(&origin)?;
     }

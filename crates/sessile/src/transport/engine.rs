@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, Stream};
-use http::{HeaderValue, Request, Response, Uri, Version, header};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -249,8 +249,8 @@ impl Sender {
             Self::Http2(_) => (Position::BeforeScheme, Version::HTTP_2),
         };
         if let Self::Http2(_) = self {
-            request.headers_mut().remove(header::HOST);
-            request.headers_mut().remove(header::CONNECTION);
+            let headers = std::mem::take(request.headers_mut());
+            *request.headers_mut() = for_http2(headers);
         } else if !request.headers().contains_key(header::HOST) {
             // Given back by an HTTP/2 connection that had gone.
             if let Ok(host) = HeaderValue::from_str(&url[Position::BeforeHost..Position::AfterPort])
@@ -263,6 +263,25 @@ impl Sender {
         *request.version_mut() = version;
         Ok(())
     }
+}
+
+/// The headers without those of the connection (section 8.2.2 of RFC 9113).
+fn for_http2(mut headers: HeaderMap) -> HeaderMap {
+    if !headers.contains_key(header::CONNECTION) {
+        headers.remove(header::HOST);
+        return headers;
+    }
+    // A profile that names the connection is a browser's, whose order counts: removing from the
+    // map would put the last header in the place of the removed one.
+    let of_connection = [header::CONNECTION, header::HOST];
+    let mut kept = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers
+        .iter()
+        .filter(|(name, _)| !of_connection.contains(*name))
+    {
+        kept.append(name.clone(), value.clone());
+    }
+    kept
 }
 
 impl Reusable for Sender {

@@ -3,4 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 mod kept;
+mod profile;
+mod recorder;
+mod request;
 mod store;
