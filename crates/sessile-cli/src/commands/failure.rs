@@ -183,3 +183,74 @@ impl From<Error> for Stop {
         Self::Fail(error.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_session_means_what_was_wanted_of_it() {
+        for (purpose, exit) in [
+            (Purpose::Check, Exit::NotLoggedIn),
+            (Purpose::Manage, Exit::Failed),
+            (Purpose::Send, Exit::NotLoggedIn),
+        ] {
+            let error = KeepError::Unknown {
+                name: "shop".into(),
+                place: "sqlite:a.db".into(),
+            };
+            assert_eq!(of_kept(&error, purpose).exit(), exit, "{purpose:?}");
+        }
+    }
+
+    #[test]
+    fn each_fault_has_its_exit_code() {
+        let place = || "sqlite:a.db".to_owned();
+        let (url, user) = (|| "http://h/".to_owned(), || "ada".to_owned());
+        let refused = LoginError::Refused {
+            url: url(),
+            user: user(),
+            message: "no".into(),
+        };
+        let second = LoginError::SecondFactor {
+            url: url(),
+            user: user(),
+            message: "code".into(),
+        };
+        let logged_out = KeepError::LoggedOut {
+            name: "shop".into(),
+            sign: "401".into(),
+            why: NoRenewal::NoPassword,
+        };
+        check(
+            StoreError::ReadOnly { place: place() },
+            Exit::StoreUnavailable,
+            "storeReadOnly",
+        );
+        check(
+            StoreError::Full { place: place() },
+            Exit::StoreUnavailable,
+            "storeFull",
+        );
+        check(
+            StoreError::Tampered { name: "a".into() },
+            Exit::StoreUnavailable,
+            "recordDamaged",
+        );
+        check(refused, Exit::NotLoggedIn, "loginRefused");
+        check(second, Exit::PersonNeeded, "secondFactor");
+        check(logged_out, Exit::NotLoggedIn, "loggedOut");
+        check(Error::Closed, Exit::Failed, "closed");
+        check(
+            Error::BadRequest { what: "w".into() },
+            Exit::Usage,
+            "badRequest",
+        );
+    }
+
+    #[track_caller]
+    fn check(error: impl Into<KeepError>, exit: Exit, kind: &str) {
+        let failure = of_kept(&error.into(), Purpose::Send);
+        assert_eq!((failure.exit(), failure.kind()), (exit, kind), "{failure}");
+    }
+}
