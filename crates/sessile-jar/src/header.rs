@@ -2,7 +2,11 @@
 
 use crate::context::Context;
 use crate::jar::Jar;
+use crate::record::Record;
 use crate::{Target, Timestamp};
+
+/// How many cookies of a line are found only once; of longer lines all are found twice.
+const REMEMBERED: usize = 32;
 
 /// What a `Cookie` line that was written holds.
 #[non_exhaustive]
@@ -18,7 +22,7 @@ pub struct Line {
 impl Jar {
     /// The `Cookie` field value for a request; `None` if it carries no cookie.
     ///
-    /// One allocation, of exactly the size that is needed.
+    /// One allocation, of the size that is needed.
     pub fn cookie_header(
         &self,
         target: &Target<'_>,
@@ -45,29 +49,43 @@ impl Jar {
             valid_until: Timestamp::LATEST,
         };
         let selection = self.matching(target, context, now);
+        // Usual lines are remembered, to be written without asking the rules again.
+        let mut first: [Option<&Record>; REMEMBERED] = [None; REMEMBERED];
         let mut length = 0;
         for cookie in selection.clone() {
-            length += cookie.name().len() + cookie.value().len() + 3;
+            let record = cookie.record;
+            length += record.name().len() + record.value().len() + 3;
+            if let Some(place) = first.get_mut(line.cookies) {
+                *place = Some(record);
+            }
             line.cookies += 1;
-            line.valid_until = line.valid_until.min(cookie.record.expires);
-        }
-        out.reserve_exact(length.saturating_sub(2));
-        // Step 6 of 5.8.3.
-        for (index, cookie) in selection.enumerate() {
+            line.valid_until = line.valid_until.min(record.expires);
             // Step 5.
-            cookie.record.touch(now);
-            // Step 6.3.
-            if index > 0 {
-                out.extend_from_slice(b"; ");
-            }
-            // Step 6.1: without a name there is no equals sign.
-            if !cookie.name().is_empty() {
-                out.extend_from_slice(cookie.name());
-                out.push(b'=');
-            }
-            // Step 6.2.
-            out.extend_from_slice(cookie.value());
+            record.touch(now);
+        }
+        out.reserve_exact(length);
+        if line.cookies <= REMEMBERED {
+            push_line(first.into_iter().flatten(), out);
+        } else {
+            push_line(selection.map(|cookie| cookie.record), out);
         }
         line
+    }
+}
+
+/// Step 6 of 5.8.3: the cookies as they go over the wire.
+fn push_line<'a>(records: impl Iterator<Item = &'a Record>, out: &mut Vec<u8>) {
+    for (index, record) in records.enumerate() {
+        // Step 6.3.
+        if index > 0 {
+            out.extend_from_slice(b"; ");
+        }
+        // Step 6.1: without a name there is no equals sign.
+        if !record.name().is_empty() {
+            out.extend_from_slice(record.name());
+            out.push(b'=');
+        }
+        // Step 6.2.
+        out.extend_from_slice(record.value());
     }
 }

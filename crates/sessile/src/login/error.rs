@@ -19,7 +19,15 @@ pub enum LoginError {
         /// The page where the login ended.
         url: String,
     },
-    /// A browser check or a captcha stands before the login.
+    /// The site wants a puzzle solved that only a person can solve.
+    #[error("{url} asks for a captcha: {message}; a person has to solve it")]
+    Captcha {
+        /// The page that asks.
+        url: String,
+        /// The site's own words.
+        message: String,
+    },
+    /// A browser check stands before the login.
     #[error("{url}: {challenge}; a person has to pass it")]
     Challenged {
         /// Where.
@@ -35,19 +43,21 @@ pub enum LoginError {
         /// What was found in its place.
         why: NoLoginForm,
     },
-    /// A password must not travel in a URL.
+    /// The form can't be filled, or sending it would give the password away.
     #[error("{url}: {what}")]
     NotSafe {
         /// The page with the form.
         url: String,
-        /// What would have leaked.
+        /// What is wrong with it.
         what: String,
     },
     /// The site wants to be asked less often.
-    #[error("{url}: the site asks to wait{}", seconds(*.wait))]
+    #[error("{url} wants no more logins for now: {message}{}", seconds(*.wait))]
     RateLimited {
         /// Where.
         url: String,
+        /// The site's own words.
+        message: String,
         /// How long, in seconds, where the site says so.
         wait: Option<u64>,
     },
@@ -80,7 +90,7 @@ impl LoginError {
     /// Whether only a person can go on from here.
     pub fn needs_person(&self) -> bool {
         match self {
-            Self::Challenged { .. } | Self::SecondFactor { .. } => true,
+            Self::Captcha { .. } | Self::Challenged { .. } | Self::SecondFactor { .. } => true,
             Self::CanNotTell { .. }
             | Self::NoForm { .. }
             | Self::NotSafe { .. }
@@ -92,5 +102,5 @@ impl LoginError {
 }
 
 fn seconds(wait: Option<u64>) -> String {
-    wait.map(|wait| format!(" {wait} s")).unwrap_or_default()
+    wait.map(|wait| format!(" (for {wait} s)")).unwrap_or_default()
 }

@@ -1,3 +1,457 @@
-use crate::secret::Secret; use url::Url;
-pub struct Filled<'a>{pub user:&'a str,pub password:&'a Secret<String>,pub code:Option<&'a Secret<String>>}
-#[derive(Debug)] pub struct Submission{ pub method:http::Method, pub url:Url, pub headers: Vec<(String,String)>, pub body: Secret<Vec<u8>> }
+//! Fills a login form and writes the request that a browser would send.
+//!
+//! Sending is the caller's; so are the standard headers beside those that the
+//! form itself calls for.
+
+use std::fmt;
+
+use encoding_rs::{Encoding, UTF_8};
+use url::{Url, form_urlencoded};
+
+use super::find::LoginForm;
+use super::form::{FieldKind, Form, FormEncoding, FormMethod};
+use super::tokens::{TokenSource, is_token_name};
+use super::words;
+use crate::secret::Secret;
+
+/// What to write into a login form.
+#[derive(Clone, Copy, Default)]
+pub struct Filled<'a> {
+    code: Option<&'a str>,
+    password: Option<&'a str>,
+    user: Option<&'a str>,
+}
+
+impl<'a> Filled<'a> {
+    /// A name and a password.
+    pub fn new(user: &'a str, password: &'a str) -> Self {
+        Self {
+            code: None,
+            password: Some(password),
+            user: Some(user),
+        }
+    }
+
+    /// The same with a code of a second factor.
+    #[must_use]
+    pub fn with_code(self, code: &'a str) -> Self {
+        Self {
+            code: Some(code),
+            ..self
+        }
+    }
+}
+
+impl fmt::Debug for Filled<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Filled([secret])")
+    }
+}
+
+/// The request that sends a filled form.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Submission {
+    /// The body; empty for a GET.
+    pub body: Secret<Vec<u8>>,
+    /// The `Content-Type` of the body; `None` for a GET.
+    pub content_type: Option<String>,
+    /// Headers that carry a token.
+    pub headers: Vec<(String, Secret<String>)>,
+    /// GET or POST.
+    pub method: FormMethod,
+    /// What was done beyond filling in, in words.
+    pub notes: Vec<String>,
+    /// The `Origin` a browser would name.
+    pub origin: String,
+    /// The page the form stands on, for `Referer`.
+    pub referer: Url,
+    /// Where it goes.
+    pub url: Url,
+}
+
+/// Why a form is not filled and sent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum FillError {
+    /// A page over TLS would have the password sent without.
+    Downgrade,
+    /// The form asks for something that was not given.
+    Missing(Wanted),
+    /// The form has no address that can be sent to.
+    NoAddress,
+    /// The form would write the password into the URL.
+    PasswordInUrl,
+}
+
+/// What a form asks for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Wanted {
+    /// A code of a second factor.
+    Code,
+    /// The password.
+    Password,
+    /// The user name.
+    User,
+}
+
+impl fmt::Display for FillError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Downgrade => {
+                "the login form leads from https to http: the password would travel in the clear"
+            }
+            Self::Missing(Wanted::Code) => {
+                "the login form asks for a code of a second factor; give one, or its TOTP secret"
+            }
+            Self::Missing(Wanted::Password) => "the login form asks for a password; give one",
+            Self::Missing(Wanted::User) => "the login form asks for a user name; give one",
+            Self::NoAddress => "the login form has no address that can be sent to",
+            Self::PasswordInUrl => {
+                "the login form is a GET: the password would stand in the URL and in every log; \
+                 its script must send it otherwise: write a site file for that"
+            }
+        })
+    }
+}
+
+impl std::error::Error for FillError {}
+
+impl LoginForm {
+    /// Writes the request that sends this form filled with `filled`.
+    ///
+    /// `cookies` are the names and values the form's address would get: some
+    /// sites keep their token against forged requests in one.
+    pub fn submission(
+        &self,
+        filled: &Filled<'_>,
+        cookies: &[(&str, &str)],
+    ) -> Result<Submission, FillError> {
+        let button = self.submit.and_then(|at| self.form.submits.get(at));
+        let pick = |own: Option<FormMethod>| own.unwrap_or(self.form.method);
+        let method = pick(button.and_then(|button| button.method));
+        let own = button.and_then(|button| button.encoding);
+        let encoding = own.unwrap_or(self.form.encoding);
+        let action = button.and_then(|button| button.action.as_ref());
+        let url = action
+            .or(self.form.action.as_ref())
+            .ok_or(FillError::NoAddress)?;
+        if method == FormMethod::Get && self.password_field.is_some() {
+            return Err(FillError::PasswordInUrl);
+        }
+        if self.page_url.scheme() == "https" && url.scheme() == "http" {
+            return Err(FillError::Downgrade);
+        }
+        let mut draft = Draft::default();
+        self.write_fields(filled, &mut draft)?;
+        self.write_tokens(cookies, &mut draft);
+        if let Some(button) = button {
+            draft.entries.extend(button.entries());
+        }
+        if url.origin() != self.page_url.origin() {
+            let host = url.host_str().unwrap_or_default();
+            draft
+                .notes
+                .push(format!("the form is sent to another site, {host}"));
+        }
+        let charset = Encoding::for_label(self.form.charset.as_bytes()).unwrap_or(UTF_8);
+        Ok(self.write(draft, charset, (method, encoding, url)))
+    }
+
+    fn write_fields(&self, filled: &Filled<'_>, draft: &mut Draft) -> Result<(), FillError> {
+        let mut given = Vec::new();
+        for (field, value, wanted) in [
+            (self.user_field, filled.user, Wanted::User),
+            (self.password_field, filled.password, Wanted::Password),
+            (self.code_field, filled.code, Wanted::Code),
+        ] {
+            let Some(at) = field else { continue };
+            let is_optional = wanted == Wanted::Code && self.password_field.is_some();
+            match value {
+                Some(value) => given.push((at, value)),
+                None if is_optional && !self.form.fields[at].is_required => {}
+                None => return Err(FillError::Missing(wanted)),
+            }
+        }
+        let remembered = self.remember_box();
+        for (at, name, value) in with_box(&self.form, remembered) {
+            let given = given.iter().find(|(field, _)| *field == at);
+            let value = given.map_or(value, |(_, given)| (*given).to_owned());
+            draft.entries.push((name, value));
+        }
+        if let Some(at) = remembered {
+            let name = &self.form.fields[at].name;
+            draft
+                .notes
+                .push(format!("`{name}` is ticked, for a session that lasts"));
+        }
+        Ok(())
+    }
+
+    /// A box that makes the session last, not ticked by the page.
+    fn remember_box(&self) -> Option<usize> {
+        self.form.fields.iter().position(|field| {
+            let said = format!("{} {}", field.names(), field.label.to_lowercase());
+            field.kind == (FieldKind::CheckBox { checked: false })
+                && !field.name.is_empty()
+                && words::has(&said, words::REMEMBER)
+        })
+    }
+
+    /// Sends along a token that a script would have put into the form.
+    fn write_tokens(&self, cookies: &[(&str, &str)], draft: &mut Draft) {
+        let is_token = |name: &String, value: &String| is_token_name(name) && !value.is_empty();
+        if draft
+            .entries
+            .iter()
+            .any(|(name, value)| is_token(name, value))
+        {
+            return;
+        }
+        let Some(token) = self.token(cookies) else {
+            return;
+        };
+        let empty = draft
+            .entries
+            .iter_mut()
+            .find(|(name, _)| is_token_name(name));
+        if let Some((name, value)) = empty {
+            value.clone_from(&token.value);
+            draft
+                .notes
+                .push(format!("token {} goes into `{name}`", token.whence));
+        } else {
+            for name in &token.fields {
+                draft.entries.push((name.clone(), token.value.clone()));
+            }
+            draft
+                .notes
+                .push(format!("token {} is sent along", token.whence));
+        }
+        for header in &token.headers {
+            draft
+                .headers
+                .push((header.clone(), Secret::new(token.value.clone())));
+        }
+    }
+
+    fn token(&self, cookies: &[(&str, &str)]) -> Option<Chosen> {
+        let on_page = self.tokens.iter().min_by_key(|token| match token.source {
+            TokenSource::Meta => 0,
+            TokenSource::Attribute => 1,
+            TokenSource::Script => 2,
+        });
+        if let Some(token) = on_page {
+            let (mut fields, headers) = self.token_targets(&token.name);
+            if fields.is_empty() {
+                fields = field_names(&token.name);
+            }
+            return Some(Chosen {
+                fields,
+                headers,
+                value: token.value.expose().clone(),
+                whence: format!("`{}` of the page", token.name),
+            });
+        }
+        let (name, value) = cookies.iter().find(|(name, _)| is_token_name(name))?;
+        let (fields, headers) = match name.to_ascii_lowercase().as_str() {
+            "csrftoken" => (
+                vec!["csrfmiddlewaretoken".to_owned()],
+                vec!["X-CSRFToken".to_owned()],
+            ),
+            "xsrf-token" => (Vec::new(), vec!["X-XSRF-TOKEN".to_owned()]),
+            _ => (vec![(*name).to_owned()], vec!["X-CSRF-Token".to_owned()]),
+        };
+        // The scripts that copy a cookie into a header decode it first.
+        let value = percent_decoded(value);
+        Some(Chosen {
+            fields,
+            headers,
+            value,
+            whence: format!("of the cookie `{name}`"),
+        })
+    }
+
+    /// The fields and headers that the page's scripts name for their token.
+    fn token_targets(&self, name: &str) -> (Vec<String>, Vec<String>) {
+        let is_header = |name: &&String| name.to_ascii_lowercase().starts_with("x-");
+        let named = |wanted: bool| {
+            let names = self.token_names.iter();
+            names.filter(move |name| is_header(name) == wanted).cloned()
+        };
+        let fields: Vec<String> = named(false).filter(|field| field != name).collect();
+        let mut headers: Vec<String> = named(true).collect();
+        if headers.is_empty() {
+            headers.push("X-CSRF-Token".to_owned());
+        }
+        (fields, headers)
+    }
+
+    fn write(
+        &self,
+        draft: Draft,
+        charset: &'static Encoding,
+        target: (FormMethod, FormEncoding, &Url),
+    ) -> Submission {
+        let (method, encoding, url) = target;
+        let mut url = url.clone();
+        let (content_type, body) = match (method, encoding) {
+            (FormMethod::Get, _) => {
+                url.set_query(Some(&urlencoded(&draft.entries, charset)));
+                (None, Vec::new())
+            }
+            (FormMethod::Post, FormEncoding::Multipart) => multipart(&self.form, &draft, charset),
+            (FormMethod::Post, FormEncoding::TextPlain) => (
+                Some("text/plain".to_owned()),
+                text_plain(&draft.entries, charset),
+            ),
+            (FormMethod::Post, FormEncoding::Urlencoded) => (
+                Some("application/x-www-form-urlencoded".to_owned()),
+                urlencoded(&draft.entries, charset).into_bytes(),
+            ),
+        };
+        let mut referer = self.page_url.clone();
+        referer.set_fragment(None);
+        // Only a URL that names no user may be shown to the site.
+        let _ = referer.set_username("");
+        let _ = referer.set_password(None);
+        Submission {
+            body: Secret::new(body),
+            content_type,
+            headers: draft.headers,
+            method,
+            notes: draft.notes,
+            origin: self.page_url.origin().ascii_serialization(),
+            referer,
+            url,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Draft {
+    entries: Vec<(String, String)>,
+    headers: Vec<(String, Secret<String>)>,
+    notes: Vec<String>,
+}
+
+struct Chosen {
+    fields: Vec<String>,
+    headers: Vec<String>,
+    value: String,
+    whence: String,
+}
+
+/// The form's entries with one more box ticked, in page order.
+fn with_box(form: &Form, ticked: Option<usize>) -> Vec<(usize, String, String)> {
+    let mut entries = form.entries();
+    if let Some(at) = ticked {
+        let field = &form.fields[at];
+        let place = entries.partition_point(|(other, _, _)| *other < at);
+        entries.insert(place, (at, field.name.clone(), field.value.clone()));
+    }
+    entries
+}
+
+/// `csrfToken` is sent by scripts as it is or as `csrf_token`.
+fn field_names(name: &str) -> Vec<String> {
+    let mut snake = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && !snake.is_empty() && !snake.ends_with('_') {
+            snake.push('_');
+        }
+        snake.push(if c == '-' {
+            '_'
+        } else {
+            c.to_ascii_lowercase()
+        });
+    }
+    let plain = name
+        .eq_ignore_ascii_case("csrf-token")
+        .then(|| "_token".to_owned());
+    let mut names = vec![name.to_owned()];
+    names.extend((snake != name).then_some(snake));
+    names.extend(plain);
+    names
+}
+
+fn percent_decoded(value: &str) -> String {
+    // A lone plus is itself in a cookie; only percent signs are escapes.
+    let escaped = format!("v={}", value.replace('+', "%2B").replace('&', "%26"));
+    let decoded = form_urlencoded::parse(escaped.as_bytes()).next();
+    decoded.map_or_else(|| value.to_owned(), |(_, value)| value.into_owned())
+}
+
+/// Line ends as forms send them.
+fn crlf(text: &str) -> String {
+    text.replace("\r\n", "\n")
+        .replace('\r', "\n")
+        .replace('\n', "\r\n")
+}
+
+fn urlencoded(entries: &[(String, String)], charset: &'static Encoding) -> String {
+    let encode = |text: &str| {
+        let text = crlf(text);
+        // What the encoding has no letter for goes out as a character reference.
+        let (bytes, _, _) = charset.encode(&text);
+        form_urlencoded::byte_serialize(&bytes).collect::<String>()
+    };
+    let pairs = entries
+        .iter()
+        .map(|(name, value)| format!("{}={}", encode(name), encode(value)));
+    pairs.collect::<Vec<_>>().join("&")
+}
+
+fn text_plain(entries: &[(String, String)], charset: &'static Encoding) -> Vec<u8> {
+    let lines = entries
+        .iter()
+        .map(|(name, value)| format!("{}={}\r\n", crlf(name), crlf(value)));
+    charset.encode(&lines.collect::<String>()).0.into_owned()
+}
+
+fn multipart(form: &Form, draft: &Draft, charset: &'static Encoding) -> (Option<String>, Vec<u8>) {
+    let is_file = |name: &str| {
+        let mut fields = form.fields.iter();
+        fields.any(|field| field.kind == FieldKind::File && field.name == name)
+    };
+    let mut parts = Vec::new();
+    for (name, value) in &draft.entries {
+        let escaped = crlf(name).replace("\r\n", "%0D%0A").replace('"', "%22");
+        let file = if is_file(name) {
+            "; filename=\"\"\r\nContent-Type: application/octet-stream"
+        } else {
+            ""
+        };
+        let head = format!("Content-Disposition: form-data; name=\"{escaped}\"{file}\r\n\r\n");
+        let text = format!("{head}{}\r\n", crlf(value));
+        parts.push(charset.encode(&text).0.into_owned());
+    }
+    let boundary = boundary(&parts);
+    let mut body = Vec::new();
+    for part in &parts {
+        body.extend_from_slice(format!("--{boundary}\r\n").as_bytes());
+        body.extend_from_slice(part);
+    }
+    body.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
+    (
+        Some(format!("multipart/form-data; boundary={boundary}")),
+        body,
+    )
+}
+
+/// A line that stands in none of the parts.
+fn boundary(parts: &[Vec<u8>]) -> String {
+    let mut number = 0;
+    loop {
+        let boundary = format!("----FormBoundary{number:016}");
+        let is_inside = |part: &Vec<u8>| {
+            part.windows(boundary.len())
+                .any(|seen| seen == boundary.as_bytes())
+        };
+        if !parts.iter().any(is_inside) {
+            return boundary;
+        }
+        number += 1;
+    }
+}

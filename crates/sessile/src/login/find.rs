@@ -1,6 +1,770 @@
-use url::Url; use super::page::Page;
-#[derive(Clone,Debug)] pub struct NoLoginForm; impl std::fmt::Display for NoLoginForm { fn fmt(&self,_f:&mut std::fmt::Formatter<'_>)->std::fmt::Result{Ok(())} }
-pub struct LoginForm; #[derive(PartialEq)] pub enum LoginKind { Whole, NameFirst, PasswordOnly, OneTimeCode }
-pub fn find(_p:&Page)->Result<LoginForm,NoLoginForm>{Err(NoLoginForm)}
-pub fn login_links(_p:&Page)->Vec<Url>{vec![]}
-impl LoginForm { pub fn kind(&self)->LoginKind{LoginKind::Whole} pub fn description(&self)->String{String::new()} pub fn submission(&self,_f:&super::fill::Filled<'_>,_p:&Page,_c:&[(String,String)])->Result<super::fill::Submission,String>{Err(String::new())} }
+//! Which form of a page is the login, by points for what speaks for and against.
+//!
+//! Nothing is sent here; a form that was found is filled in `fill`.
+
+use std::fmt;
+
+use url::Url;
+
+use super::form::{Field, FieldKind, Form, FormMethod, ScriptUse};
+use super::page::Page;
+use super::tokens::PageToken;
+use super::words;
+
+/// A form that logs somebody in, with the roles of its fields.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct LoginForm {
+    /// The field for a code, by its place in the form.
+    pub code_field: Option<usize>,
+    /// The form itself.
+    pub form: Form,
+    /// Whether a puzzle against robots stands in the form.
+    pub has_captcha: bool,
+    /// Which part of a login it asks for.
+    pub kind: LoginKind,
+    /// The page it stands on.
+    pub page_url: Url,
+    /// The field for the password, by its place in the form.
+    pub password_field: Option<usize>,
+    /// The button to press, by its place in the form.
+    pub submit: Option<usize>,
+    /// The field for the user name, by its place in the form.
+    pub user_field: Option<usize>,
+    /// Why this form was taken, in words.
+    pub why: Vec<String>,
+    pub(crate) token_names: Vec<String>,
+    pub(crate) tokens: Vec<PageToken>,
+}
+
+/// Which part of a login a form asks for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum LoginKind {
+    /// The user name; the password is asked for later.
+    NameFirst,
+    /// A code of a second factor.
+    OneTimeCode,
+    /// The password; the name is known already.
+    PasswordOnly,
+    /// Nothing: its script sends it on to the next page at once, as single
+    /// sign-on does.
+    Relay,
+    /// Name and password.
+    Whole,
+}
+
+/// Why a page has no login form to use.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum NoLoginForm {
+    /// Two or more forms look equally like the login.
+    Ambiguous {
+        /// What they are called.
+        forms: Vec<String>,
+    },
+    /// The page builds or sends its form by script.
+    NeedsJavaScript {
+        /// What shows it.
+        hint: ScriptHint,
+    },
+    /// No form at all.
+    NoForm {
+        /// Links that may lead to the login, best first.
+        links: Vec<Url>,
+    },
+    /// Forms, but none of them a login.
+    NoneIsLogin {
+        /// What each looks like.
+        forms: Vec<String>,
+        /// Links that may lead to the login, best first.
+        links: Vec<Url>,
+    },
+    /// The form that was asked for by name is not on the page.
+    NoSuchForm {
+        /// What was asked for.
+        asked: String,
+        /// What there is.
+        forms: Vec<String>,
+    },
+}
+
+/// What shows that a page needs JavaScript to log in.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum ScriptHint {
+    /// An element that only a script fills.
+    EmptyRoot(String),
+    /// A login form that the browser alone would not send rightly.
+    Form(String, ScriptUse),
+    /// A password field outside any form.
+    LoosePassword,
+    /// What the page says to readers without scripts.
+    NoScriptText(String),
+    /// Nothing but scripts.
+    OnlyScripts(usize),
+}
+
+impl fmt::Display for ScriptHint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EmptyRoot(id) => write!(f, "element `{id}` is empty until a script fills it"),
+            Self::Form(form, using) => write!(f, "form {form}: {using}"),
+            Self::LoosePassword => f.write_str("a password field stands outside any form"),
+            Self::NoScriptText(text) => write!(f, "the page says \"{text}\""),
+            Self::OnlyScripts(count) => write!(f, "{count} scripts and hardly a word of text"),
+        }
+    }
+}
+
+impl fmt::Display for NoLoginForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ambiguous { forms } => write!(
+                f,
+                "{} forms look equally like the login: {}; name one of them, or write a site file",
+                forms.len(),
+                forms.join(", ")
+            ),
+            Self::NeedsJavaScript { hint } => write!(
+                f,
+                "the login form needs JavaScript ({hint}); write a site file for the address its \
+                 script sends the login to, or log in with a browser and import the session"
+            ),
+            Self::NoForm { links } => {
+                f.write_str("the page has no form; ")?;
+                advise(f, links)
+            }
+            Self::NoneIsLogin { forms, links } => {
+                let count = forms.len();
+                let noun = if count == 1 {
+                    "form, which is"
+                } else {
+                    "forms, of which"
+                };
+                let verb = if count == 1 {
+                    "no login"
+                } else {
+                    "none is a login"
+                };
+                write!(
+                    f,
+                    "the page has {count} {noun} {verb}: {}; ",
+                    forms.join(", ")
+                )?;
+                advise(f, links)
+            }
+            Self::NoSuchForm { asked, forms } => {
+                write!(
+                    f,
+                    "the page has no form `{asked}`; it has: {}",
+                    forms.join(", ")
+                )
+            }
+        }
+    }
+}
+
+fn advise(f: &mut fmt::Formatter<'_>, links: &[Url]) -> fmt::Result {
+    match links.first() {
+        Some(link) => write!(f, "its link to {} may lead to the login", link.path()),
+        None => f.write_str("give the address of the page that asks for the password"),
+    }
+}
+
+impl std::error::Error for NoLoginForm {}
+
+/// Finds the login form of a page.
+///
+/// Fails with the reason, and with links to follow where the page has some.
+pub fn find(page: &Page) -> Result<LoginForm, NoLoginForm> {
+    let mut found: Vec<(i32, LoginForm)> = page
+        .forms
+        .iter()
+        .filter_map(|form| assess(page, form))
+        .collect();
+    // Stable: among equals the first of the page stays first.
+    found.sort_by_key(|(points, _)| -points);
+    let mut found = found.into_iter();
+    let Some((points, best)) = found.next() else {
+        return relay(page).ok_or_else(|| why_none(page));
+    };
+    let rivals: Vec<LoginForm> = found
+        .filter(|(other, login)| *other == points && !is_same(&login.form, &best.form))
+        .map(|(_, login)| login)
+        .collect();
+    if !rivals.is_empty() {
+        let forms = std::iter::once(&best).chain(&rivals);
+        return Err(NoLoginForm::Ambiguous {
+            forms: forms.map(|login| login.form.label()).collect(),
+        });
+    }
+    usable(best)
+}
+
+/// Takes the form with this id, name or address path, whatever it looks like.
+///
+/// Fails if the page has no such form, or if nothing in it can be filled.
+pub fn find_named(page: &Page, asked: &str) -> Result<LoginForm, NoLoginForm> {
+    let is_asked = |form: &&Form| {
+        form.id.as_deref() == Some(asked)
+            || form.name.as_deref() == Some(asked)
+            || form
+                .action
+                .as_ref()
+                .is_some_and(|action| action.path() == asked)
+    };
+    let form = page.forms.iter().find(is_asked);
+    let roles = form.and_then(|form| Some((form, roles(page, form)?)));
+    let Some((form, roles)) = roles else {
+        return Err(NoLoginForm::NoSuchForm {
+            asked: asked.to_owned(),
+            forms: page.forms.iter().map(describe).collect(),
+        });
+    };
+    let why = vec![format!("form `{asked}` was asked for")];
+    usable(login_form(page, form, roles, why))
+}
+
+/// The links of a page that may lead to a login, best first, none twice.
+pub fn login_links(page: &Page) -> Vec<Url> {
+    let mut links: Vec<(i32, &Url)> = Vec::new();
+    let candidates = page
+        .links
+        .iter()
+        .map(|link| (link.text.as_str(), &link.url));
+    let refresh = page.refresh.iter().map(|url| ("", url));
+    for (text, url) in candidates.chain(refresh) {
+        let points = link_points(page, text, url);
+        let is_known = links.iter().any(|(_, known)| *known == url);
+        if points > 0 && !is_known && *url != page.url {
+            links.push((points, url));
+        }
+    }
+    links.sort_by_key(|(points, _)| -points);
+    links
+        .into_iter()
+        .take(10)
+        .map(|(_, url)| url.clone())
+        .collect()
+}
+
+/// A form's roles: which field takes what.
+#[derive(Clone, Copy)]
+struct Roles {
+    code: Option<usize>,
+    kind: LoginKind,
+    password: Option<usize>,
+    user: Option<usize>,
+}
+
+fn usable(login: LoginForm) -> Result<LoginForm, NoLoginForm> {
+    match &login.form.script {
+        Some(using) => Err(NoLoginForm::NeedsJavaScript {
+            hint: ScriptHint::Form(login.form.label(), using.clone()),
+        }),
+        None => Ok(login),
+    }
+}
+
+fn is_same(form: &Form, other: &Form) -> bool {
+    form.action == other.action
+}
+
+/// Points and the form, if it is a login at all.
+fn assess(page: &Page, form: &Form) -> Option<(i32, LoginForm)> {
+    let roles = roles(page, form)?;
+    let mut tally = Tally::default();
+    weigh_fields(form, roles, &mut tally);
+    weigh_words(page, form, roles, &mut tally);
+    if tally.points <= 0 {
+        return None;
+    }
+    Some((tally.points, login_form(page, form, roles, tally.why)))
+}
+
+fn login_form(page: &Page, form: &Form, roles: Roles, why: Vec<String>) -> LoginForm {
+    LoginForm {
+        code_field: roles.code,
+        has_captcha: form.fields.iter().any(|field| {
+            words::has(
+                &format!("{} {}", field.names(), field.label.to_lowercase()),
+                words::CAPTCHA,
+            )
+        }),
+        kind: roles.kind,
+        page_url: page.url.clone(),
+        password_field: roles.password,
+        submit: best_submit(form),
+        user_field: roles.user,
+        why,
+        token_names: page.token_names.clone(),
+        tokens: page.tokens.clone(),
+        form: form.clone(),
+    }
+}
+
+/// The form that a page sends on by itself.
+fn relay(page: &Page) -> Option<LoginForm> {
+    let is_carried = |form: &&Form| {
+        form.method == FormMethod::Post
+            && !form.fields.is_empty()
+            && form
+                .fields
+                .iter()
+                .all(|field| field.kind == FieldKind::Hidden)
+    };
+    let form = page
+        .forms
+        .iter()
+        .find(is_carried)
+        .filter(|_| page.posts_itself)?;
+    let roles = Roles {
+        code: None,
+        kind: LoginKind::Relay,
+        password: None,
+        user: None,
+    };
+    let why = vec!["its script sends it on at once".to_owned()];
+    Some(login_form(page, form, roles, why))
+}
+
+#[derive(Default)]
+struct Tally {
+    points: i32,
+    why: Vec<String>,
+}
+
+impl Tally {
+    fn add(&mut self, points: i32, why: &str) {
+        self.points += points;
+        self.why.push(why.to_owned());
+    }
+}
+
+fn roles(page: &Page, form: &Form) -> Option<Roles> {
+    let fields = || form.fields.iter().enumerate();
+    let passwords: Vec<usize> = fields()
+        .filter(|(_, field)| is_password(field) && !is_code(field))
+        .map(|(at, _)| at)
+        .collect();
+    let code = fields()
+        .find(|(_, field)| field.is_typed() && !field.is_concealed && is_code(field))
+        .map(|(at, _)| at);
+    let Some(password) = passwords.first().copied() else {
+        return match code {
+            Some(_) => Some(Roles {
+                code,
+                kind: LoginKind::OneTimeCode,
+                password: None,
+                user: None,
+            }),
+            None => code_by_words(page, form).or_else(|| name_first(form)),
+        };
+    };
+    let user = user_before(form, password);
+    let kind = match user {
+        Some(_) => LoginKind::Whole,
+        None => LoginKind::PasswordOnly,
+    };
+    Some(Roles {
+        code,
+        kind,
+        password: Some(password),
+        user,
+    })
+}
+
+fn is_password(field: &Field) -> bool {
+    if field.is_concealed {
+        return false;
+    }
+    // A password shown while it is typed is a text field by its markup.
+    field.kind == FieldKind::Password
+        || (field.kind == FieldKind::Text && field.autocomplete.contains("current-password"))
+}
+
+fn is_code(field: &Field) -> bool {
+    let names = field.names();
+    let is_named = words::has(
+        &names,
+        &["one-time-code", "verification", "twofactor", "onetime"],
+    ) || words::has_whole(&names.replace('_', "-"), &hyphenated())
+        || ["otp", "totp"].iter().any(|word| {
+            names
+                .split([' ', '_', '-', '[', ']', '.'])
+                .any(|part| part.starts_with(word) || part.ends_with(word))
+        });
+    is_named && !words::has(&names, words::CAPTCHA)
+}
+
+fn hyphenated() -> Vec<&'static str> {
+    let plain = words::CODE_NAMES.iter().copied();
+    plain.filter(|word| !word.contains('_')).collect()
+}
+
+/// A lone short field on a page that speaks of a second factor.
+fn code_by_words(page: &Page, form: &Form) -> Option<Roles> {
+    let mut typed = form
+        .fields
+        .iter()
+        .enumerate()
+        .filter(|(_, field)| field.is_typed() && !field.is_concealed);
+    let (at, field) = typed.next()?;
+    let names = field.names();
+    let is_alone = typed.next().is_none();
+    let is_named = words::has(&names, &["code", "token", "pin", "digit"]);
+    let said = format!("{} {}", context(page, form), field.label.to_lowercase());
+    let is_code = is_alone
+        && field.kind != FieldKind::Email
+        && !words::has(&names, words::CAPTCHA)
+        && !words::has(&names, &["coupon", "promo", "zip", "postal"])
+        && is_named
+        && words::has(&said, words::CODE_WORDS);
+    is_code.then_some(Roles {
+        code: Some(at),
+        kind: LoginKind::OneTimeCode,
+        password: None,
+        user: None,
+    })
+}
+
+fn name_first(form: &Form) -> Option<Roles> {
+    let typed = || {
+        form.fields
+            .iter()
+            .enumerate()
+            .filter(|(_, field)| can_be_user(field))
+    };
+    let (user, field) =
+        typed().max_by_key(|(at, field)| (user_points(field), -i64::try_from(*at).unwrap_or(0)))?;
+    let is_user = user_points(field) > 0;
+    // More to type than a name is some other form.
+    (is_user && typed().count() <= 2).then_some(Roles {
+        code: None,
+        kind: LoginKind::NameFirst,
+        password: None,
+        user: Some(user),
+    })
+}
+
+fn can_be_user(field: &Field) -> bool {
+    field.is_typed()
+        && field.kind != FieldKind::Password
+        && !field.is_concealed
+        && !field.is_read_only
+        && !field.name.is_empty()
+        && !is_code(field)
+        && !words::has(&field.names(), words::CAPTCHA)
+}
+
+fn user_before(form: &Form, password: usize) -> Option<usize> {
+    let fields = form.fields.iter().enumerate();
+    let best = fields
+        .filter(|(_, field)| can_be_user(field))
+        .max_by_key(|(at, field)| {
+            let distance = i64::try_from(password.abs_diff(*at)).unwrap_or(i64::MAX);
+            let is_before = *at < password;
+            (user_points(field) + i32::from(is_before) * 2, -distance)
+        });
+    best.filter(|(at, field)| *at < password || user_points(field) > 0)
+        .map(|(at, _)| at)
+}
+
+fn user_points(field: &Field) -> i32 {
+    let names = field.names();
+    let mut points = 0;
+    if words::has(&field.autocomplete, &["username", "webauthn"]) {
+        points += 8;
+    }
+    if field.kind == FieldKind::Email || field.autocomplete.contains("email") {
+        points += 4;
+    }
+    if words::has(&names, words::USER_NAMES) {
+        points += 4;
+    }
+    if field.name.eq_ignore_ascii_case("log") || field.name.eq_ignore_ascii_case("name") {
+        points += 4;
+    }
+    if words::has(&field.label.to_lowercase(), words::USER_WORDS) {
+        points += 2;
+    }
+    if words::has(&names, words::SEARCH)
+        || words::has(&names, &["domain", "tenant", "realm", "server"])
+    {
+        points -= 8;
+    }
+    points
+}
+
+fn weigh_fields(form: &Form, roles: Roles, tally: &mut Tally) {
+    let passwords: Vec<&Field> = form
+        .fields
+        .iter()
+        .filter(|field| is_password(field) && !is_code(field))
+        .collect();
+    match roles.kind {
+        LoginKind::NameFirst => tally.add(5, "it asks for a user name"),
+        LoginKind::OneTimeCode => tally.add(30, "it asks for a code"),
+        LoginKind::PasswordOnly => tally.add(30, "it asks for a password"),
+        LoginKind::Relay => {}
+        LoginKind::Whole => tally.add(50, "it asks for a user name and a password"),
+    }
+    if passwords
+        .iter()
+        .any(|field| field.autocomplete.contains("current-password"))
+    {
+        tally.add(15, "its password is marked as an existing one");
+    }
+    if passwords
+        .iter()
+        .any(|field| field.autocomplete.contains("new-password"))
+    {
+        tally.add(-25, "its password is marked as a new one");
+    }
+    if passwords.len() > 1 {
+        tally.add(-30, "it asks for more than one password");
+    }
+    let said = |field: &&&Field| format!("{} {}", field.names(), field.label.to_lowercase());
+    if passwords.len() > 1
+        && passwords
+            .iter()
+            .any(|field| words::has(&said(&field), words::REPEATED))
+    {
+        tally.add(-40, "it asks for a password twice");
+    }
+    let typed = form
+        .fields
+        .iter()
+        .filter(|field| can_be_user(field))
+        .count();
+    if typed > 2 {
+        tally.add(
+            -10 * i32::try_from(typed.min(10)).unwrap_or(10),
+            "it asks for much else",
+        );
+    }
+    if form.fields.iter().any(|field| {
+        words::has(
+            &field.names(),
+            &["terms", "tos", "agree", "captcha_register"],
+        )
+    }) {
+        tally.add(-15, "it asks for consent");
+    }
+}
+
+fn weigh_words(page: &Page, form: &Form, roles: Roles, tally: &mut Tally) {
+    let own = own_words(form);
+    let heading = form.heading.as_deref().unwrap_or_default().to_lowercase();
+    let about = context(page, form);
+    let is_login = words::has(&own, words::LOGIN) || words::has(&heading, words::LOGIN);
+    if is_login {
+        tally.add(20, "its words speak of logging in");
+    } else if words::has(&about, words::LOGIN) {
+        tally.add(10, "the page speaks of logging in");
+    }
+    if words::has(&own, words::REGISTER) {
+        tally.add(-40, "its words speak of registering");
+    } else if words::has(&heading, words::REGISTER) && !words::has(&heading, words::LOGIN) {
+        tally.add(-20, "its heading speaks of registering");
+    }
+    let is_reset = words::has(&own, words::RESET) || words::has(&heading, words::RESET);
+    if is_reset && roles.kind != LoginKind::Whole {
+        tally.add(-40, "its words speak of a lost password");
+    }
+    if roles.kind == LoginKind::NameFirst {
+        weigh_name_first(form, &own, &about, tally);
+    }
+}
+
+/// A lone field is a search, a newsletter or a lost password more often than a login.
+fn weigh_name_first(form: &Form, own: &str, about: &str, tally: &mut Tally) {
+    let is_search = form.role.as_deref() == Some("search")
+        || form
+            .fields
+            .iter()
+            .any(|field| field.kind == FieldKind::Search)
+        || words::has(own, words::SEARCH);
+    if is_search {
+        tally.add(-60, "it is a search");
+    }
+    if words::has(own, words::NEWSLETTER) {
+        tally.add(-40, "it is a newsletter or a message");
+    }
+    let is_marked = form
+        .fields
+        .iter()
+        .any(|field| field.autocomplete.contains("username"));
+    if is_marked {
+        tally.add(15, "its field is marked as a user name");
+    }
+    if words::has(own, words::NEXT) && words::has(about, words::LOGIN) {
+        tally.add(10, "its button leads on");
+    }
+    if form.method == FormMethod::Get {
+        tally.add(-10, "it changes nothing when sent");
+    }
+    if !is_marked && !words::has(own, words::LOGIN) && !words::has(about, words::LOGIN) {
+        tally.add(-20, "nothing speaks of logging in");
+    }
+}
+
+/// What the form itself says: names, address, buttons.
+fn own_words(form: &Form) -> String {
+    let action = form.action.as_ref().map(Url::path).unwrap_or_default();
+    let query = form
+        .action
+        .as_ref()
+        .and_then(Url::query)
+        .unwrap_or_default();
+    let mut said = format!(
+        "{} {} {} {action} {query}",
+        form.id.as_deref().unwrap_or_default(),
+        form.name.as_deref().unwrap_or_default(),
+        form.classes,
+    );
+    if let Some(submit) = best_submit(form).and_then(|at| form.submits.get(at)) {
+        said.push_str(&format!(" {} {}", submit.label, submit.name));
+    }
+    said.to_lowercase()
+}
+
+/// What stands around the form: heading, title, the page's address.
+fn context(page: &Page, form: &Form) -> String {
+    let said = [
+        form.heading.as_deref().unwrap_or_default(),
+        page.title.as_deref().unwrap_or_default(),
+        page.url.path(),
+    ];
+    format!("{} {}", own_words(form), said.join(" ").to_lowercase())
+}
+
+fn best_submit(form: &Form) -> Option<usize> {
+    let points = |at: usize| {
+        let submit = &form.submits[at];
+        let said = format!("{} {}", submit.label, submit.name).to_lowercase();
+        let mut points = 0;
+        if words::has(&said, words::LOGIN) {
+            points += 3;
+        }
+        if words::has(&said, words::NEXT) {
+            points += 1;
+        }
+        if words::has_whole(&said, words::AWAY) {
+            points -= 6;
+        }
+        if words::has(&said, words::REGISTER) || words::has(&said, words::RESET) {
+            points -= 6;
+        }
+        points
+    };
+    // The first of the best: browsers press the first by default.
+    (0..form.submits.len()).rev().max_by_key(|at| points(*at))
+}
+
+fn why_none(page: &Page) -> NoLoginForm {
+    let links = login_links(page);
+    if page
+        .loose
+        .iter()
+        .any(|field| field.kind == FieldKind::Password)
+    {
+        return NoLoginForm::NeedsJavaScript {
+            hint: ScriptHint::LoosePassword,
+        };
+    }
+    if let Some(hint) = script_hint(page)
+        && links.is_empty()
+    {
+        return NoLoginForm::NeedsJavaScript { hint };
+    }
+    if page.forms.is_empty() {
+        return NoLoginForm::NoForm { links };
+    }
+    NoLoginForm::NoneIsLogin {
+        forms: page.forms.iter().take(10).map(describe).collect(),
+        links,
+    }
+}
+
+fn script_hint(page: &Page) -> Option<ScriptHint> {
+    let said = page.noscript.to_lowercase();
+    let said_so = words::has(&said, &["javascript", "java script", "scripting"]);
+    let length: usize = page.texts.iter().map(|text| text.text.len()).sum();
+    let is_bare = length.saturating_sub(page.noscript.len()) < 400;
+    match (&page.root, page.scripts) {
+        (_, 0) => None,
+        (Some(root), _) => Some(ScriptHint::EmptyRoot(root.clone())),
+        (None, _) if said_so && is_bare => Some(ScriptHint::NoScriptText(page.noscript.clone())),
+        (None, count) if length < 100 && page.forms.is_empty() => {
+            Some(ScriptHint::OnlyScripts(count))
+        }
+        (None, _) => None,
+    }
+}
+
+/// What a form looks like, for a message.
+fn describe(form: &Form) -> String {
+    let own = own_words(form);
+    let passwords = form
+        .fields
+        .iter()
+        .filter(|field| field.kind == FieldKind::Password)
+        .count();
+    let kind = if passwords > 1 || (passwords > 0 && words::has(&own, words::REGISTER)) {
+        "registration or new password"
+    } else if form.role.as_deref() == Some("search")
+        || words::has(&own, words::SEARCH)
+        || form.fields.iter().any(|field| {
+            field.kind == FieldKind::Search || matches!(field.name.as_str(), "q" | "s")
+        })
+    {
+        "search"
+    } else if words::has(&own, words::RESET) {
+        "lost password"
+    } else if words::has(&own, words::NEWSLETTER) {
+        "newsletter or message"
+    } else if words::has(&own, words::REGISTER) {
+        "registration"
+    } else {
+        "no password field"
+    };
+    format!("{} ({kind})", form.label())
+}
+
+fn link_points(page: &Page, text: &str, url: &Url) -> i32 {
+    let address = format!("{} {}", url.path(), url.query().unwrap_or_default()).to_lowercase();
+    let text = text.to_lowercase();
+    let mut points = 0;
+    if words::has_whole(&text, words::LOGIN) {
+        points += 20 - i32::try_from(text.len().min(60) / 6).unwrap_or(10);
+    }
+    if words::has(&address, words::LOGIN) {
+        points += 10;
+    }
+    if url.origin() == page.url.origin() && points > 0 {
+        points += 8;
+    }
+    for away in [words::LOGOUT, words::REGISTER, words::RESET] {
+        let is_away = words::has(&text, away) || words::has(&address, away);
+        // `?next=/register` is no reason against a link that says "log in".
+        if is_away && !words::has_whole(&text, words::LOGIN) {
+            points -= 40;
+        }
+    }
+    if words::has_whole(
+        &text,
+        &[
+            "google",
+            "facebook",
+            "github",
+            "apple",
+            "microsoft",
+            "twitter",
+        ],
+    ) {
+        points -= 15;
+    }
+    points
+}

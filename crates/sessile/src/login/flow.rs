@@ -2,13 +2,13 @@
 
 use url::Url;
 
-use super::LoginError;
-use super::fill::{Filled, Submission};
-use super::find::{self, LoginForm, LoginKind};
-use super::messages;
+use super::form::FieldKind;
+use super::{Login, LoginError};
+use super::fill::{FillError, Filled, Submission};
+use super::find::{self, LoginForm, LoginKind, NoLoginForm};
+use super::messages::{self, Refusal};
 use super::visit::Visit;
 use crate::redact::ShownUrl;
-use crate::secret::Secret;
 use crate::session::Verdict;
 
 /// How many links and refreshes are followed in search of the form.
@@ -39,10 +39,12 @@ enum Stage {
 /// A form login under way.
 #[derive(Debug)]
 pub(super) struct FormLogin {
-    user: String,
-    password: Secret<String>,
+    login: Login,
     stage: Stage,
     detours: usize,
+    /// Whether a form was sent again because its token was stale.
+    has_started_over: bool,
+    has_captcha: bool,
     seen: Vec<Url>,
     /// The pages with the form: a redirect to one of them says later that the login is gone.
     pub(super) login_pages: Vec<Url>,
@@ -51,12 +53,13 @@ pub(super) struct FormLogin {
 }
 
 impl FormLogin {
-    pub(super) fn new(user: String, password: Secret<String>) -> Self {
+    pub(super) fn new(login: Login) -> Self {
         Self {
-            user,
-            password,
+            login,
             stage: Stage::Seek,
             detours: 0,
+            has_started_over: false,
+            has_captcha: false,
             seen: Vec::new(),
             login_pages: Vec::new(),
             steps: Vec::new(),
@@ -64,65 +67,53 @@ impl FormLogin {
     }
 
     /// Looks at a page and says what to do next.
-    pub(super) fn next(&mut self, visit: &Visit, cookies: &[(String, String)]) -> Result<Action, LoginError> {
+    pub(super) fn next(
+        &mut self,
+        visit: &Visit,
+        cookies: &[(String, String)],
+    ) -> Result<Action, LoginError> {
         self.steps.push(visit.words.clone());
         self.seen.push(visit.url.clone());
         refuse_obstacles(visit)?;
-        if let Some(next) = self.refresh(visit) {
+        if let Some(next) = visit.page.refresh().cloned().and_then(|url| self.detour(url)) {
             return Ok(Action::Fetch(next));
         }
-        match (self.stage, find::find(&visit.page)) {
-            (_, Ok(form)) if form.kind() == LoginKind::OneTimeCode => {
+        match (self.stage, self.find(visit)) {
+            (_, Ok(form)) if form.kind == LoginKind::OneTimeCode => {
                 Err(LoginError::SecondFactor {
                     url: ShownUrl(&visit.url).to_string(),
-                    user: self.user.clone(),
-                    message: self.words_of(visit).unwrap_or_else(|| "a code".to_owned()),
+                    user: self.login.user.clone(),
+                    message: self.message(visit, "it asks for a code"),
                 })
             }
+            (_, Ok(form)) if form.kind == LoginKind::Relay => self.fill(visit, &form, cookies),
             (Stage::Seek, Ok(form)) => self.fill(visit, &form, cookies),
-            (Stage::NameSent, Ok(form)) if form.kind() != LoginKind::NameFirst => {
+            (Stage::NameSent, Ok(form)) if form.kind != LoginKind::NameFirst => {
                 self.fill(visit, &form, cookies)
             }
-            (Stage::NameSent | Stage::PasswordSent, Ok(_)) => Err(self.refused(visit)),
-            (Stage::Seek, Err(why)) => match self.login_link(visit) {
-                Some(link) => Ok(Action::Fetch(link)),
-                None => Err(LoginError::NoForm { url: ShownUrl(&visit.url).to_string(), why }),
-            },
-            (Stage::NameSent, Err(_)) => Err(self.refused(visit)),
-            (Stage::PasswordSent, Err(_)) if visit.status >= 400 => Err(self.refused(visit)),
+            (Stage::NameSent | Stage::PasswordSent, Ok(form)) => self.refused(visit, form.has_captcha),
+            (Stage::Seek, Err(why)) => self.seek(visit, why),
+            (Stage::NameSent, Err(_)) => self.refused(visit, false),
+            (Stage::PasswordSent, Err(_)) if visit.status >= 400 => self.refused(visit, false),
             (Stage::PasswordSent, Err(_)) => Ok(Action::Done),
         }
     }
 
-    fn fill(
-        &mut self,
-        visit: &Visit,
-        form: &LoginForm,
-        cookies: &[(String, String)],
-    ) -> Result<Action, LoginError> {
-        let filled = Filled { user: &self.user, password: &self.password, code: None };
-        let submission = form.submission(&filled, &visit.page, cookies).map_err(|what| {
-            LoginError::NotSafe { url: ShownUrl(&visit.url).to_string(), what: what.to_string() }
-        })?;
-        self.steps.push(format!("found {}", form.description()));
-        self.login_pages.push(visit.url.clone());
-        self.stage = match form.kind() {
-            LoginKind::NameFirst => Stage::NameSent,
-            _ => Stage::PasswordSent,
-        };
-        Ok(Action::Submit(submission))
-    }
-
-    /// A page that sends one on by itself.
-    fn refresh(&mut self, visit: &Visit) -> Option<Url> {
-        let next = visit.page.refresh()?.clone();
-        self.detour(next)
+    fn find(&self, visit: &Visit) -> Result<LoginForm, NoLoginForm> {
+        match (&self.login.form, self.stage) {
+            (Some(asked), Stage::Seek) => find::find_named(&visit.page, asked),
+            _ => find::find(&visit.page),
+        }
     }
 
     /// A page without a form may lead to one.
-    fn login_link(&mut self, visit: &Visit) -> Option<Url> {
-        let next = find::login_links(&visit.page).into_iter().find(|url| !self.seen.contains(url))?;
-        self.detour(next)
+    fn seek(&mut self, visit: &Visit, why: NoLoginForm) -> Result<Action, LoginError> {
+        let links = find::login_links(&visit.page);
+        let next = links.into_iter().find(|url| !self.seen.contains(url));
+        match next.and_then(|url| self.detour(url)) {
+            Some(url) => Ok(Action::Fetch(url)),
+            None => Err(LoginError::NoForm { url: ShownUrl(&visit.url).to_string(), why }),
+        }
     }
 
     fn detour(&mut self, next: Url) -> Option<Url> {
@@ -133,24 +124,104 @@ impl FormLogin {
         Some(next)
     }
 
-    fn refused(&self, visit: &Visit) -> LoginError {
-        let message = self.words_of(visit).unwrap_or_else(|| match visit.status {
+    fn fill(
+        &mut self,
+        visit: &Visit,
+        form: &LoginForm,
+        cookies: &[(String, String)],
+    ) -> Result<Action, LoginError> {
+        let filled = Filled::new(&self.login.user, self.login.password.expose());
+        let cookies: Vec<(&str, &str)> =
+            cookies.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let submission = form.submission(&filled, &cookies).map_err(|why| self.unfit(visit, why))?;
+        self.steps.push(describe(form));
+        self.steps.extend(submission.notes.iter().cloned());
+        self.has_captcha = form.has_captcha;
+        let (stage, is_login_page) = match form.kind {
+            LoginKind::NameFirst => (Stage::NameSent, true),
+            LoginKind::OneTimeCode | LoginKind::PasswordOnly | LoginKind::Whole => {
+                (Stage::PasswordSent, true)
+            }
+            LoginKind::Relay => (self.stage, false),
+        };
+        self.stage = stage;
+        if is_login_page {
+            self.login_pages.push(visit.url.clone());
+        }
+        Ok(Action::Submit(submission))
+    }
+
+    fn unfit(&self, visit: &Visit, why: FillError) -> LoginError {
+        LoginError::NotSafe { url: ShownUrl(&visit.url).to_string(), what: why.to_string() }
+    }
+
+    /// The form came back, or an error page: why, in the site's own words.
+    fn refused(&mut self, visit: &Visit, has_captcha: bool) -> Result<Action, LoginError> {
+        let url = ShownUrl(&visit.url).to_string();
+        let user = self.login.user.clone();
+        let silence = match visit.status {
             200..400 => "the login form came back without a word".to_owned(),
             status => format!("it answered {status} without a word"),
-        });
-        LoginError::Refused {
-            url: ShownUrl(&visit.url).to_string(),
-            user: self.user.clone(),
-            message,
+        };
+        let message = self.message(visit, &silence);
+        match self.refusal(visit) {
+            Refusal::StaleForm if !self.has_started_over => {
+                self.has_started_over = true;
+                self.stage = Stage::Seek;
+                self.steps.push(format!("the form was stale ({message}); once more"));
+                Ok(Action::Fetch(self.login.url.clone()))
+            }
+            Refusal::Captcha => Err(LoginError::Captcha { url, message }),
+            Refusal::Other if has_captcha || self.has_captcha => {
+                Err(LoginError::Captcha { url, message })
+            }
+            Refusal::NeedsSecondFactor => Err(LoginError::SecondFactor { url, user, message }),
+            Refusal::TooManyAttempts => Err(LoginError::RateLimited { url, message, wait: None }),
+            Refusal::Locked
+            | Refusal::Other
+            | Refusal::StaleForm
+            | Refusal::WrongCredentials => Err(LoginError::Refused { url, user, message }),
         }
     }
 
-    /// The site's own words.
-    pub(super) fn words_of(&self, visit: &Visit) -> Option<String> {
-        let secrets = [self.password.expose().as_str()];
-        let words = messages::error_messages(&visit.page, &secrets);
-        (!words.is_empty()).then(|| words.join(" "))
+    /// What the site's words are about.
+    pub(super) fn refusal(&self, visit: &Visit) -> Refusal {
+        messages::classify_refusal(&self.words(visit))
     }
+
+    /// The site's own words.
+    pub(super) fn message(&self, visit: &Visit, silence: &str) -> String {
+        let words = self.words(visit);
+        if words.is_empty() { silence.to_owned() } else { words.join(" ") }
+    }
+
+    fn words(&self, visit: &Visit) -> Vec<String> {
+        messages::error_messages(&visit.page, &[self.login.password.expose().as_str()])
+    }
+}
+
+/// Which form was found, by the names of its fields.
+fn describe(form: &LoginForm) -> String {
+    let name = |field: Option<usize>| {
+        field.and_then(|at| form.form.fields.get(at)).map(|field| format!("`{}`", field.name))
+    };
+    let typed: Vec<String> =
+        [form.user_field, form.password_field, form.code_field].into_iter().filter_map(name).collect();
+    let hidden: Vec<String> = form
+        .form
+        .fields
+        .iter()
+        .filter(|field| field.kind == FieldKind::Hidden && !field.name.is_empty())
+        .map(|field| format!("`{}`", field.name))
+        .collect();
+    if form.kind == LoginKind::Relay {
+        return "found a form that sends itself on".to_owned();
+    }
+    let mut words = format!("found the login form: fills in {}", typed.join(" and "));
+    if !hidden.is_empty() {
+        words.push_str(&format!(", carries {}", hidden.join(", ")));
+    }
+    words
 }
 
 /// What stands before the login and says nothing of the credentials.
@@ -162,7 +233,8 @@ fn refuse_obstacles(visit: &Visit) -> Result<(), LoginError> {
         }
         Verdict::RateLimited { wait } => {
             let wait = wait.map(|wait| wait.as_secs());
-            Err(LoginError::RateLimited { url: url(), wait })
+            let message = "it asks to wait".to_owned();
+            Err(LoginError::RateLimited { url: url(), message, wait })
         }
         Verdict::Blocked | Verdict::Expired(_) | Verdict::Failing(_) | Verdict::Valid => Ok(()),
     }

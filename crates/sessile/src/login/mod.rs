@@ -4,17 +4,24 @@
 //! `fill` and `messages`. Works on a copy of the session: only a login that worked is handed out.
 
 mod error;
-mod fill;
-mod find;
+mod extract;
+pub mod fill;
+pub mod find;
 mod flow;
-mod messages;
-pub(crate) mod page;
+pub mod form;
+mod html;
+pub mod messages;
+pub mod page;
+mod token;
+pub mod tokens;
 pub(crate) mod visit;
+pub(crate) mod words;
 
 use sessile_jar::{Api, Context, Jar, Timestamp};
 use url::Url;
 
-use crate::check::{self, Evidence};
+use crate::check::evidence::Evidence;
+use crate::check::learn;
 use crate::profile::ProfileChoice;
 use crate::record::Check;
 use crate::redact::ShownUrl;
@@ -26,6 +33,8 @@ pub use find::NoLoginForm;
 
 use fill::Submission;
 use flow::{Action, FormLogin};
+use form::FormMethod;
+use messages::Refusal;
 use visit::{Visit, visit};
 
 /// How many pages a login may take.
@@ -43,6 +52,9 @@ pub struct Login {
     pub password: Secret<String>,
     /// Whether the password is kept, sealed, for renewals. Defaults to no.
     pub remember: bool,
+    /// The form's id, name or address, where a page has several. Defaults to the one that looks
+    /// like a login.
+    pub form: Option<String>,
     /// A page that only members see. Defaults to one that is found.
     pub check: Option<Url>,
     /// The headers of a session that is made. Defaults to `standard`.
@@ -57,6 +69,7 @@ impl Login {
             user: user.into(),
             password,
             remember: false,
+            form: None,
             check: None,
             profile: ProfileChoice::default(),
         }
@@ -86,7 +99,7 @@ pub(crate) async fn log_in(
     login: &Login,
 ) -> Result<LoginReport, LoginError> {
     let member = session.fork(state);
-    let mut flow = FormLogin::new(login.user.clone(), login.password.clone());
+    let mut flow = FormLogin::new(login.clone());
     let mut page = visit(&member, Request::get(login.url.as_str())).await?;
     let mut cookies = page.cookies_set.clone();
     for _page in 0..PAGES {
@@ -126,15 +139,24 @@ async fn learn(
         let ours = evidence(member, &url).await?;
         let strangers =
             [evidence(&session.stranger(), &url).await?, evidence(&session.stranger(), &url).await?];
-        if let Some(learned) = check::learn(&ours, [&strangers[0], &strangers[1]]) {
+        let names = [login.user.as_str()];
+        let learned = learn::learn(&ours, [&strangers[0], &strangers[1]], &names);
+        // What a second look doesn't bear out was chance.
+        let again = evidence(member, &url).await?;
+        if let Some(learned) = learned.and_then(|learned| learned.confirm(&again)) {
             let shown = ShownUrl(&url).to_string();
-            flow.steps.push(format!("logged in as {}: at {shown} {learned}", login.user));
+            let shows = learned.member.first().map_or_else(
+                || format!("strangers get something else ({learned})"),
+                |mark| format!("{mark}, which strangers don't see"),
+            );
+            flow.steps.push(format!("logged in as {}: at {shown} {shows}", login.user));
             return Ok(Some(Check { url, learned }));
         }
     }
     // Nothing to check by later; whether it worked shows at least in what the site handed out.
     let url = ShownUrl(&landed.url).to_string();
-    if let Some(message) = flow.words_of(landed) {
+    if flow.refusal(landed) != Refusal::Other {
+        let message = flow.message(landed, "");
         return Err(LoginError::Refused { url, user: login.user.clone(), message });
     }
     if landed.cookies_set.is_empty() || login.check.is_some() {
@@ -170,17 +192,27 @@ fn candidates(login: &Login, landed: &Visit, login_pages: &[Url]) -> Vec<Url> {
 }
 
 async fn evidence(session: &Session, url: &Url) -> Result<Evidence, LoginError> {
-    let visit = visit(session, Request::get(url.as_str())).await?;
-    Ok(Evidence::new(visit.page, visit.status))
+    let request = visit::page_request(Request::get(url.as_str()));
+    let mut reply = session.send(request).await?;
+    Ok(visit::evidence(&mut reply).await?)
 }
 
 /// The form as a request, with the headers that a browser adds and frameworks check.
 fn request(submission: Submission) -> Request {
-    let mut request = Request::new(submission.method, submission.url.as_str());
-    for (name, value) in &submission.headers {
-        request = request.header(name, value);
+    let mut request = match submission.method {
+        FormMethod::Get => Request::get(submission.url.as_str()),
+        FormMethod::Post => Request::post(submission.url.as_str())
+            .header("origin", &submission.origin)
+            .body(submission.body.expose().clone()),
+    };
+    request = request.header("referer", submission.referer.as_str());
+    if let Some(kind) = &submission.content_type {
+        request = request.header("content-type", kind);
     }
-    request.body(submission.body.expose().clone())
+    for (name, value) in &submission.headers {
+        request = request.header(name, value.expose());
+    }
+    request
 }
 
 /// The cookies that a script on the page could read; some forms send one of them back.

@@ -4,7 +4,7 @@ use http::header;
 use url::Url;
 
 use super::page::Page;
-use crate::check::Evidence;
+use crate::check::evidence::Evidence;
 use crate::error::Error;
 use crate::redact::ShownUrl;
 use crate::session::{Reply, Request, Session, Verdict};
@@ -70,7 +70,12 @@ async fn page(reply: &mut Reply) -> Result<Page, Error> {
 /// What a reply shows of a login.
 pub(crate) async fn evidence(reply: &mut Reply) -> Result<Evidence, Error> {
     let status = reply.status().as_u16();
-    Ok(Evidence::new(page(reply).await?, status))
+    if !reply.is_html() {
+        let url = reply.url().clone();
+        let text = String::from_utf8_lossy(reply.peek(LOOK_AT).await?).into_owned();
+        return Ok(Evidence::plain(status, &url, &text));
+    }
+    Ok(Evidence::page(status, &page(reply).await?))
 }
 
 /// A path where it stays on the same site, else the whole URL.

@@ -7,7 +7,7 @@ mod wire;
 use sessile_jar::Timestamp;
 use url::Url;
 
-use crate::check::LearnedCheck;
+use crate::check::learn::LearnedCheck;
 use crate::secret::Secret;
 use crate::session::SessionState;
 

@@ -13,7 +13,8 @@ use url::Url;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{Check, KeptLogin, KeptRefusal, Last, Record};
-use crate::check::LearnedCheck;
+use crate::check::learn::LearnedCheck;
+use crate::check::mark::Mark;
 use crate::profile::Profile;
 use crate::secret::Secret;
 use crate::session::{Authorization, Counts, Scope, SessionState, Signs};
@@ -100,6 +101,22 @@ struct WireLogin {
 #[derive(Deserialize, Serialize)]
 struct WireCheck {
     url: String,
+    landing: String,
+    member: Vec<WireMark>,
+    stranger: Vec<WireMark>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(tag = "kind", content = "value", rename_all = "kebab-case")]
+enum WireMark {
+    BodyClass(String),
+    LandsAt(String),
+    Link(String),
+    LoginForm,
+    LogoutLink(String),
+    Status(u16),
+    Text(String),
+    UserName(String),
 }
 
 #[derive(Deserialize, Serialize)]
@@ -273,7 +290,13 @@ impl TryFrom<WireLogin> for KeptLogin {
 
 impl From<&Check> for WireCheck {
     fn from(check: &Check) -> Self {
-        Self { url: check.url.to_string() }
+        let marks = |marks: &[Mark]| marks.iter().map(WireMark::from).collect();
+        Self {
+            url: check.url.to_string(),
+            landing: check.learned.landing.clone(),
+            member: marks(&check.learned.member),
+            stranger: marks(&check.learned.stranger),
+        }
     }
 }
 
@@ -281,7 +304,39 @@ impl TryFrom<WireCheck> for Check {
     type Error = WireError;
 
     fn try_from(wire: WireCheck) -> Result<Self, WireError> {
-        Ok(Self { url: parse_url(&wire.url, "check URL")?, learned: LearnedCheck })
+        let marks = |marks: Vec<WireMark>| marks.into_iter().map(Mark::from).collect();
+        let learned = LearnedCheck::new(wire.landing, marks(wire.member), marks(wire.stranger));
+        Ok(Self { url: parse_url(&wire.url, "check URL")?, learned })
+    }
+}
+
+impl From<&Mark> for WireMark {
+    fn from(mark: &Mark) -> Self {
+        match mark {
+            Mark::BodyClass(class) => Self::BodyClass(class.clone()),
+            Mark::LandsAt(path) => Self::LandsAt(path.clone()),
+            Mark::Link(key) => Self::Link(key.clone()),
+            Mark::LoginForm => Self::LoginForm,
+            Mark::LogoutLink(key) => Self::LogoutLink(key.clone()),
+            Mark::Status(status) => Self::Status(*status),
+            Mark::Text(text) => Self::Text(text.clone()),
+            Mark::UserName(name) => Self::UserName(name.clone()),
+        }
+    }
+}
+
+impl From<WireMark> for Mark {
+    fn from(wire: WireMark) -> Self {
+        match wire {
+            WireMark::BodyClass(class) => Self::BodyClass(class),
+            WireMark::LandsAt(path) => Self::LandsAt(path),
+            WireMark::Link(key) => Self::Link(key),
+            WireMark::LoginForm => Self::LoginForm,
+            WireMark::LogoutLink(key) => Self::LogoutLink(key),
+            WireMark::Status(status) => Self::Status(status),
+            WireMark::Text(text) => Self::Text(text),
+            WireMark::UserName(name) => Self::UserName(name),
+        }
     }
 }
 

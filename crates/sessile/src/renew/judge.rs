@@ -5,7 +5,7 @@ use std::time::Duration;
 use sessile_jar::Timestamp;
 
 use super::{Inner, KeepError};
-use crate::check::Judgement;
+use crate::check::learn::Judgement;
 use crate::login::visit;
 use crate::redact::ShownUrl;
 use crate::session::{Reply, Request, Sign, Verdict};
@@ -20,8 +20,10 @@ const PAUSE: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CheckReport {
-    /// What it says of the session.
+    /// What it says of the session; [`Verdict::Valid`] as well where it can't tell.
     pub verdict: Verdict,
+    /// Whether it can tell.
+    pub is_certain: bool,
     /// The page that was looked at, without secrets.
     pub page: String,
     /// In words.
@@ -86,43 +88,30 @@ impl Inner {
     /// Fetches the check's page and judges it.
     pub(super) async fn check(&self) -> Result<CheckReport, KeepError> {
         let check = self.held().check.clone();
-        let url = match &check {
-            Some(check) => check.url.clone(),
-            None => match self.fallback_page() {
-                Some(url) => url,
-                None => {
-                    return Ok(CheckReport {
-                        verdict: Verdict::Valid,
-                        page: String::new(),
-                        why: "nothing is known that would tell; log in with `sessile login`".into(),
-                    });
-                }
-            },
+        let url = check.as_ref().map(|check| check.url.clone()).or_else(|| self.fallback_page());
+        let Some(url) = url else {
+            let why = "nothing is known that would tell; `sessile login` finds out".to_owned();
+            return Ok(CheckReport { verdict: Verdict::Valid, is_certain: false, page: String::new(), why });
         };
-        let request = visit::page_request(Request::get(url.as_str()));
-        let mut reply = self.session.send(request).await?;
+        let mut reply = self.session.send(visit::page_request(Request::get(url.as_str()))).await?;
         let page = ShownUrl(&url).to_string();
-        if *reply.verdict() != Verdict::Valid {
-            let why = reply.verdict().to_string();
-            return Ok(CheckReport { verdict: reply.verdict().clone(), page, why });
-        }
-        let Some(check) = check else {
-            let why = format!("{page} answered {}", reply.status());
-            return Ok(CheckReport { verdict: Verdict::Valid, page, why });
+        let verdict = reply.verdict().clone();
+        let Some(check) = check.filter(|_| verdict == Verdict::Valid) else {
+            let why = match &verdict {
+                Verdict::Valid => format!("the site answered {}", reply.status()),
+                other => other.to_string(),
+            };
+            let is_certain = verdict != Verdict::Valid;
+            return Ok(CheckReport { verdict, is_certain, page, why });
         };
-        let evidence = visit::evidence(&mut reply).await?;
-        Ok(match check.learned.judge(&evidence) {
-            Judgement::Valid(why) => CheckReport { verdict: Verdict::Valid, page, why },
+        let (verdict, is_certain, why) = match check.learned.judge(&visit::evidence(&mut reply).await?) {
             Judgement::Expired(why) => {
-                let verdict = Verdict::Expired(Sign::StrangersPage(why.clone()));
-                CheckReport { verdict, page, why }
+                (Verdict::Expired(Sign::StrangersPage(why.clone())), true, why)
             }
-            // The page has neither what members see nor what strangers see: it has been rebuilt.
-            Judgement::Unsure(why) => {
-                let verdict = Verdict::Expired(Sign::StrangersPage(why.clone()));
-                CheckReport { verdict, page, why }
-            }
-        })
+            Judgement::Unsure(why) => (Verdict::Valid, false, why),
+            Judgement::Valid(why) => (Verdict::Valid, true, why),
+        };
+        Ok(CheckReport { verdict, is_certain, page, why })
     }
 
     /// Without a learned check, the page where the login started or the base URL has to do.

@@ -93,7 +93,8 @@ impl Inner {
         if self.session.read(SessionState::generation) > seen {
             return Ok(Some(Renewer::Other));
         }
-        if self.check().await?.verdict == Verdict::Valid && self.held().check.is_some() {
+        let report = self.check().await?;
+        if report.verdict == Verdict::Valid && report.is_certain {
             return Ok(None);
         }
         self.may_try(sign)?;

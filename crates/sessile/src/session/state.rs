@@ -113,6 +113,11 @@ impl SessionState {
         self.base_url = Some(url);
     }
 
+    /// Sets what proves who is asking, in place of what did before.
+    pub fn set_authorization(&mut self, authorization: Authorization) {
+        self.authorization = Some(authorization);
+    }
+
     /// Sets a header for every request. A `Cookie` goes into the jar, an `Authorization` takes the
     /// place of the session's.
     ///

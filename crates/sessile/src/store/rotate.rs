@@ -43,7 +43,8 @@ impl Vault {
             Acquired::Granted(lease) => lease,
             Acquired::Busy { .. } => return Err(self.keys_keep_moving()),
         };
-        let root = self.add_key(&RootSource::read(source, true)?).await?;
+        let source = RootSource::read(source, true).await?;
+        let root = self.add_key(&source).await?;
         let mut reached = Progress {
             done: 0,
             unreadable: 0,
@@ -54,7 +55,7 @@ impl Vault {
             after = Some(page);
             lease = self.extend(&lease, LEASE).await?;
         }
-        self.drop_old_keys(root).await?;
+        self.drop_old_keys(source, root).await?;
         self.store().compact().await?;
         self.release(&lease).await?;
         Ok(reached)
@@ -62,43 +63,46 @@ impl Vault {
 
     async fn add_key(&self, source: &RootSource) -> Result<Root, StoreError> {
         let root = source.compute(Root::fresh).await?;
-        let keys = self.reload_keys().await?;
-        let older = keys.ring.keys().cloned().collect();
+        let before = self.reload_keys().await?;
+        let older = before.ring.keys().cloned().collect();
         let ring = KeyRing::new(Key::random()?, older);
-        let table = KeyTable::seal(&ring, &[&keys.root, &root])?;
-        self.replace_keys(&keys, table, keys.root.clone(), ring)
-            .await?;
+        let roots = [&before.root, &root];
+        self.replace_keys(
+            Keys {
+                ring,
+                ..Keys::clone(&before)
+            },
+            &roots,
+        )
+        .await?;
         Ok(root)
     }
 
-    async fn drop_old_keys(&self, root: Root) -> Result<(), StoreError> {
-        let keys = self.keys();
-        let ring = KeyRing::new(keys.ring.newest().clone(), Vec::new());
-        let table = KeyTable::seal(&ring, &[&root])?;
-        self.replace_keys(&keys, table, root, ring).await
+    async fn drop_old_keys(&self, source: RootSource, root: Root) -> Result<(), StoreError> {
+        let before = self.keys();
+        let ring = KeyRing::new(before.ring.newest().clone(), Vec::new());
+        let revision = before.revision;
+        let keys = Keys {
+            revision,
+            source,
+            root: root.clone(),
+            ring,
+        };
+        self.replace_keys(keys, &[&root]).await
     }
 
-    async fn replace_keys(
-        &self,
-        before: &Keys,
-        table: KeyTable,
-        root: Root,
-        ring: KeyRing,
-    ) -> Result<(), StoreError> {
-        let sealed = table.to_bytes();
+    /// Puts `keys`, for whoever has one of `roots`, in place of those of the same revision.
+    async fn replace_keys(&self, keys: Keys, roots: &[&Root]) -> Result<(), StoreError> {
+        let sealed = KeyTable::seal(&keys.ring, roots)?.to_bytes();
         let row = self
             .store()
-            .save_keys(before.revision, sealed.clone())
+            .save_keys(keys.revision, sealed.clone())
             .await?;
         if row.sealed != sealed {
             return Err(self.keys_keep_moving());
         }
         let revision = row.revision;
-        self.set_keys(Keys {
-            revision,
-            root,
-            ring,
-        });
+        self.set_keys(Keys { revision, ..keys });
         Ok(())
     }
 

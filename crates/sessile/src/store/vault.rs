@@ -23,10 +23,11 @@ struct Inner {
     keys: RwLock<Arc<Keys>>,
 }
 
-/// The keys as they were at some revision of the store's key table.
-#[derive(Debug)]
+/// The keys as they were at some revision of the store's key table, and what opened it.
+#[derive(Clone, Debug)]
 pub(super) struct Keys {
     pub(super) revision: u64,
+    pub(super) source: RootSource,
     pub(super) root: Root,
     pub(super) ring: KeyRing,
 }
@@ -47,8 +48,10 @@ impl Vault {
     /// A vault over a store that is open already.
     pub async fn over(store: Arc<dyn Store>, source: &KeySource) -> Result<Self, StoreError> {
         let keys = match store.load_keys().await? {
-            Some(row) => unlock(&row, &RootSource::read(source, false)?, store.place()).await?,
-            None => make_keys(&*store, &RootSource::read(source, true)?).await?,
+            Some(row) => {
+                unlock(&row, &RootSource::read(source, false).await?, store.place()).await?
+            }
+            None => make_keys(&*store, &RootSource::read(source, true).await?).await?,
         };
         let keys = RwLock::new(Arc::new(keys));
         Ok(Self(Arc::new(Inner { store, keys })))
@@ -183,20 +186,21 @@ impl Vault {
     }
 
     /// Replaces all records by those of a backup, which this vault's key must open.
+    ///
+    /// A backup is itself a store: one with another key can be opened with that.
     pub async fn restore(&self, source: &Path) -> Result<(), StoreError> {
         let options = StoreOptions {
             create: false,
             ..StoreOptions::default()
         };
         let backup = super::open(&StoreUrl::sqlite(source), &options)?;
-        let row = backup.load_keys().await?;
-        backup.close().await?;
-        let row = row.ok_or_else(|| StoreError::NotAStore {
-            place: source.display().to_string(),
-            detail: "it has no key table".to_owned(),
-        })?;
-        let place = source.display().to_string();
-        KeyTable::parse(&row.sealed, &place)?.open(&self.keys().root, &place)?;
+        let Some(row) = backup.load_keys().await? else {
+            let place = backup.place().to_owned();
+            let detail = "it has no key table".to_owned();
+            return Err(StoreError::NotAStore { place, detail });
+        };
+        unlock(&row, &self.keys().source, backup.place()).await?;
+        drop(backup);
         self.store().restore(source).await?;
         self.reload_keys().await.map(drop)
     }
@@ -271,20 +275,22 @@ impl Vault {
                 detail,
             });
         };
-        let (known, table) = (self.keys(), KeyTable::parse(&row.sealed, place)?);
-        let ring = match table.open(&known.root, place) {
+        let known = self.keys();
+        let table = KeyTable::parse(&row.sealed, place)?;
+        let keys = match table.open(&known.root, place) {
+            Ok(ring) => Keys {
+                revision: row.revision,
+                ring,
+                ..Keys::clone(&known)
+            },
             // Our outside key was retired, but the keys it gave us are still the store's.
-            Err(StoreError::WrongKey { .. }) if known.ring.newest().id() == table.newest() => {
-                known.ring.clone()
-            }
-            opened => opened?,
+            Err(_) if known.ring.newest().id() == table.newest() => Keys {
+                revision: row.revision,
+                ..Keys::clone(&known)
+            },
+            Err(_) => unlock(&row, &known.source, place).await?,
         };
-        let (revision, root) = (row.revision, known.root.clone());
-        Ok(self.set_keys(Keys {
-            revision,
-            root,
-            ring,
-        }))
+        Ok(self.set_keys(keys))
     }
 
     pub(super) fn keys_keep_moving(&self) -> StoreError {
@@ -304,16 +310,17 @@ async fn make_keys(store: &dyn Store, source: &RootSource) -> Result<Keys, Store
     let ring = KeyRing::new(Key::random()?, Vec::new());
     let table = KeyTable::seal(&ring, &[&root])?.to_bytes();
     let row = store.save_keys(0, table.clone()).await?;
-    if row.sealed == table {
-        let revision = row.revision;
-        return Ok(Keys {
-            revision,
-            root,
-            ring,
-        });
+    if row.sealed != table {
+        // Another process made them first.
+        return unlock(&row, source, store.place()).await;
     }
-    // Another process made them first.
-    unlock(&row, source, store.place()).await
+    let (revision, source) = (row.revision, source.clone());
+    Ok(Keys {
+        revision,
+        source,
+        root,
+        ring,
+    })
 }
 
 async fn unlock(row: &KeyRow, source: &RootSource, place: &str) -> Result<Keys, StoreError> {
@@ -322,8 +329,10 @@ async fn unlock(row: &KeyRow, source: &RootSource, place: &str) -> Result<Keys, 
     let open = move |source: &RootSource| {
         let root = table.root(source, &here)?;
         let ring = table.open(&root, &here)?;
+        let source = source.clone();
         Ok(Keys {
             revision,
+            source,
             root,
             ring,
         })

@@ -8,6 +8,7 @@ use sessile::store::{KeySource, StoreError, StoreOptions, Vault};
 
 use tokio::task::JoinSet;
 
+use super::processes::{Role, run_process};
 use super::support::*;
 
 #[tokio::test]
@@ -130,6 +131,20 @@ async fn keys_are_read_in_each_notation() {
     }
 }
 
+#[test]
+fn without_a_keyring_the_other_ways_are_told() {
+    let said = run_process(&Place::new(), Role::NoKeyring);
+    let [said] = said.as_slice() else {
+        panic!("{said:?}");
+    };
+    assert!(
+        said.starts_with("no key: the keyring does not answer ("),
+        "{said}"
+    );
+    let ways = "): name a key file, give the key in the environment, or use a passphrase";
+    assert!(said.ends_with(ways), "{said}");
+}
+
 #[tokio::test]
 async fn after_a_rotation_only_the_later_key_opens() {
     let place = Place::new();
@@ -185,6 +200,25 @@ async fn a_handle_that_saw_the_rotation_goes_on() {
         get(&vault, "shop").await.unwrap().as_deref(),
         Some("afterwards")
     );
+}
+
+#[tokio::test]
+async fn a_backup_restores_into_another_store_with_the_same_passphrase() {
+    let place = Place::new();
+    let vault = open(&place, &passphrase("same")).await.unwrap();
+    put(&vault, "shop", "content").await.unwrap();
+    let backup = place.folder.path().join("backup");
+    vault.backup(&backup).await.unwrap();
+    let other = Place::new();
+    let vault = open(&other, &passphrase("same")).await.unwrap();
+    vault.restore(&backup).await.unwrap();
+    assert_eq!(
+        get(&vault, "shop").await.unwrap().as_deref(),
+        Some("content")
+    );
+    put(&vault, "shop", "later").await.unwrap();
+    let again = open(&other, &passphrase("same")).await.unwrap();
+    assert_eq!(get(&again, "shop").await.unwrap().as_deref(), Some("later"));
 }
 
 #[tokio::test]

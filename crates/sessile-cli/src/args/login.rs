@@ -1,0 +1,87 @@
+//! `sessile login`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use sessile::ProfileChoice;
+
+use super::values::{Refused, profile, time_limit};
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  sessile login shop https://shop.example/login --username ada
+  pass show shop | sessile login shop https://shop.example/login --username ada --password-stdin
+  sessile login shop https://shop.example/login --username ada \\
+    --password-command 'pass show shop' --remember")]
+pub(crate) struct LoginArgs {
+    /// The name to store the session under
+    pub(crate) name: String,
+
+    /// The page with the login form, or a page that leads to it
+    pub(crate) url: String,
+
+    /// Who logs in
+    #[arg(short, long, value_name = "USER")]
+    pub(crate) username: String,
+
+    #[command(flatten)]
+    pub(crate) password: PasswordFrom,
+
+    /// Keep the password, sealed, so that a dead login renews itself
+    #[arg(long)]
+    pub(crate) remember: bool,
+
+    /// The headers to send: `none`, `standard`, `browser`, `chrome`, `firefox` or `safari`
+    ///
+    /// A browser is chosen at random, or named whole, as `firefox/150/linux`.
+    /// Chosen once and kept for the life of the session. Defaults to the one of the
+    /// stored session, or to `standard`.
+    #[arg(long, value_name = "PROFILE", value_parser = profile)]
+    pub(crate) profile: Option<ProfileChoice>,
+
+    /// Trust the certificates in this PEM file as well as the system's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cacert: Option<PathBuf>,
+
+    /// Give up a request after this long; seconds, or with a unit
+    ///
+    /// Defaults to no limit in all, 10 for connecting and 30 without a byte.
+    #[arg(long, value_name = "SECONDS", value_parser = time_limit)]
+    pub(crate) timeout: Option<Duration>,
+
+    /// A page that shows whether one is logged in
+    ///
+    /// Defaults to the page the login leads to.
+    #[arg(long, value_name = "URL")]
+    pub(crate) check: Option<String>,
+}
+
+/// Where the password comes from; a prompt on the terminal unless an option says otherwise.
+#[derive(Args, Debug, Default)]
+pub(crate) struct PasswordFrom {
+    /// Read the password from standard input
+    #[arg(long, group = "password_from")]
+    pub(crate) password_stdin: bool,
+
+    /// Read the password from this environment variable
+    #[arg(long, group = "password_from", value_name = "VAR")]
+    pub(crate) password_env: Option<String>,
+
+    /// Read the password from the first line this command prints
+    #[arg(long, group = "password_from", value_name = "CMD")]
+    pub(crate) password_command: Option<String>,
+
+    /// Doesn't exist; says why.
+    #[arg(long = "password", hide = true, num_args = 0..=1, default_missing_value = "", value_parser = NO_PASSWORD)]
+    _password: Option<String>,
+}
+
+const NO_PASSWORD: Refused = Refused(
+    "there is no --password: an argument's value is seen by everyone in the process list, \
+     and kept in the shell's history.\n\n\
+     Use --password-stdin, --password-env VAR or --password-command CMD, \
+     or leave it out to be asked",
+);

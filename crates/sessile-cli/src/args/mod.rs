@@ -1,0 +1,259 @@
+//! The command line as types: every command, option and help text.
+//!
+//! Nothing is decided here. `settings` joins the global options with the
+//! environment, and `commands` carries a command out.
+
+mod cookies;
+mod login;
+mod request;
+mod sessions;
+mod values;
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+pub(crate) use cookies::{CookiesArgs, CookiesCommand, ExplainCookies, SameSiteArg, SetCookie};
+pub(crate) use login::{LoginArgs, PasswordFrom};
+pub(crate) use request::{AuthArgs, AuthType, RequestArgs};
+pub(crate) use sessions::{CheckArgs, CleanArgs, RmArgs, StatusArgs};
+
+/// Keeps HTTP sessions logged in, across requests, processes and machines.
+#[derive(Debug, Parser)]
+#[command(name = "sessile", version, max_term_width = 100, after_help = EXAMPLES, after_long_help = LONG_EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command, before or after its name.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Where sessions are kept, as sqlite:PATH or memory: [env: SESSILE_STORE]
+    ///
+    /// Defaults to sqlite:sessile/sessile.db in the user's data directory.
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) store: Option<String>,
+
+    /// File with the key that seals the store [env: SESSILE_KEY_FILE]
+    ///
+    /// Made with mode 0600 at first use. SESSILE_KEY (32 bytes as base64 or hex) or
+    /// SESSILE_PASSPHRASE can take its place. Defaults to sessile/key in the user's
+    /// configuration directory.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+
+    /// Write one JSON document for programs; errors too, on standard error
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Say nothing on standard error but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+
+    /// Say more on standard error: -v, -vv, -vvv
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Log in to a site and store the session under a name
+    Login(Box<LoginArgs>),
+
+    /// Send a GET request
+    Get(Box<RequestArgs>),
+    /// Send a POST request
+    Post(Box<RequestArgs>),
+    /// Send a PUT request
+    Put(Box<RequestArgs>),
+    /// Send a PATCH request
+    Patch(Box<RequestArgs>),
+    /// Send a DELETE request
+    Delete(Box<RequestArgs>),
+    /// Send a HEAD request and print the reply's headers
+    Head(Box<RequestArgs>),
+    /// Send an OPTIONS request
+    Options(Box<RequestArgs>),
+
+    /// Ask the site whether a stored session is still logged in
+    Check(CheckArgs),
+    /// List the stored sessions
+    List,
+    /// Show one stored session, its secrets masked
+    Status(StatusArgs),
+    /// Empty sessions: cookies, login and headers; the names stay
+    Clean(CleanArgs),
+    /// Remove sessions from the store
+    Rm(RmArgs),
+    /// Show, set, remove and explain the cookies of a session
+    Cookies(CookiesArgs),
+
+    /// See it at work on a practice website of its own
+    Demo(DemoArgs),
+    /// The key that seals the store
+    Key {
+        #[command(subcommand)]
+        command: KeyCommand,
+    },
+    /// Print the completion script for a shell
+    #[command(
+        after_help = "Example:\n  sessile completions bash > ~/.local/share/bash-completion/completions/sessile"
+    )]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DemoArgs {
+    /// Leave the website and the session running, to try things out, until Ctrl-C
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Seal every session again with a fresh key
+    ///
+    /// Other processes may go on reading and writing. The old key stays in the key
+    /// file until the last session is sealed with the new one.
+    Rotate,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  sessile login shop https://shop.example/login --username ada
+  sessile get -s shop https://shop.example/orders
+  sessile check shop
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 not logged in, 4 a person is needed, 5 store unavailable";
+
+const LONG_EXAMPLES: &str = "\
+Examples:
+  Log in, asking for the password:
+    sessile login shop https://shop.example/login --username ada
+  Log in where nobody is, and keep the password (sealed) to renew the login:
+    pass show shop | sessile login shop https://shop.example/login \\
+      --username ada --password-stdin --remember
+  Use it, from any process; a dead login is renewed and the request sent again:
+    sessile get -s shop https://shop.example/orders > orders.html
+  Ask the site:
+    sessile check shop --explain
+
+Exit codes:
+  0  done
+  1  failed
+  2  the command line was wrong
+  3  not logged in, or the login was refused
+  4  a person is needed (captcha, second factor)
+  5  the store is unavailable (locked, read-only, wrong key)";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definitions_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_may_stand_on_either_side() {
+        for line in [
+            "sessile --json --store memory: list",
+            "sessile list --json --store memory:",
+        ] {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            assert!(cli.global.json, "{line}");
+            assert_eq!(cli.global.store.as_deref(), Some("memory:"), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_line_says_what_to_write() {
+        for (line, words) in [
+            (
+                "login a http://h/ --username u --password hunter2",
+                "process list",
+            ),
+            (
+                "login a http://h/ --username u --password",
+                "--password-stdin",
+            ),
+            (
+                "login a http://h/ --username u --password-stdin --password-env P",
+                "cannot be used with",
+            ),
+            ("get http://h/ -a ada:hunter2", "--auth-user"),
+            ("get http://h/ --timeout soon", "30, 1.5, 500ms, 2m"),
+            ("get http://h/ --form --raw x", "cannot be used with"),
+            ("clean", "required"),
+            ("clean shop --all", "cannot be used with"),
+            ("clean --older-than 24", "24h, 90m or 7d"),
+            ("rm", "required"),
+            ("cookies shop set a=b", "--url"),
+        ] {
+            check_refused(line, words);
+        }
+    }
+
+    #[track_caller]
+    fn check_refused(line: &str, words: &str) {
+        let all = std::iter::once("sessile").chain(line.split(' '));
+        let text = Cli::try_parse_from(all).unwrap_err().to_string();
+        assert!(text.contains(words), "{line}: {text}");
+        assert!(!text.contains("hunter2"), "{line}: {text}");
+    }
+
+    /// The reference of the command line: a change of it is seen in review.
+    #[test]
+    fn help() {
+        let mut root = Cli::command().term_width(100);
+        root.build();
+        let mut pages = Vec::new();
+        collect_help(&mut root, &mut pages);
+        insta::assert_snapshot!(pages.join("\n\n"));
+    }
+
+    fn collect_help(command: &mut clap::Command, pages: &mut Vec<String>) {
+        if command.get_name() == "help" {
+            return;
+        }
+        let name = command.get_bin_name().unwrap_or("sessile").to_owned();
+        let page = command.render_long_help().to_string();
+        let page = if pages.is_empty() {
+            page
+        } else {
+            own_part(&name, &page)
+        };
+        let lines: Vec<&str> = page.lines().map(str::trim_end).collect();
+        pages.push(format!("# {name}\n\n{}", lines.join("\n").trim_end()));
+        for sub in command.get_subcommands_mut() {
+            collect_help(sub, pages);
+        }
+    }
+
+    /// A page without what other pages show as well: the global options, and the
+    /// verbs after `get`.
+    fn own_part(name: &str, page: &str) -> String {
+        let verbs = ["post", "put", "patch", "delete", "head", "options"];
+        if verbs.iter().any(|verb| name.ends_with(&format!(" {verb}"))) {
+            let (about, _) = page.split_once('\n').unwrap();
+            return format!("{about}; as `sessile get`");
+        }
+        let (own, global) = page.split_once("Global options:\n").unwrap();
+        let rest = global
+            .lines()
+            .skip_while(|line| line.is_empty() || line.starts_with(' '));
+        let rest: Vec<&str> = rest.collect();
+        format!("{own}{}", rest.join("\n"))
+    }
+}

@@ -1,0 +1,94 @@
+//! Values of options that need more than clap's own parsers.
+
+use std::ffi::OsStr;
+use std::time::Duration;
+
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, Command, Error};
+use sessile::ProfileChoice;
+
+/// A time limit: seconds, or a number with a unit.
+pub(super) fn time_limit(text: &str) -> Result<Duration, String> {
+    let parsed = match text.parse::<f64>() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
+        Err(_) => with_unit(text),
+    };
+    parsed
+        .filter(|limit| !limit.is_zero())
+        .ok_or_else(|| "write seconds, or a number with a unit: 30, 1.5, 500ms, 2m".to_owned())
+}
+
+/// An age. A bare number is refused: `24` would empty everything older than seconds.
+pub(super) fn age(text: &str) -> Result<Duration, String> {
+    with_unit(text).ok_or_else(|| "write a number with its unit: 24h, 90m or 7d".to_owned())
+}
+
+fn with_unit(text: &str) -> Option<Duration> {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let (number, unit) = text.split_at_checked(digits)?;
+    let seconds = match unit {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3_600.0,
+        "d" => 86_400.0,
+        "w" => 604_800.0,
+        _ => return None,
+    };
+    Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()
+}
+
+/// The name of a profile, or of several to choose one from.
+pub(super) fn profile(name: &str) -> Result<ProfileChoice, String> {
+    name.parse()
+        .map_err(|unknown: sessile::Error| unknown.to_string())
+}
+
+/// The parser of an option that exists to say why it doesn't: its value, a secret,
+/// is dropped unseen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refused(pub(super) &'static str);
+
+impl TypedValueParser for Refused {
+    type Value = String;
+
+    fn parse_ref(&self, cmd: &Command, _: Option<&Arg>, _: &OsStr) -> Result<String, Error> {
+        Err(Error::raw(ErrorKind::UnknownArgument, format!("{}\n", self.0)).with_cmd(cmd))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_limit_is_seconds_unless_it_says_otherwise() {
+        check(time_limit("30"), Some(30_000));
+        check(time_limit("1.5"), Some(1_500));
+        check(time_limit("500ms"), Some(500));
+        check(time_limit("2m"), Some(120_000));
+        check(time_limit("0"), None);
+        check(time_limit("-1"), None);
+        check(time_limit("NaN"), None);
+        check(time_limit("inf"), None);
+        check(time_limit("1e300"), None);
+        check(time_limit(""), None);
+        check(time_limit("5y"), None);
+    }
+
+    #[test]
+    fn an_age_names_its_unit() {
+        check(age("24h"), Some(86_400_000));
+        check(age("7d"), Some(604_800_000));
+        check(age("0s"), Some(0));
+        check(age("24"), None);
+        check(age("h"), None);
+        check(age("1.2.3h"), None);
+    }
+
+    #[track_caller]
+    fn check(found: Result<Duration, String>, expected: Option<u128>) {
+        assert_eq!(found.ok().map(|length| length.as_millis()), expected);
+    }
+}

@@ -1,0 +1,95 @@
+//! `sessile check`: is the session still logged in?
+
+use serde_json::json;
+use sessile::Verdict;
+use sessile::renew::{CheckReport, Kept, KeptOptions};
+
+use super::failure::{self, Purpose};
+use super::work::{self, Work};
+use crate::args::CheckArgs;
+use crate::exit::{Exit, Outcome};
+use crate::printer::plain;
+
+/// Asks the site; renews only when told to.
+pub(super) async fn run(args: CheckArgs, work: &mut Work<'_>) -> Outcome {
+    let name = work::name(&args.name)?;
+    let vault = work.vault().await?;
+    let mut options = KeptOptions::default();
+    options.ask = args.renew.then(work::ask).flatten();
+    let used = |error| failure::of_kept(&error, Purpose::Check);
+    let kept = Kept::open(&vault, &name, options).await.map_err(used)?;
+    let renewed = match args.renew {
+        true => kept.renew().await.map_err(used)?.is_some(),
+        false => false,
+    };
+    let report = kept.check().await.map_err(used)?;
+    kept.save().await.map_err(used)?;
+    if work.json() {
+        work.printer.document(&document(&kept, &report, renewed))?;
+    } else {
+        tell(&args, &kept, &report, renewed, work);
+    }
+    Ok(exit(&report.verdict))
+}
+
+fn exit(verdict: &Verdict) -> Exit {
+    match verdict {
+        Verdict::Valid => Exit::Done,
+        Verdict::Expired(_) => Exit::NotLoggedIn,
+        Verdict::Challenged(_) => Exit::PersonNeeded,
+        // The site is in trouble, or refuses us: that says nothing of the login.
+        _ => Exit::Failed,
+    }
+}
+
+fn document(kept: &Kept, report: &CheckReport, renewed: bool) -> serde_json::Value {
+    let record = kept.record();
+    json!({
+        "name": kept.name().as_str(),
+        "loggedIn": report.verdict == Verdict::Valid,
+        "verdict": word(&report.verdict),
+        "why": report.why,
+        "page": report.page,
+        "generation": record.state.generation(),
+        "renewed": renewed,
+        "rule": record.check.map(|check| check.learned.to_string()),
+    })
+}
+
+/// The verdict as a word for programs.
+fn word(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Blocked => "blocked",
+        Verdict::Challenged(_) => "challenged",
+        Verdict::Expired(_) => "expired",
+        Verdict::Failing(_) => "failing",
+        Verdict::RateLimited { .. } => "rateLimited",
+        Verdict::Valid => "valid",
+        _ => "other",
+    }
+}
+
+fn tell(args: &CheckArgs, kept: &Kept, report: &CheckReport, renewed: bool, work: &mut Work<'_>) {
+    let (name, record) = (kept.name(), kept.record());
+    if renewed {
+        let generation = record.state.generation();
+        work.printer.note(&format!(
+            "session {name}: logged in again (generation {generation})"
+        ));
+    }
+    work.printer.note(&format!(
+        "session {name}: {}",
+        plain(&report.verdict.to_string())
+    ));
+    if !args.explain {
+        return;
+    }
+    work.printer.note(&format!("  looked at   {}", report.page));
+    work.printer
+        .note(&format!("  and found   {}", plain(&report.why)));
+    let rests_on = match record.check {
+        Some(check) => plain(&check.learned.to_string()),
+        None => "nothing was learned at a login; status and redirects have to do".to_owned(),
+    };
+    work.printer.note(&format!("  by the rule {rests_on}"));
+}

@@ -1,0 +1,84 @@
+//! `sessile clean`: sessions are emptied, their names stay.
+
+use std::time::Duration;
+
+use serde_json::json;
+use sessile::SessionState;
+use sessile::record::{Last, Record};
+use sessile::renew;
+use sessile::store::Name;
+use sessile_jar::Timestamp;
+
+use super::failure::{self, Purpose};
+use super::show;
+use super::work::{self, Work};
+use crate::args::CleanArgs;
+use crate::exit::{Exit, Outcome};
+
+/// Empties the sessions meant, while others may use them.
+pub(super) async fn run(args: CleanArgs, work: &mut Work<'_>) -> Outcome {
+    let one = args.name.as_deref().map(work::name).transpose()?;
+    let vault = work.vault().await?;
+    let names: Vec<Name> = match one {
+        Some(name) => vec![name],
+        None => {
+            let rows = vault.list().await?;
+            rows.into_iter().map(|row| row.name).collect()
+        }
+    };
+    let (cookies_only, older_than) = (args.cookies_only, args.older_than);
+    let (now, mut cleaned) = (work.now(), Vec::new());
+    for name in &names {
+        let change = renew::edit(&vault, name, move |record| {
+            let since = record.last.login.unwrap_or(record.created);
+            let due = older_than.is_none_or(|age: Duration| show::between(since, now) >= age);
+            if due && cookies_only {
+                record.state.jar_mut().clear(now);
+            } else if due {
+                empty(record, now);
+            }
+            due
+        });
+        if change
+            .await
+            .map_err(|error| failure::of_kept(&error, Purpose::Manage))?
+        {
+            cleaned.push(name.to_string());
+        }
+    }
+    let what = match cookies_only {
+        true => "removed the cookies of session",
+        false => "emptied session",
+    };
+    for name in &cleaned {
+        work.printer.note(&format!("{what} {name}"));
+    }
+    if cleaned.is_empty() {
+        work.printer
+            .note("no session was old enough, nothing was changed");
+    }
+    if work.json() {
+        work.printer.document(&json!({ "cleaned": cleaned }))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// What is left is a name: no cookie, no login, no header.
+fn empty(record: &mut Record, now: Timestamp) {
+    record.login = None;
+    record.check = None;
+    record.last = Last::default();
+    let state = &mut record.state;
+    state.jar_mut().clear(now);
+    if state.headers().is_empty() && state.authorization().is_none() {
+        return;
+    }
+    // Those two leave with the state they belong to; the jar stays, since it tells the
+    // others who hold it what is gone.
+    let mut emptied = SessionState::new(state.profile());
+    if let Some(base) = state.base_url() {
+        emptied.set_base_url(base.clone());
+    }
+    std::mem::swap(emptied.jar_mut(), state.jar_mut());
+    *state = emptied;
+}

@@ -1,0 +1,185 @@
+//! What the library's errors mean for the exit code, and what to do about them.
+
+use sessile::login::LoginError;
+use sessile::renew::{KeepError, NoRenewal};
+use sessile::store::StoreError;
+use sessile::{Error, Obstacle};
+
+use crate::exit::{Exit, Failure, Stop};
+
+/// What a command was about, which decides what an unknown session means.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Purpose {
+    /// To see whether one is logged in: a session that isn't there is not.
+    Check,
+    /// To look at or change what is stored.
+    Manage,
+    /// To send a request logged in.
+    Send,
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let (exit, kind) = store_kind(&error);
+        let failure = Self::of(exit, kind, &error);
+        match error {
+            StoreError::Locked { .. } => failure.hint("try again when the other one is done"),
+            StoreError::WrongKey { .. } => failure.hint(
+                "name the store's own key with --key-file, SESSILE_KEY or SESSILE_PASSPHRASE",
+            ),
+            _ => failure,
+        }
+    }
+}
+
+fn store_kind(error: &StoreError) -> (Exit, &'static str) {
+    match error {
+        StoreError::BadName { .. } => (Exit::Usage, "badName"),
+        StoreError::BadUrl { .. } => (Exit::Usage, "badStoreUrl"),
+        StoreError::ChangePanicked { .. } | StoreError::Closed { .. } => (Exit::Failed, "store"),
+        StoreError::Corrupt { .. } => (Exit::StoreUnavailable, "storeDamaged"),
+        StoreError::Fenced { .. } => (Exit::Failed, "leaseLost"),
+        StoreError::Full { .. } => (Exit::StoreUnavailable, "storeFull"),
+        StoreError::KeyFilePermissions { .. } => (Exit::StoreUnavailable, "keyFilePermissions"),
+        StoreError::KeyMalformed { .. } => (Exit::StoreUnavailable, "keyMalformed"),
+        StoreError::Locked { .. } => (Exit::StoreUnavailable, "storeLocked"),
+        StoreError::NameTaken { .. } => (Exit::Failed, "nameTaken"),
+        StoreError::NewerVersion { .. } => (Exit::StoreUnavailable, "storeNewer"),
+        StoreError::NoKey { .. } => (Exit::StoreUnavailable, "noKey"),
+        StoreError::NotAStore { .. } => (Exit::StoreUnavailable, "notAStore"),
+        StoreError::ReadOnly { .. } => (Exit::StoreUnavailable, "storeReadOnly"),
+        StoreError::Tampered { .. } => (Exit::StoreUnavailable, "recordDamaged"),
+        StoreError::UnknownName { .. } => (Exit::Failed, "unknownSession"),
+        StoreError::WrongKey { .. } => (Exit::StoreUnavailable, "wrongKey"),
+        _ => (Exit::StoreUnavailable, "storeUnavailable"),
+    }
+}
+
+/// A failure of a stored session.
+pub(super) fn of_kept(error: &KeepError, purpose: Purpose) -> Failure {
+    let (exit, kind, hint) = match error {
+        KeepError::Login(error) => return error.clone().into(),
+        KeepError::Request(error) => return error.clone().into(),
+        KeepError::Store(error) => return error.clone().into(),
+        KeepError::LoggedOut { name, why, .. } => {
+            (Exit::NotLoggedIn, "loggedOut", advice(name, why))
+        }
+        KeepError::NotReplayable { .. } => {
+            let hint = "a body of up to 16 MiB is repeated by itself";
+            (Exit::Failed, "notReplayable", Some(hint.to_owned()))
+        }
+        KeepError::Unknown { name, .. } => {
+            let exit = match purpose {
+                Purpose::Manage => Exit::Failed,
+                Purpose::Check | Purpose::Send => Exit::NotLoggedIn,
+            };
+            (exit, "unknownSession", Some(making(name, purpose)))
+        }
+        KeepError::Unreadable { .. } => (Exit::StoreUnavailable, "recordUnreadable", None),
+        _ => (Exit::Failed, "failed", None),
+    };
+    let failure = Failure::of(exit, kind, error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+fn making(name: &str, purpose: Purpose) -> String {
+    let login = format!("`sessile login {name} URL --username USER` makes one");
+    match purpose {
+        Purpose::Check => login,
+        Purpose::Send => format!("{login}, or pass --create"),
+        Purpose::Manage => "`sessile list` shows those there are".to_owned(),
+    }
+}
+
+fn advice(name: &str, why: &NoRenewal) -> Option<String> {
+    match why {
+        NoRenewal::ReadOnly => Some("leave --read-only out to have it logged in again".to_owned()),
+        NoRenewal::StillAsking => Some(format!(
+            "`sessile check {name} --explain` says what is known"
+        )),
+        _ => None,
+    }
+}
+
+impl From<LoginError> for Failure {
+    fn from(error: LoginError) -> Self {
+        let (exit, kind) = match error {
+            LoginError::Request(error) => return error.into(),
+            LoginError::CanNotTell { .. } => (Exit::Failed, "cannotTell"),
+            LoginError::Challenged { .. } => (Exit::PersonNeeded, "challenged"),
+            LoginError::NoForm { .. } => (Exit::Failed, "noLoginForm"),
+            LoginError::NotSafe { .. } => (Exit::Failed, "notSafe"),
+            LoginError::RateLimited { .. } => (Exit::Failed, "rateLimited"),
+            LoginError::Refused { .. } => (Exit::NotLoggedIn, "loginRefused"),
+            LoginError::SecondFactor { .. } => (Exit::PersonNeeded, "secondFactor"),
+            _ if error.needs_person() => (Exit::PersonNeeded, "personNeeded"),
+            _ => (Exit::Failed, "loginFailed"),
+        };
+        let failure = Self::of(exit, kind, &error);
+        match error {
+            LoginError::NoForm { .. } => {
+                failure.hint("give the address of the page with the login form")
+            }
+            LoginError::Refused { .. } => {
+                failure.hint("check user name and password; what was stored is unchanged")
+            }
+            _ => failure,
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let (exit, kind) = match error {
+            Error::BadRequest { .. } => (Exit::Usage, "badRequest"),
+            Error::Closed => (Exit::Failed, "closed"),
+            Error::Connect { .. } => (Exit::Failed, "connect"),
+            Error::CutShort { .. } => (Exit::Failed, "cutShort"),
+            Error::Decode { .. } => (Exit::Failed, "decode"),
+            Error::Disconnect { .. } => (Exit::Failed, "disconnect"),
+            Error::Protocol { .. } => (Exit::Failed, "protocol"),
+            Error::Redirect { .. } => (Exit::Failed, "redirect"),
+            Error::TimeOut { .. } => (Exit::Failed, "timeOut"),
+            Error::Tls { .. } => (Exit::Failed, "tls"),
+            Error::TooLarge { .. } => (Exit::Failed, "tooLarge"),
+            _ => (Exit::Failed, "request"),
+        };
+        let failure = Self::of(exit, kind, &error);
+        match hint(&error) {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+fn hint(error: &Error) -> Option<&'static str> {
+    Some(match error {
+        Error::Connect {
+            obstacle: Obstacle::NoSuchHost,
+            ..
+        } => "check the host's name in the URL",
+        Error::Connect { .. } => "check host and port, and whether the server runs",
+        Error::CutShort { .. } | Error::Disconnect { .. } => {
+            "try again; if it happens every time, the server is at fault"
+        }
+        Error::Redirect { .. } => "--no-follow shows the redirect itself",
+        Error::TimeOut { .. } => "--timeout allows more time",
+        Error::Tls { .. } => "--cacert FILE trusts an authority of your own",
+        _ => return None,
+    })
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Fail(error.into())
+    }
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Fail(error.into())
+    }
+}

@@ -1,0 +1,49 @@
+//! `sessile key`: which key seals the store, and a fresh one in its place.
+
+use serde_json::json;
+
+use super::work::{self, Work};
+use crate::args::KeyCommand;
+use crate::exit::{Exit, Outcome};
+use crate::key_file::KeyFile;
+use crate::settings::Key;
+
+pub(super) async fn run(command: KeyCommand, work: &mut Work<'_>) -> Outcome {
+    match command {
+        KeyCommand::Rotate => rotate(work).await,
+    }
+}
+
+async fn rotate(work: &mut Work<'_>) -> Outcome {
+    let key = work.settings()?.key;
+    let vault = work.vault().await?;
+    let file = match &key {
+        Key::File(path) => Some(KeyFile::new(path)),
+        Key::Bytes(_) | Key::Passphrase(_) => None,
+    };
+    let source = match &file {
+        Some(file) => file.next_source(),
+        None => work::source(&key)?,
+    };
+    let done = vault.rotate_key(&source, |_| ()).await?;
+    match &file {
+        Some(file) => file.replace()?,
+        None => work.printer.note(
+            "the store has a fresh key; the one from the environment still opens it, and stays as it is",
+        ),
+    }
+    if done.unreadable > 0 {
+        let count = done.unreadable;
+        work.printer.warn(&format!(
+            "{count} damaged sessions could not be sealed again"
+        ));
+    }
+    let sealed = done.done - done.unreadable;
+    work.printer
+        .note(&format!("sealed {sealed} sessions with a fresh key"));
+    if work.json() {
+        work.printer
+            .document(&json!({ "sealed": sealed, "unreadable": done.unreadable }))?;
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,69 @@
+//! One file a command: each translates its arguments into calls of the library and
+//! the answer into output. A rule found here is in the wrong crate.
+
+mod check;
+mod clean;
+mod completions;
+mod connect;
+mod cookies;
+mod demo;
+mod failure;
+mod key;
+mod list;
+mod login;
+mod output;
+mod request;
+mod rm;
+mod show;
+mod status;
+mod work;
+
+use crate::args::{Cli, Command};
+use crate::exit::{Exit, Failure, Outcome, Stop};
+use crate::printer::Printer;
+use crate::settings::Environment;
+
+use http::Method;
+
+use work::Work;
+
+/// Carries out one command.
+pub(crate) fn run(cli: Cli, environment: &Environment, printer: &mut Printer) -> Outcome {
+    if let Command::Completions { shell } = cli.command {
+        return completions::run(shell, printer);
+    }
+    let work = Work::new(&cli.global, environment, printer);
+    // One thread: a start that costs little, and nothing here keeps two busy.
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| no_runtime(&error))?
+        .block_on(dispatch(cli.command, work))
+}
+
+async fn dispatch(command: Command, mut work: Work<'_>) -> Outcome {
+    let work = &mut work;
+    match command {
+        Command::Check(args) => check::run(args, work).await,
+        Command::Clean(args) => clean::run(args, work).await,
+        Command::Completions { shell } => completions::run(shell, work.printer),
+        Command::Cookies(args) => cookies::run(args, work).await,
+        Command::Delete(args) => request::run(Method::DELETE, *args, work).await,
+        Command::Demo(args) => demo::run(args, work).await,
+        Command::Get(args) => request::run(Method::GET, *args, work).await,
+        Command::Head(args) => request::run(Method::HEAD, *args, work).await,
+        Command::Key { command } => key::run(command, work).await,
+        Command::List => list::run(work).await,
+        Command::Login(args) => login::run(*args, work).await,
+        Command::Options(args) => request::run(Method::OPTIONS, *args, work).await,
+        Command::Patch(args) => request::run(Method::PATCH, *args, work).await,
+        Command::Post(args) => request::run(Method::POST, *args, work).await,
+        Command::Put(args) => request::run(Method::PUT, *args, work).await,
+        Command::Rm(args) => rm::run(args, work).await,
+        Command::Status(args) => status::run(args, work).await,
+    }
+}
+
+fn no_runtime(error: &std::io::Error) -> Stop {
+    Failure::new(Exit::Failed, "runtime", format!("cannot start: {error}")).into()
+}

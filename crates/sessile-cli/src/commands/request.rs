@@ -1,0 +1,233 @@
+//! `sessile get`, `post` and the other verbs: one request through a session.
+
+use http::Method;
+use sessile::renew::{Answer, KeepError, Kept, KeptOptions, Mode, Renewal, Renewer};
+use sessile::session::Redirects;
+use sessile::{Authorization, ProfileChoice, Request, Secret, Session};
+use url::Url;
+
+use super::connect::{self, Connection};
+use super::failure::{self, Purpose};
+use super::output::{self, Delivery};
+use super::work::{self, Work};
+use crate::args::{AuthArgs, AuthType, RequestArgs};
+use crate::exit::{Failure, Outcome};
+use crate::items;
+use crate::password::{self, Origin};
+use crate::request::body;
+use crate::request::content::{self, Body, Content, Encoding, Inputs};
+
+/// Sends the request and delivers the reply.
+pub(super) async fn run(method: Method, args: RequestArgs, work: &mut Work<'_>) -> Outcome {
+    let mut inputs = Inputs::of_process();
+    let authorization = authorization(&args.auth, &mut inputs, work)?;
+    let request = request(&method, &args, &mut inputs)?;
+    let delivery = Delivery::new(&method, &args);
+    let Some(name) = &args.session else {
+        work.say_age(&profile(&args));
+        let session = alone(&args, authorization)?;
+        let reply = session.send(request).await;
+        let reply = reply?;
+        return output::deliver(reply, None, &delivery, work).await;
+    };
+    let used = |error| failure::of_kept(&error, Purpose::Send);
+    let kept = open(name, &args, authorization, work).await?;
+    let answer = kept.send(request).await;
+    // What the exchange changed is kept, whatever became of it.
+    kept.save().await.map_err(used)?;
+    let Answer { reply, renewal, .. } = answer.map_err(used)?;
+    if let Some(renewal) = &renewal {
+        work.printer.note(&told(name, renewal));
+    }
+    output::deliver(reply, renewal.as_ref(), &delivery, work).await
+}
+
+/// The address, made absolute where --base-url says against what.
+fn address(args: &RequestArgs) -> Outcome<String> {
+    let Some(base) = &args.base_url else {
+        return Ok(args.url.clone());
+    };
+    let bad = |what: &str, why| Failure::usage(format!("{what} is not a URL: {why}"));
+    let base = Url::parse(base).map_err(|why| bad("--base-url", why))?;
+    let url = base
+        .join(&args.url)
+        .map_err(|why| bad("the address", why))?;
+    Ok(url.into())
+}
+
+/// The request, with all that the items add.
+fn request(method: &Method, args: &RequestArgs, inputs: &mut Inputs) -> Outcome<Request> {
+    let encoding = match (args.form, args.multipart) {
+        (_, true) => Encoding::Multipart,
+        (true, false) => Encoding::Form,
+        (false, false) => Encoding::Json,
+    };
+    let items = items::parse_all(&args.items)
+        .map_err(|bad| Failure::usage(bad.to_string()).hint(bad.advice()))?;
+    let content = content::sort(items, encoding, inputs)?;
+    let mut request = Request::new(method.clone(), address(args)?);
+    if args.no_follow {
+        request = request.redirects(Redirects::Stay);
+    }
+    Ok(fill(request, content, args.raw.clone(), inputs)?)
+}
+
+fn fill(
+    mut request: Request,
+    content: Content,
+    raw: Option<String>,
+    inputs: &mut Inputs,
+) -> Result<Request, Failure> {
+    for (name, value) in content.query {
+        request = request.query(name, value);
+    }
+    // Before the body, whose own type gives way to one that is given.
+    for (name, value) in content.headers {
+        request = match value {
+            Some(value) => request.header(&name, &value),
+            None => request.without_header(&name),
+        };
+    }
+    Ok(match (content.body, raw) {
+        (Body::Empty, None) => request,
+        (Body::Empty, Some(text)) => request.body(text),
+        (_, Some(_)) => return Err(content::two_bodies()),
+        (Body::Form(pairs), None) => request.form(pairs),
+        (Body::Json(value), None) => request.json(&value),
+        (Body::Multipart { media_type, bytes }, None) => {
+            request.header("content-type", &media_type).body(bytes)
+        }
+        (Body::Source(source), None) => body::attach(request, &source, inputs)?,
+    })
+}
+
+fn connection(args: &RequestArgs) -> Connection<'_> {
+    Connection {
+        cacert: args.cacert.as_deref(),
+        insecure: args.insecure,
+        timeout: args.timeout,
+    }
+}
+
+fn profile(args: &RequestArgs) -> ProfileChoice {
+    args.profile.clone().unwrap_or_default()
+}
+
+/// A session in memory, for one request.
+fn alone(args: &RequestArgs, authorization: Option<Authorization>) -> Outcome<Session> {
+    let mut builder = connect::builder(connection(args))?.profile(profile(args));
+    if let Some(origin) = origin(&address(args)?) {
+        builder = builder.base_url(&origin)?;
+    }
+    if let Some(authorization) = authorization {
+        builder = builder.authorization(authorization);
+    }
+    Ok(builder.build()?)
+}
+
+/// The site of an absolute address: where an authorization may go.
+fn origin(address: &str) -> Option<String> {
+    let origin = Url::parse(address).ok()?.origin();
+    origin
+        .is_tuple()
+        .then(|| format!("{}/", origin.ascii_serialization()))
+}
+
+/// The stored session; made where that is asked for.
+async fn open(
+    name: &str,
+    args: &RequestArgs,
+    authorization: Option<Authorization>,
+    work: &mut Work<'_>,
+) -> Outcome<Kept> {
+    let name = work::name(name)?;
+    let vault = work.vault().await?;
+    let kept = match Kept::open(&vault, &name, options(args)?).await {
+        Err(KeepError::Unknown { .. }) if args.create => {
+            work.say_age(&profile(args));
+            let state = alone(args, None)?.state();
+            Kept::create(&vault, &name, state, options(args)?)
+        }
+        opened => {
+            if args.profile.is_some() && opened.is_ok() {
+                work.printer.warn(&format!(
+                    "session `{name}` keeps the profile it was made with"
+                ));
+            }
+            opened
+        }
+    };
+    let kept = kept.map_err(|error| failure::of_kept(&error, Purpose::Send))?;
+    if let Some(authorization) = authorization {
+        authorize(kept.session(), authorization)?;
+    }
+    Ok(kept)
+}
+
+fn options(args: &RequestArgs) -> Result<KeptOptions, Failure> {
+    let mut options = KeptOptions::default();
+    options.builder = connect::builder(connection(args))?;
+    match args.read_only {
+        true => options.mode = Mode::ReadOnly,
+        false => options.ask = work::ask(),
+    }
+    Ok(options)
+}
+
+/// The session authenticates like this from now on.
+fn authorize(session: &Session, authorization: Authorization) -> Result<(), Failure> {
+    let changed = Session::builder()
+        .state(session.state())
+        .authorization(authorization)
+        .build()?
+        .state();
+    session.update(|state, _| *state = changed);
+    Ok(())
+}
+
+/// What --auth-type and its companions say.
+fn authorization(
+    args: &AuthArgs,
+    inputs: &mut Inputs,
+    work: &Work<'_>,
+) -> Result<Option<Authorization>, Failure> {
+    let Some(kind) = args.auth_type else {
+        return Ok(None);
+    };
+    let origin = match &args.auth_env {
+        Some(variable) => Origin::Environment(variable.clone()),
+        None => {
+            inputs.claim()?;
+            Origin::StandardInput
+        }
+    };
+    let user = args.auth_user.clone().unwrap_or_default();
+    let what = match kind {
+        AuthType::Bearer => "token".to_owned(),
+        AuthType::Basic | AuthType::Digest => format!("password of {user}"),
+    };
+    let secret = password::read(&origin, &what, work.environment)?;
+    let secret = Secret::from(secret.to_string());
+    Ok(Some(match kind {
+        AuthType::Basic => Authorization::Basic {
+            user,
+            password: secret,
+        },
+        AuthType::Bearer => Authorization::Bearer(secret),
+        AuthType::Digest => Authorization::Digest {
+            user,
+            password: secret,
+        },
+    }))
+}
+
+/// How a renewal is told: what was seen, and what came of it.
+fn told(name: &str, renewal: &Renewal) -> String {
+    let who = match renewal.by {
+        Renewer::Ourselves => "logged in again",
+        Renewer::Other => "another process has logged in again",
+        _ => "renewed",
+    };
+    let (sign, generation) = (&renewal.sign, renewal.generation);
+    format!("session {name} had expired ({sign}): {who} (generation {generation})")
+}

@@ -1,0 +1,121 @@
+//! What every command works with: the settings, the environment, the printer, the store.
+
+use std::sync::Arc;
+
+use sessile::{ProfileChoice, Secret};
+use sessile::clock::{Clock as _, SystemClock};
+use sessile::renew::{AskPassword, Kept, KeptOptions, Mode};
+use sessile::store::{KeySource, Name, StoreError, StoreOptions, StoreUrl, Vault};
+use sessile_jar::Timestamp;
+
+use super::failure::{self, Purpose};
+use crate::args::Global;
+use crate::exit::Outcome;
+use crate::key_file::KeyFile;
+use crate::password;
+use crate::printer::Printer;
+use crate::settings::{Environment, Key, Settings};
+
+/// What a command works with.
+pub(super) struct Work<'a> {
+    pub(super) environment: &'a Environment,
+    pub(super) printer: &'a mut Printer,
+    global: &'a Global,
+}
+
+impl<'a> Work<'a> {
+    pub(super) fn new(
+        global: &'a Global,
+        environment: &'a Environment,
+        printer: &'a mut Printer,
+    ) -> Self {
+        Self {
+            environment,
+            printer,
+            global,
+        }
+    }
+
+    /// Whether the answer is for a program.
+    pub(super) fn json(&self) -> bool {
+        self.printer.style().json
+    }
+
+    /// The time.
+    pub(super) fn now(&self) -> Timestamp {
+        SystemClock.now()
+    }
+
+    /// Says so where a browser comes from a list that is old.
+    pub(super) fn say_age(&mut self, profile: &ProfileChoice) {
+        if let Some(stale) = profile.staleness(self.now()) {
+            self.printer.note(&stale.to_string());
+        }
+    }
+
+    /// Where store and key are.
+    pub(super) fn settings(&self) -> Outcome<Settings> {
+        Ok(Settings::resolve(self.global, self.environment)?)
+    }
+
+    /// The store, opened; made where there is none.
+    pub(super) async fn vault(&self) -> Outcome<Vault> {
+        let settings = self.settings()?;
+        let url = StoreUrl::parse(&settings.store)?;
+        Ok(open(&url, &settings.key).await?)
+    }
+}
+
+/// A name of a session.
+pub(super) fn name(text: &str) -> Outcome<Name> {
+    Ok(Name::parse(text)?)
+}
+
+/// A stored session, as a command that neither logs in nor sends needs it.
+pub(super) async fn look_at(vault: &Vault, name: &Name) -> Outcome<Kept> {
+    let mut options = KeptOptions::default();
+    options.mode = Mode::ReadOnly;
+    let kept = Kept::open(vault, name, options).await;
+    Ok(kept.map_err(|error| failure::of_kept(&error, Purpose::Manage))?)
+}
+
+/// Asks the person at the terminal; nobody is asked where nobody is.
+pub(super) fn ask() -> Option<AskPassword> {
+    if !password::can_ask() {
+        return None;
+    }
+    Some(Arc::new(|login| {
+        let what = format!(
+            "password of {} at {}",
+            login.user,
+            sessile::ShownUrl(&login.url)
+        );
+        let answer = password::ask(&what).ok()?;
+        Some(Secret::from(answer.to_string()))
+    }))
+}
+
+/// Opens a store. A key file whose replacement was interrupted is replaced now.
+async fn open(url: &StoreUrl, key: &Key) -> Result<Vault, StoreError> {
+    let options = StoreOptions::default();
+    let opened = Vault::open(url, &source(key)?, &options).await;
+    let (Err(StoreError::WrongKey { .. }), Key::File(path)) = (&opened, key) else {
+        return opened;
+    };
+    let file = KeyFile::new(path);
+    if !file.has_next() {
+        return opened;
+    }
+    let vault = Vault::open(url, &file.next_source(), &options).await?;
+    file.replace()?;
+    Ok(vault)
+}
+
+/// The key, as the store wants it.
+pub(super) fn source(key: &Key) -> Result<KeySource, StoreError> {
+    Ok(match key {
+        Key::Bytes(text) => KeySource::from_text(text, "SESSILE_KEY")?,
+        Key::File(path) => KeyFile::new(path).source(),
+        Key::Passphrase(words) => KeySource::Passphrase(Secret::from(words.to_string())),
+    })
+}

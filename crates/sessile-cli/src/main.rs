@@ -1,0 +1,72 @@
+//! `sessile`: keeps HTTP sessions logged in, from the command line.
+//!
+//! The map: `args` says what can be asked, `settings` where things are, `commands`
+//! carries out, `printer` writes, `exit` ends. Rules of sessions are in the library.
+
+#![forbid(unsafe_code)]
+
+mod args;
+mod commands;
+mod exit;
+mod items;
+mod key_file;
+mod logging;
+mod password;
+mod printer;
+mod request;
+mod settings;
+mod target_file;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::Cli;
+use exit::{Exit, Failure, Stop};
+use printer::{Printer, Style};
+use settings::Environment;
+
+/// Reads the command line, carries it out, and turns what comes of it into an exit code.
+fn main() -> ExitCode {
+    let environment = Environment::of_process();
+    let line: Vec<OsString> = std::env::args_os().collect();
+    let cli = match Cli::try_parse_from(&line) {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error, &line, &environment).into(),
+    };
+    let style = Style::of_process(cli.global.json, cli.global.quiet, environment.no_colour());
+    logging::start(cli.global.verbose, style.colour);
+    let mut printer = Printer::of_process(style);
+    let outcome = commands::run(cli, &environment, &mut printer).and_then(|exit| {
+        printer.flush()?;
+        Ok(exit)
+    });
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(Stop::ReaderGone) => Exit::Done.into(),
+        Err(Stop::Fail(failure)) => {
+            printer.failure(&failure);
+            failure.exit().into()
+        }
+    }
+}
+
+/// Says why the line was not understood, or shows the help or version it asked for.
+fn refuse(error: &clap::Error, line: &[OsString], environment: &Environment) -> Exit {
+    let wants_json = line.iter().any(|word| word == "--json");
+    if !error.use_stderr() || !wants_json {
+        // A reader that is gone has seen enough of it.
+        _ = error.print();
+        return if error.use_stderr() {
+            Exit::Usage
+        } else {
+            Exit::Done
+        };
+    }
+    let text = error.render().to_string();
+    let message = text.trim_end().trim_start_matches("error: ");
+    let style = Style::of_process(true, false, environment.no_colour());
+    Printer::of_process(style).failure(&Failure::usage(message));
+    Exit::Usage
+}

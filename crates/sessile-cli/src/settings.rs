@@ -1,0 +1,278 @@
+//! Where things are and what is wanted: global options joined with the environment.
+//!
+//! The only reader of the environment. Options win over variables, variables over
+//! the defaults.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use zeroize::Zeroizing;
+
+use crate::args::Global;
+use crate::exit::Failure;
+
+/// The variables of a process.
+pub(crate) struct Environment(Box<Lookup>);
+
+type Lookup = dyn Fn(&str) -> Option<OsString>;
+
+impl Environment {
+    /// Those of this process.
+    pub(crate) fn of_process() -> Self {
+        Self(Box::new(|name| std::env::var_os(name)))
+    }
+
+    /// The value of a variable; an empty one counts as not set.
+    pub(crate) fn value(&self, name: &str) -> Option<OsString> {
+        (self.0)(name).filter(|value| !value.is_empty())
+    }
+
+    /// The value of a variable that holds text.
+    pub(crate) fn text(&self, name: &str) -> Result<Option<String>, Failure> {
+        let Some(value) = self.value(name) else {
+            return Ok(None);
+        };
+        // The value may be a secret: it is not shown.
+        let not_text = |_| Failure::usage(format!("the environment variable {name} is not UTF-8"));
+        value.into_string().map(Some).map_err(not_text)
+    }
+
+    /// Where files go that nobody keeps.
+    pub(crate) fn temporary_folder(&self) -> PathBuf {
+        self.value("TMPDIR")
+            .or_else(|| self.value("TEMP"))
+            .map_or_else(|| "/tmp".into(), PathBuf::from)
+    }
+
+    /// Whether colours are unwanted (no-color.org), or not understood.
+    pub(crate) fn no_colour(&self) -> bool {
+        self.value("NO_COLOR").is_some() || self.value("TERM").is_some_and(|term| term == "dumb")
+    }
+}
+
+/// Where the sessions are, and what opens them.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// The URL of the store, as given or made from the user's data directory.
+    pub(crate) store: String,
+    /// Where the key comes from.
+    pub(crate) key: Key,
+}
+
+/// Where the key of the store comes from.
+pub(crate) enum Key {
+    /// 32 bytes in base64 or hex, from `SESSILE_KEY`.
+    Bytes(Zeroizing<String>),
+    /// A file that is made when it is missing.
+    File(PathBuf),
+    /// Words to derive it from, from `SESSILE_PASSPHRASE`.
+    Passphrase(Zeroizing<String>),
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bytes(_) => f.write_str("Bytes([secret])"),
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Passphrase(_) => f.write_str("Passphrase([secret])"),
+        }
+    }
+}
+
+impl Settings {
+    /// Joins the options with the environment.
+    pub(crate) fn resolve(global: &Global, environment: &Environment) -> Result<Self, Failure> {
+        Ok(Self {
+            store: store(global, environment)?,
+            key: key(global, environment)?,
+        })
+    }
+}
+
+fn store(global: &Global, environment: &Environment) -> Result<String, Failure> {
+    if let Some(url) = &global.store {
+        return Ok(url.clone());
+    }
+    if let Some(url) = environment.text("SESSILE_STORE")? {
+        return Ok(url);
+    }
+    let Some(directory) = directory(environment, &DATA) else {
+        return Err(homeless(
+            "the store",
+            "--store sqlite:PATH or SESSILE_STORE",
+        ));
+    };
+    let path = directory.join("sessile").join("sessile.db");
+    Ok(format!("sqlite:{}", path.display()))
+}
+
+fn key(global: &Global, environment: &Environment) -> Result<Key, Failure> {
+    if let Some(path) = &global.key_file {
+        return Ok(Key::File(path.clone()));
+    }
+    if let Some(bytes) = environment.text("SESSILE_KEY")? {
+        return Ok(Key::Bytes(Zeroizing::new(bytes)));
+    }
+    if let Some(path) = environment.value("SESSILE_KEY_FILE") {
+        return Ok(Key::File(path.into()));
+    }
+    if let Some(words) = environment.text("SESSILE_PASSPHRASE")? {
+        return Ok(Key::Passphrase(Zeroizing::new(words)));
+    }
+    let Some(directory) = directory(environment, &CONFIG) else {
+        return Err(homeless(
+            "the key file",
+            "--key-file FILE or SESSILE_KEY_FILE",
+        ));
+    };
+    Ok(Key::File(directory.join("sessile").join("key")))
+}
+
+fn homeless(what: &str, option: &str) -> Failure {
+    Failure::usage(format!(
+        "no place for {what}: the environment names no home directory"
+    ))
+    .hint(format!("give {option}"))
+}
+
+/// How a platform names one of the user's directories.
+struct Directory {
+    /// A variable that names it outright, on Windows and elsewhere.
+    variable: &'static str,
+    /// Where it is below the home directory.
+    below_home: &'static str,
+}
+
+#[cfg(windows)]
+const CONFIG: Directory = Directory {
+    variable: "APPDATA",
+    below_home: "AppData/Roaming",
+};
+#[cfg(windows)]
+const DATA: Directory = Directory {
+    variable: "LOCALAPPDATA",
+    below_home: "AppData/Local",
+};
+#[cfg(windows)]
+const HOME: &str = "USERPROFILE";
+
+#[cfg(not(windows))]
+const CONFIG: Directory = Directory {
+    variable: "XDG_CONFIG_HOME",
+    below_home: ".config",
+};
+#[cfg(not(windows))]
+const DATA: Directory = Directory {
+    variable: "XDG_DATA_HOME",
+    below_home: ".local/share",
+};
+#[cfg(not(windows))]
+const HOME: &str = "HOME";
+
+fn directory(environment: &Environment, directory: &Directory) -> Option<PathBuf> {
+    // The XDG specification tells readers to ignore a relative path.
+    let named = environment.value(directory.variable).map(PathBuf::from);
+    if let Some(path) = named.filter(|path| path.is_absolute()) {
+        return Some(path);
+    }
+    let home = PathBuf::from(environment.value(HOME)?);
+    home.is_absolute().then(|| home.join(directory.below_home))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// An environment of exactly these variables.
+    pub(crate) fn environment(variables: &[(&'static str, &'static str)]) -> Environment {
+        let variables = variables.to_vec();
+        Environment(Box::new(move |name| {
+            let found = variables.iter().find(|(known, _)| *known == name)?;
+            Some(found.1.into())
+        }))
+    }
+
+    const HOME: (&str, &str) = ("HOME", "/home/ada");
+
+    #[test]
+    fn the_store_is_the_option_then_the_variable_then_the_data_directory() {
+        let option = Some("memory:");
+        check_store(
+            option,
+            &[("SESSILE_STORE", "sqlite:/v.db"), HOME],
+            "memory:",
+        );
+        check_store(
+            None,
+            &[("SESSILE_STORE", "sqlite:/v.db"), HOME],
+            "sqlite:/v.db",
+        );
+        check_store(
+            None,
+            &[("XDG_DATA_HOME", "/d"), HOME],
+            "sqlite:/d/sessile/sessile.db",
+        );
+        let default = "sqlite:/home/ada/.local/share/sessile/sessile.db";
+        check_store(None, &[("XDG_DATA_HOME", "relative"), HOME], default);
+        check_store(None, &[("SESSILE_STORE", ""), HOME], default);
+    }
+
+    #[test]
+    fn the_key_is_the_option_then_the_variables_then_the_configuration_directory() {
+        let file = [
+            ("SESSILE_KEY_FILE", "/k"),
+            ("SESSILE_PASSPHRASE", "w"),
+            HOME,
+        ];
+        check_key(Some("/o"), &[("SESSILE_KEY", "aa")], "File(\"/o\")");
+        check_key(
+            None,
+            &[("SESSILE_KEY", "aa"), ("SESSILE_KEY_FILE", "/k")],
+            "Bytes([secret])",
+        );
+        check_key(None, &file, "File(\"/k\")");
+        check_key(
+            None,
+            &[("SESSILE_PASSPHRASE", "w"), HOME],
+            "Passphrase([secret])",
+        );
+        check_key(None, &[HOME], "File(\"/home/ada/.config/sessile/key\")");
+    }
+
+    #[test]
+    fn without_a_home_the_options_are_named() {
+        let failure = Settings::resolve(&Global::default(), &environment(&[])).unwrap_err();
+        assert!(failure.advice().unwrap().contains("--store"));
+    }
+
+    #[test]
+    fn colours_can_be_refused() {
+        assert!(environment(&[("NO_COLOR", "1")]).no_colour());
+        assert!(environment(&[("TERM", "dumb")]).no_colour());
+        assert!(!environment(&[("NO_COLOR", ""), ("TERM", "xterm")]).no_colour());
+    }
+
+    #[track_caller]
+    fn check_store(
+        option: Option<&str>,
+        variables: &[(&'static str, &'static str)],
+        expected: &str,
+    ) {
+        let global = Global {
+            store: option.map(str::to_owned),
+            ..Global::default()
+        };
+        let settings = Settings::resolve(&global, &environment(variables)).unwrap();
+        assert_eq!(settings.store, expected);
+    }
+
+    #[track_caller]
+    fn check_key(option: Option<&str>, variables: &[(&'static str, &'static str)], expected: &str) {
+        let global = Global {
+            key_file: option.map(PathBuf::from),
+            ..Global::default()
+        };
+        let key = key(&global, &environment(variables)).unwrap();
+        assert_eq!(format!("{key:?}"), expected);
+    }
+}
