@@ -5,11 +5,13 @@
 //! | [`session`] | one identity towards one site; `run` is the life of a request |
 //! | [`transport`] | the seam below: who sends the bytes |
 //! | [`store`] | where sessions are kept, sealed: memory, one SQLite file |
+//! | [`blocking`] | the session for programs without an async runtime |
 //! | [`profile`] | the headers a session starts with |
 
 #![forbid(unsafe_code)]
 
 pub mod check;
+pub mod blocking;
 pub mod clock;
 mod error;
 pub mod login;
