@@ -34,8 +34,9 @@ pub(crate) struct LoginArgs {
     #[arg(long)]
     pub(crate) remember: bool,
 
-    /// The headers to send: `none` or `standard`
+    /// The headers to send: `none`, `standard`, `browser`, `chrome`, `firefox` or `safari`
     ///
+    /// A browser is chosen at random, or named whole, as `firefox/150/linux`.
     /// Chosen once and kept for the life of the session. Defaults to the one of the
     /// stored session, or to `standard`.
     #[arg(long, value_name = "PROFILE", value_parser = profile)]

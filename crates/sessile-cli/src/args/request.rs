@@ -87,8 +87,9 @@ pub(crate) struct RequestArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) base_url: Option<String>,
 
-    /// The headers to send: `none` or `standard`
+    /// The headers to send: `none`, `standard`, `browser`, `chrome`, `firefox` or `safari`
     ///
+    /// A browser is chosen at random, or named whole, as `firefox/150/linux`.
     /// A stored session keeps the one it was made with. Defaults to `standard`.
     #[arg(long, value_name = "PROFILE", value_parser = profile)]
     pub(crate) profile: Option<ProfileChoice>,

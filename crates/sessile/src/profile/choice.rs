@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Browser, Family, Profile, browsers};
+use sessile_jar::Timestamp;
+
+use super::{Browser, Family, Profile, Staleness, browsers, staleness};
 use crate::error::Error;
 
 /// Which profile a session is to get.
@@ -49,6 +51,14 @@ impl ProfileChoice {
             Self::Browser | Self::Family(_) => profile
                 .browser()
                 .is_some_and(|browser| self.allows(browser)),
+        }
+    }
+
+    /// Whether it comes from the list of browsers, and that list is old; see [`staleness`].
+    pub fn staleness(&self, now: Timestamp) -> Option<Staleness> {
+        match self {
+            Self::Exact(profile) if profile.browser().is_none() => None,
+            Self::Browser | Self::Exact(_) | Self::Family(_) => staleness(now),
         }
     }
 
