@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-
 use sessile::ProfileChoice;
 
 use super::values::{Refused, profile, time_limit};
@@ -34,10 +33,11 @@ pub(crate) struct LoginArgs {
     #[arg(long)]
     pub(crate) remember: bool,
 
-    /// The headers to send: `none` or `standard`
+    /// The headers to send: none, standard, browser, chrome, firefox, safari
     ///
-    /// Chosen once and kept for the life of the session. Defaults to the one of the
-    /// stored session, or to `standard`.
+    /// `browser` is one of the browsers, drawn when the session is made.
+    ///
+    /// A stored session keeps the one it was made with. Defaults to `standard`.
     #[arg(long, value_name = "PROFILE", value_parser = profile)]
     pub(crate) profile: Option<ProfileChoice>,
 

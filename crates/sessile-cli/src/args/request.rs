@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-
 use sessile::ProfileChoice;
 
 use super::values::{Refused, profile, time_limit};
@@ -87,7 +86,9 @@ pub(crate) struct RequestArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) base_url: Option<String>,
 
-    /// The headers to send: `none` or `standard`
+    /// The headers to send: none, standard, browser, chrome, firefox, safari
+    ///
+    /// `browser` is one of the browsers, drawn when the session is made.
     ///
     /// A stored session keeps the one it was made with. Defaults to `standard`.
     #[arg(long, value_name = "PROFILE", value_parser = profile)]

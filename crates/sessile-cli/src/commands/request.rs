@@ -9,6 +9,7 @@ use url::Url;
 use super::connect::{self, Connection};
 use super::failure::{self, Purpose};
 use super::output::{self, Delivery};
+use super::profile;
 use super::work::{self, Work};
 use crate::args::{AuthArgs, AuthType, RequestArgs};
 use crate::exit::{Failure, Outcome};
@@ -143,16 +144,10 @@ async fn open(
             let state = alone(args, None)?.state();
             Kept::create(&vault, &name, state, options(args)?)
         }
-        opened => {
-            if args.profile.is_some() && opened.is_ok() {
-                work.printer.warn(&format!(
-                    "session `{name}` keeps the profile it was made with"
-                ));
-            }
-            opened
-        }
+        opened => opened,
     };
     let kept = kept.map_err(|error| failure::of_kept(&error, Purpose::Send))?;
+    profile::warn(&kept, args.profile.as_ref(), work);
     if let Some(authorization) = authorization {
         authorize(kept.session(), authorization)?;
     }
