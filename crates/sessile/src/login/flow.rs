@@ -22,7 +22,7 @@ pub(super) enum Action {
     /// Fetch this page.
     Fetch(Url),
     /// Send this form.
-    Submit(Submission),
+    Submit(Box<Submission>),
 }
 
 /// Where in the login we are.
@@ -160,7 +160,7 @@ impl FormLogin {
         if is_login_page {
             self.login_pages.push(visit.url.clone());
         }
-        Ok(Action::Submit(submission))
+        Ok(Action::Submit(Box::new(submission)))
     }
 
     fn unfit(&self, visit: &Visit, why: FillError) -> LoginError {

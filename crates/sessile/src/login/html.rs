@@ -253,7 +253,8 @@ impl Builder {
             self.nodes[at].form = Some(at);
         }
         // A form directly in a table is an empty element with controls elsewhere.
-        if !is_void && !(is_form && in_table) && self.open.len() < MAX_DEPTH {
+        let is_empty = is_void || (is_form && in_table);
+        if !is_empty && self.open.len() < MAX_DEPTH {
             self.open.push(at);
         }
     }

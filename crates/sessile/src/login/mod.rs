@@ -12,6 +12,7 @@ pub mod form;
 mod html;
 pub mod messages;
 pub mod page;
+mod score;
 mod token;
 pub mod tokens;
 pub(crate) mod visit;
@@ -110,7 +111,7 @@ pub(crate) async fn log_in(
         let request = match flow.next(&page, &visible(&jar, &page.url, member.now()))? {
             Action::Done => break,
             Action::Fetch(url) => Request::get(url.as_str()),
-            Action::Submit(submission) => request(submission),
+            Action::Submit(submission) => request(&submission),
         };
         page = visit(&member, request).await?;
         cookies.extend(page.cookies_set.iter().cloned());
@@ -216,7 +217,7 @@ async fn evidence(session: &Session, url: &Url) -> Result<Evidence, LoginError> 
 }
 
 /// The form as a request, with the headers that a browser adds and frameworks check.
-fn request(submission: Submission) -> Request {
+fn request(submission: &Submission) -> Request {
     let mut request = match submission.method {
         FormMethod::Get => Request::get(submission.url.as_str()),
         FormMethod::Post => Request::post(submission.url.as_str())
