@@ -5,10 +5,12 @@
 //! | [`session`] | one identity towards one site; `run` is the life of a request |
 //! | [`transport`] | the seam below: who sends the bytes |
 //! | [`store`] | where sessions are kept, sealed: memory, one SQLite file |
+//! | [`blocking`] | the session for programs without an async runtime |
 //! | [`profile`] | the headers a session starts with |
 
 #![forbid(unsafe_code)]
 
+pub mod blocking;
 pub mod check;
 pub mod clock;
 mod error;

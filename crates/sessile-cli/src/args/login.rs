@@ -33,10 +33,9 @@ pub(crate) struct LoginArgs {
     #[arg(long)]
     pub(crate) remember: bool,
 
-    /// The headers to send: none, standard, browser, chrome, firefox, safari
+    /// The headers to send: `none`, `standard`, `browser`, `chrome`, `firefox` or `safari`
     ///
-    /// `browser` is one of the browsers, drawn when the session is made.
-    ///
+    /// A browser is chosen at random, or named whole, as `firefox/150/linux`.
     /// A stored session keeps the one it was made with. Defaults to `standard`.
     #[arg(long, value_name = "PROFILE", value_parser = profile)]
     pub(crate) profile: Option<ProfileChoice>,

@@ -86,10 +86,9 @@ pub(crate) struct RequestArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) base_url: Option<String>,
 
-    /// The headers to send: none, standard, browser, chrome, firefox, safari
+    /// The headers to send: `none`, `standard`, `browser`, `chrome`, `firefox` or `safari`
     ///
-    /// `browser` is one of the browsers, drawn when the session is made.
-    ///
+    /// A browser is chosen at random, or named whole, as `firefox/150/linux`.
     /// A stored session keeps the one it was made with. Defaults to `standard`.
     #[arg(long, value_name = "PROFILE", value_parser = profile)]
     pub(crate) profile: Option<ProfileChoice>,

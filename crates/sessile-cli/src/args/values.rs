@@ -39,7 +39,7 @@ fn with_unit(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()
 }
 
-/// The name of a profile.
+/// The name of a profile, or of several to choose one from.
 pub(super) fn profile(name: &str) -> Result<ProfileChoice, String> {
     name.parse()
         .map_err(|unknown: sessile::Error| unknown.to_string())

@@ -27,6 +27,7 @@ pub(super) async fn run(args: LoginArgs, work: &mut Work<'_>) -> Outcome {
         timeout: args.timeout,
     })?;
     let login = login(&args, work)?;
+    work.say_age(&login.profile);
     let done = Kept::log_in(&vault, &name, login, options).await;
     let (kept, report) = done.map_err(|error| failure::of_kept(&error, Purpose::Send))?;
     for step in &report.steps {

@@ -3,7 +3,7 @@
 use http::Method;
 use sessile::renew::{Answer, KeepError, Kept, KeptOptions, Mode, Renewal, Renewer};
 use sessile::session::Redirects;
-use sessile::{Authorization, Request, Secret, Session};
+use sessile::{Authorization, ProfileChoice, Request, Secret, Session};
 use url::Url;
 
 use super::connect::{self, Connection};
@@ -25,6 +25,7 @@ pub(super) async fn run(method: Method, args: RequestArgs, work: &mut Work<'_>) 
     let request = request(&method, &args, &mut inputs)?;
     let delivery = Delivery::new(&method, &args);
     let Some(name) = &args.session else {
+        work.say_age(&profile(&args));
         let session = alone(&args, authorization)?;
         let reply = session.send(request).await;
         let reply = reply?;
@@ -107,10 +108,13 @@ fn connection(args: &RequestArgs) -> Connection<'_> {
     }
 }
 
+fn profile(args: &RequestArgs) -> ProfileChoice {
+    args.profile.clone().unwrap_or_default()
+}
+
 /// A session in memory, for one request.
 fn alone(args: &RequestArgs, authorization: Option<Authorization>) -> Outcome<Session> {
-    let mut builder =
-        connect::builder(connection(args))?.profile(args.profile.clone().unwrap_or_default());
+    let mut builder = connect::builder(connection(args))?.profile(profile(args));
     if let Some(origin) = origin(&address(args)?) {
         builder = builder.base_url(&origin)?;
     }
@@ -139,6 +143,7 @@ async fn open(
     let vault = work.vault().await?;
     let kept = match Kept::open(&vault, &name, options(args)?).await {
         Err(KeepError::Unknown { .. }) if args.create => {
+            work.say_age(&profile(args));
             let state = alone(args, None)?.state();
             Kept::create(&vault, &name, state, options(args)?)
         }

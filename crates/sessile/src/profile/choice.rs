@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Browser, Family, Profile, browsers};
+use sessile_jar::Timestamp;
+
+use super::{Browser, Family, Profile, Staleness, browsers, staleness};
 use crate::error::Error;
 
 /// Which profile a session is to get.
@@ -52,6 +54,14 @@ impl ProfileChoice {
         }
     }
 
+    /// Whether it comes from the list of browsers, and that list is old; see [`staleness`].
+    pub fn staleness(&self, now: Timestamp) -> Option<Staleness> {
+        match self {
+            Self::Exact(profile) if profile.browser().is_none() => None,
+            Self::Browser | Self::Exact(_) | Self::Family(_) => staleness(now),
+        }
+    }
+
     fn allows(&self, browser: Browser) -> bool {
         match self {
             Self::Browser => true,
@@ -68,7 +78,7 @@ fn draw(allows: impl Fn(Browser) -> bool, random: u32) -> Profile {
         .map(weight)
         .sum();
     // Scaled rather than taken modulo, so that no browser is favoured by the division.
-    let mut left = u64::from(random) * total >> 32;
+    let mut left = (u64::from(random) * total) >> 32;
     for browser in browsers().filter(|browser| allows(*browser)) {
         match left.checked_sub(weight(browser)) {
             Some(rest) => left = rest,
