@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-
 use sessile::ProfileChoice;
 
 use super::values::{Refused, profile, time_limit};
@@ -37,8 +36,7 @@ pub(crate) struct LoginArgs {
     /// The headers to send: `none`, `standard`, `browser`, `chrome`, `firefox` or `safari`
     ///
     /// A browser is chosen at random, or named whole, as `firefox/150/linux`.
-    /// Chosen once and kept for the life of the session. Defaults to the one of the
-    /// stored session, or to `standard`.
+    /// A stored session keeps the one it was made with. Defaults to `standard`.
     #[arg(long, value_name = "PROFILE", value_parser = profile)]
     pub(crate) profile: Option<ProfileChoice>,
 

@@ -108,11 +108,12 @@ impl From<LoginError> for Failure {
     fn from(error: LoginError) -> Self {
         let (exit, kind) = match error {
             LoginError::Request(error) => return error.into(),
+            LoginError::Captcha { .. } => (Exit::PersonNeeded, "captcha"),
             LoginError::CanNotTell { .. } => (Exit::Failed, "cannotTell"),
             LoginError::Challenged { .. } => (Exit::PersonNeeded, "challenged"),
             LoginError::NoForm { .. } => (Exit::Failed, "noLoginForm"),
             LoginError::NotSafe { .. } => (Exit::Failed, "notSafe"),
-            LoginError::RateLimited { .. } => (Exit::Failed, "rateLimited"),
+            LoginError::RateLimited { .. } => (Exit::NotLoggedIn, "rateLimited"),
             LoginError::Refused { .. } => (Exit::NotLoggedIn, "loginRefused"),
             LoginError::SecondFactor { .. } => (Exit::PersonNeeded, "secondFactor"),
             _ if error.needs_person() => (Exit::PersonNeeded, "personNeeded"),
@@ -123,6 +124,7 @@ impl From<LoginError> for Failure {
             LoginError::NoForm { .. } => {
                 failure.hint("give the address of the page with the login form")
             }
+            LoginError::RateLimited { .. } => failure.hint("wait before the next attempt"),
             LoginError::Refused { .. } => {
                 failure.hint("check user name and password; what was stored is unchanged")
             }
@@ -142,6 +144,7 @@ impl From<Error> for Failure {
             Error::Disconnect { .. } => (Exit::Failed, "disconnect"),
             Error::Protocol { .. } => (Exit::Failed, "protocol"),
             Error::Redirect { .. } => (Exit::Failed, "redirect"),
+            Error::Status { .. } => (Exit::Failed, "status"),
             Error::TimeOut { .. } => (Exit::Failed, "timeOut"),
             Error::Tls { .. } => (Exit::Failed, "tls"),
             Error::TooLarge { .. } => (Exit::Failed, "tooLarge"),
