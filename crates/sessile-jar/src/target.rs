@@ -148,7 +148,8 @@ fn is_trusted(host: &str) -> bool {
 }
 
 fn without_query(path: &str) -> &str {
-    path.find(['?', '#'])
+    path.bytes()
+        .position(|byte| matches!(byte, b'?' | b'#'))
         .and_then(|end| path.get(..end))
         .unwrap_or(path)
 }
