@@ -19,6 +19,17 @@ use crate::{Refusal, SameSite, Target, Timestamp};
 pub(crate) const MAX_AGE: i64 = 34_560_000;
 
 /// What storing a cookie did.
+///
+/// ```
+/// use sessile_jar::{Context, Jar, Stored, Target, Timestamp};
+///
+/// let (mut jar, context) = (Jar::new(), Context::default());
+/// let (shop, now) = (Target::parse("https://shop.example/")?, Timestamp::from_seconds(0));
+/// assert_eq!(jar.store(b"id=1", &shop, &context, now), Ok(Stored::Added));
+/// assert_eq!(jar.store(b"id=2", &shop, &context, now), Ok(Stored::Replaced));
+/// assert_eq!(jar.store(b"id=; Max-Age=0", &shop, &context, now), Ok(Stored::Deleted));
+/// # Ok::<(), sessile_jar::BadUrl>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Stored {
@@ -68,8 +79,11 @@ impl Jar {
             return Err(Refusal::Empty);
         }
         // Step 5 (creation and access times): done when it is put in.
+        // Step 6.
         let expires = expiry(cookie, now);
+        // Steps 7 to 10.
         let (domain, is_host_only) = self.scope(cookie, target)?;
+        // Step 11.
         let path = path(cookie, target);
         // Step 12.
         let is_secure = cookie.secure;
@@ -85,11 +99,13 @@ impl Jar {
         if !is_secure && !target.is_secure() {
             self.leave_secure(cookie.name, domain, path, now)?;
         }
+        // Steps 17 to 19.
         same_site(cookie, context)?;
         // CHIPS: a partitioned cookie has to be Secure.
         if cookie.partitioned && !is_secure {
             return Err(Refusal::PartitionedInsecure);
         }
+        // Steps 20 to 22.
         prefixes(cookie, is_host_only, path)?;
         let draft = Draft {
             name: cookie.name,
@@ -104,6 +120,7 @@ impl Jar {
             draft,
             created: None,
         };
+        // Step 23.2; the rest of 23, and 24, when it is put in.
         self.leave_http_only(&received, context, now)?;
         Ok(received)
     }
@@ -121,19 +138,16 @@ impl Jar {
         if !attribute.is_ascii() {
             return Err(Refusal::DomainNotAscii);
         }
-        // 5.6.3 step 3, lower case: a domain that matches is the end of the host, which is so.
-        let domain = host
-            .len()
-            .checked_sub(attribute.len())
-            .and_then(|start| host.get(start..))
-            .filter(|end| end.as_bytes().eq_ignore_ascii_case(attribute));
         // Step 10, second half: no Domain, the host alone.
         if attribute.is_empty() {
             return Ok((host, true));
         }
+        // 5.6.3 step 3, lower case: a domain that matches is the end of the host, which is so.
+        let end = host.len().checked_sub(attribute.len());
+        let domain = end
+            .and_then(|start| host.get(start..))
+            .filter(|end| end.as_bytes().eq_ignore_ascii_case(attribute));
         let Some(domain) = domain else {
-            // Step 9.3 for a domain that is not even near the host, so that the answer is the
-            // step's own; the cookie is refused either way.
             return Err(self.refused_domain(attribute));
         };
         // Step 9: a public suffix is for its own host alone.
@@ -151,6 +165,7 @@ impl Jar {
         }
     }
 
+    /// Steps 9.3 and 10.1 for a domain that the host does not end in.
     fn refused_domain(&self, attribute: &[u8]) -> Refusal {
         let domain = String::from_utf8_lossy(attribute).to_ascii_lowercase();
         if is_public_suffix(&*self.options.suffixes, &domain) {
@@ -387,7 +402,7 @@ fn path<'a>(cookie: &SetCookie<'a>, target: &'a Target<'_>) -> &'a [u8] {
     }
 }
 
-/// Steps 17 to 19.
+/// Steps 17 to 19: `SameSite`, and where a cookie with one may come from.
 fn same_site(cookie: &SetCookie<'_>, context: &Context) -> Result<(), Refusal> {
     if cookie.same_site == SameSite::None {
         // Step 19.
