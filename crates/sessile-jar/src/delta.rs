@@ -94,6 +94,8 @@ pub(crate) struct Stamp {
 impl Stamp {
     /// How many bits the counter below the milliseconds has.
     const COUNTER: u32 = 16;
+    /// The latest reading that is believed: in the year 6429.
+    const MAX_CLOCK: u64 = u64::MAX >> 1;
 
     /// The first stamp that is after `last` and not before `now`.
     pub(crate) fn after(last: u64, now: Timestamp, writer: u32) -> Self {

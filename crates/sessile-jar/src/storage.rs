@@ -82,8 +82,8 @@ impl Jar {
             return Err(Refusal::HttpOnlyByScript);
         }
         // Step 16: Secure cookies are left alone by plain connections.
-        if !is_secure && !target.is_secure() && self.has_secure_twin(cookie.name, domain, path) {
-            return Err(Refusal::OverwriteSecure);
+        if !is_secure && !target.is_secure() {
+            self.leave_secure(cookie.name, domain, path, now)?;
         }
         same_site(cookie, context)?;
         // CHIPS: a partitioned cookie has to be Secure.
@@ -91,18 +91,12 @@ impl Jar {
             return Err(Refusal::PartitionedInsecure);
         }
         prefixes(cookie, is_host_only, path)?;
-        let partition = self.partition(cookie, target, context);
-        let flags = Flags::default()
-            .with_host_only(is_host_only)
-            .with_secure(is_secure)
-            .with_http_only(cookie.http_only)
-            .with_same_site(cookie.same_site);
         let draft = Draft {
             name: cookie.name,
             value: cookie.value,
             path,
-            partition,
-            flags,
+            partition: self.partition(cookie, target, context),
+            flags: flags(cookie, is_host_only),
             expires,
         };
         let received = Received {
@@ -110,7 +104,7 @@ impl Jar {
             draft,
             created: None,
         };
-        self.leave_http_only(&received, context)?;
+        self.leave_http_only(&received, context, now)?;
         Ok(received)
     }
 
@@ -199,7 +193,12 @@ impl Jar {
     }
 
     /// Step 23.2: a script can't replace what it can't see.
-    fn leave_http_only(&self, received: &Received<'_>, context: &Context) -> Result<(), Refusal> {
+    fn leave_http_only(
+        &self,
+        received: &Received<'_>,
+        context: &Context,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
         if context.api == Api::Http {
             return Ok(());
         }
@@ -208,67 +207,109 @@ impl Jar {
             bucket.records().get(place)
         });
         match old {
-            Some(old) if old.flags.is_http_only() => Err(Refusal::OverwriteHttpOnly),
+            Some(old) if old.flags.is_http_only() && !old.is_expired(now) => {
+                Err(Refusal::OverwriteHttpOnly)
+            }
             _ => Ok(()),
         }
     }
 
     /// Steps 23 and 24: in the place of the cookie with the same key, or beside the others.
     pub(crate) fn place(&mut self, received: &Received<'_>, now: Timestamp) -> Stored {
+        let Received { domain, draft, .. } = received;
+        // "The user agent MUST evict all expired cookies."
+        self.sweep_if_due(now);
+        let stamp = self.next_stamp(now);
+        self.revision += 1;
+        let is_over = draft.expires <= now;
+        match self.live_place(domain, &draft.key(), now) {
+            None if is_over => {
+                // Another copy of the jar may have what is to be deleted.
+                self.note_removal(domain, &draft.key(), stamp);
+                Stored::Nothing
+            }
+            None => {
+                self.put_beside(received, stamp, now);
+                Stored::Added
+            }
+            Some(place) if is_over => {
+                self.take(domain, place);
+                self.note_removal(domain, &draft.key(), stamp);
+                self.line_revision += 1;
+                Stored::Deleted
+            }
+            Some(place) => self.put_instead(received, place, stamp, now),
+        }
+    }
+
+    /// Where a cookie lies; one whose time is over is put out on the way.
+    fn live_place(&mut self, domain: &str, key: &RecordKey<'_>, now: Timestamp) -> Option<usize> {
+        let bucket = self.domains.get(domain)?;
+        let place = bucket.position(key)?;
+        if bucket.records().get(place)?.is_expired(now) {
+            self.take(domain, place);
+            return None;
+        }
+        Some(place)
+    }
+
+    /// Step 24, with nothing in its place.
+    fn put_beside(&mut self, received: &Received<'_>, stamp: Stamp, now: Timestamp) {
         let Received {
             domain,
             draft,
             created,
-        } = *received;
-        self.sweep_if_due(now);
-        let stamp = self.next_stamp(now);
-        self.revision += 1;
-        let bucket = self.domains.get_mut(domain);
-        let old = bucket.and_then(|bucket| Some((bucket.position(&draft.key())?, bucket)));
-        let is_over = draft.expires <= now;
-        let Some((place, bucket)) = old else {
-            if is_over {
-                self.note_removal(domain, &draft.key(), stamp);
-                return Stored::Nothing;
-            }
-            let mut record = self.fresh(&draft, now);
-            record.created = created.unwrap_or(now);
-            (record.stamp, record.revision) = (stamp, self.revision);
-            self.removals.forget(domain, &draft.key());
-            self.add(domain, record);
-            self.line_revision += 1;
-            self.keep_limits(domain, &draft.partition, now);
-            return Stored::Added;
+        } = received;
+        let mut record = self.fresh(draft, now);
+        // Step 5: the creation time, unless one was given by hand.
+        record.created = created.unwrap_or(now);
+        (record.stamp, record.revision) = (stamp, self.revision);
+        self.removals.forget(domain, &draft.key());
+        self.add(domain, record);
+        self.line_revision += 1;
+        self.keep_limits(domain, &draft.partition, now);
+    }
+
+    /// Steps 23.3, 23.4 and 24: the old record becomes the new one.
+    fn put_instead(
+        &mut self,
+        received: &Received<'_>,
+        place: usize,
+        stamp: Stamp,
+        now: Timestamp,
+    ) -> Stored {
+        let Received { domain, draft, .. } = received;
+        let revision = self.revision;
+        let Some(bucket) = self.domains.get_mut(domain) else {
+            return Stored::Nothing;
         };
-        if is_over {
-            self.take(domain, place);
-            self.note_removal(domain, &draft.key(), stamp);
-            self.line_revision += 1;
-            return Stored::Deleted;
-        }
-        bucket.revision = self.revision;
+        bucket.revision = revision;
         let Some(record) = bucket.record_mut(place) else {
             return Stored::Nothing;
         };
+        let (old_expires, was_secure) = (record.expires, record.flags.is_secure());
+        let is_same = record.is_same(draft);
+        record.update(draft);
+        record.touch(now);
+        (record.stamp, record.revision) = (stamp, revision);
         // Step 23.3: the creation time stays, unless one was given by hand.
-        let was = (record.expires, record.flags.is_secure());
-        let is_same = record.is_same(&draft);
+        let old_created = record.created;
+        let created = received.created.filter(|created| *created != old_created);
+        self.secure_len += usize::from(draft.flags.is_secure());
+        self.secure_len -= usize::from(was_secure);
+        self.earliest_expiry = self.earliest_expiry.min(draft.expires);
+        if let Some(created) = created {
+            self.recreate(domain, place, created);
+        }
         // A line that was written down stays right if the cookie only lives longer.
-        if !is_same || draft.expires < was.0 {
+        if !is_same || draft.expires < old_expires || created.is_some() {
             self.line_revision += 1;
         }
-        record.update(&draft);
-        record.touch(now);
-        (record.stamp, record.revision) = (stamp, self.revision);
-        self.secure_len += usize::from(draft.flags.is_secure());
-        self.secure_len -= usize::from(was.1);
-        self.earliest_expiry = self.earliest_expiry.min(draft.expires);
-        if let Some(created) = created.filter(|created| *created != record.created) {
-            self.recreate(domain, place, created);
-        } else if is_same && was.0 == draft.expires {
-            return Stored::Unchanged;
+        if is_same && draft.expires == old_expires && created.is_none() {
+            Stored::Unchanged
+        } else {
+            Stored::Replaced
         }
-        Stored::Replaced
     }
 
     fn note_removal(&mut self, domain: &str, key: &RecordKey<'_>, stamp: Stamp) {
@@ -285,7 +326,6 @@ impl Jar {
         let mut record = bucket.remove(place);
         record.created = created;
         bucket.insert(record);
-        self.line_revision += 1;
     }
 }
 
@@ -316,6 +356,15 @@ impl Received<'_> {
         cookie.partition = self.draft.partition.to_partition();
         cookie
     }
+}
+
+/// Steps 12, 14 and 17, and the second halves of step 10.
+pub(crate) fn flags(cookie: &SetCookie<'_>, is_host_only: bool) -> Flags {
+    Flags::default()
+        .with_host_only(is_host_only)
+        .with_secure(cookie.secure)
+        .with_http_only(cookie.http_only)
+        .with_same_site(cookie.same_site)
 }
 
 /// Step 6: Max-Age before Expires, both at most 400 days ahead (5.5, 5.6.1, 5.6.2).

@@ -45,18 +45,22 @@ impl SuffixList for NoSuffixes {
 /// Whether the domain as a whole is a public suffix.
 pub(crate) fn is_public_suffix(list: &dyn SuffixList, domain: &str) -> bool {
     let bare = domain.strip_suffix('.').unwrap_or(domain);
-    list.suffix_len(bare) >= bare.len()
+    !is_address(bare) && list.suffix_len(bare) >= bare.len()
 }
 
 /// The registrable domain of a host: its public suffix and one label more.
 ///
-/// A host without one (an address, a public suffix) stands for itself.
+/// A host without one (an address, a public suffix, any host for an empty list) stands for
+/// itself.
 pub(crate) fn registrable<'a>(list: &dyn SuffixList, host: &'a str) -> &'a str {
     let bare = host.strip_suffix('.').unwrap_or(host);
     if is_address(bare) {
         return bare;
     }
     let suffix = list.suffix_len(bare);
+    if suffix == 0 {
+        return bare;
+    }
     let Some(before) = bare
         .len()
         .checked_sub(suffix + 1)
@@ -82,6 +86,7 @@ mod tests {
         check("example.com", false);
         check("user.github.io", false);
         check("127.0.0.1", false);
+        check("[::1]", false);
         // Wildcard and exception rules.
         check("anything.ck", true);
         check("www.ck", false);
@@ -99,6 +104,7 @@ mod tests {
         assert_eq!(site("com"), "com");
         assert_eq!(site("10.1.2.3"), "10.1.2.3");
         assert_eq!(site("[::1]"), "[::1]");
+        assert_eq!(registrable(&NoSuffixes, "a.example.com"), "a.example.com");
     }
 
     #[track_caller]

@@ -182,7 +182,10 @@ impl Error {
             Self::CutShort { .. } | Self::Disconnect { .. } | Self::TimeOut { .. } => true,
             Self::Status { status, .. } => {
                 status.is_server_error()
-                    || matches!(*status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
+                    || matches!(
+                        *status,
+                        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS
+                    )
             }
             Self::BadRequest { .. }
             | Self::Closed
@@ -204,17 +207,32 @@ impl fmt::Display for Error {
         match self {
             Self::BadRequest { what } => f.write_str(what),
             Self::Closed => f.write_str("the session is closed"),
-            Self::Connect { origin, obstacle, detail } => {
+            Self::Connect {
+                origin,
+                obstacle,
+                detail,
+            } => {
                 write!(f, "can't connect to {origin}: {obstacle} ({detail})")
             }
             Self::CutShort { url, detail } => {
                 write!(f, "the reply of {url} was cut short: {detail}")
             }
             Self::Decode { url, detail } => {
-                write!(f, "the body of {url} isn't what its Content-Encoding says: {detail}")
+                write!(
+                    f,
+                    "the body of {url} isn't what its Content-Encoding says: {detail}"
+                )
             }
-            Self::Disconnect { origin, detail, sent } => {
-                let when = if *sent { "before it replied" } else { "before the request was sent" };
+            Self::Disconnect {
+                origin,
+                detail,
+                sent,
+            } => {
+                let when = if *sent {
+                    "before it replied"
+                } else {
+                    "before the request was sent"
+                };
                 write!(f, "{origin} closed the connection {when}: {detail}")
             }
             Self::Protocol { origin, detail } => {
@@ -231,7 +249,10 @@ impl fmt::Display for Error {
                 write!(f, "no trusted TLS connection to {origin}: {detail}")
             }
             Self::TooLarge { url, limit } => {
-                write!(f, "the reply of {url} is larger than the limit of {limit} bytes")
+                write!(
+                    f,
+                    "the reply of {url} is larger than the limit of {limit} bytes"
+                )
             }
         }
     }

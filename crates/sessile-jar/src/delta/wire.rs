@@ -267,8 +267,13 @@ impl<'a> Reader<'a> {
     }
 
     fn stamp(&mut self) -> Result<Stamp, DecodeError> {
+        let clock = self.number()?;
+        // No clock that goes right comes near; one that did would stop all clocks it meets.
+        if clock > Stamp::MAX_CLOCK {
+            return Err(DecodeError::Invalid("stamp"));
+        }
         Ok(Stamp {
-            clock: self.number()?,
+            clock,
             writer: u32::try_from(self.number()?).map_err(|_| DecodeError::Invalid("writer"))?,
         })
     }

@@ -17,6 +17,9 @@ pub mod tokens;
 pub(crate) mod visit;
 pub(crate) mod words;
 
+#[cfg(test)]
+mod tests;
+
 use sessile_jar::{Api, Context, Jar, Timestamp};
 use url::Url;
 
@@ -124,7 +127,13 @@ pub(crate) async fn log_in(
         base.set_fragment(None);
         state.set_base_url(base);
     }
-    Ok(LoginReport { steps: flow.steps, check, cookies, generation: 0, state })
+    Ok(LoginReport {
+        steps: flow.steps,
+        check,
+        cookies,
+        generation: 0,
+        state,
+    })
 }
 
 /// Finds a page that shows whether one is logged in, by comparing it with what strangers get.
@@ -137,8 +146,10 @@ async fn learn(
 ) -> Result<Option<Check>, LoginError> {
     for url in candidates(login, landed, &flow.login_pages) {
         let ours = evidence(member, &url).await?;
-        let strangers =
-            [evidence(&session.stranger(), &url).await?, evidence(&session.stranger(), &url).await?];
+        let strangers = [
+            evidence(&session.stranger(), &url).await?,
+            evidence(&session.stranger(), &url).await?,
+        ];
         let names = [login.user.as_str()];
         let learned = learn::learn(&ours, [&strangers[0], &strangers[1]], &names);
         // What a second look doesn't bear out was chance.
@@ -149,7 +160,8 @@ async fn learn(
                 || format!("strangers get something else ({learned})"),
                 |mark| format!("{mark}, which strangers don't see"),
             );
-            flow.steps.push(format!("logged in as {}: at {shown} {shows}", login.user));
+            flow.steps
+                .push(format!("logged in as {}: at {shown} {shows}", login.user));
             return Ok(Some(Check { url, learned }));
         }
     }
@@ -157,7 +169,11 @@ async fn learn(
     let url = ShownUrl(&landed.url).to_string();
     if flow.refusal(landed) != Refusal::Other {
         let message = flow.message(landed, "");
-        return Err(LoginError::Refused { url, user: login.user.clone(), message });
+        return Err(LoginError::Refused {
+            url,
+            user: login.user.clone(),
+            message,
+        });
     }
     if landed.cookies_set.is_empty() || login.check.is_some() {
         return Err(LoginError::CanNotTell { url });
@@ -178,7 +194,9 @@ fn candidates(login: &Login, landed: &Visit, login_pages: &[Url]) -> Vec<Url> {
     let mut root = landed.url.clone();
     root.set_path("/");
     root.set_query(None);
-    let started_at_form = login_pages.iter().any(|page| page.path() == login.url.path());
+    let started_at_form = login_pages
+        .iter()
+        .any(|page| page.path() == login.url.path());
     let mut urls = if started_at_form {
         vec![landed.url.clone(), root, login.url.clone()]
     } else {
@@ -217,11 +235,18 @@ fn request(submission: Submission) -> Request {
 
 /// The cookies that a script on the page could read; some forms send one of them back.
 fn visible(jar: &Jar, url: &Url, now: Timestamp) -> Vec<(String, String)> {
-    let Some(target) = session::target(url) else { return Vec::new() };
+    let Some(target) = session::target(url) else {
+        return Vec::new();
+    };
     let mut script = Context::default();
     script.api = Api::NonHttp;
     let cookies = jar.select(&target, &script, now);
     cookies
-        .map(|cookie| (cookie.name_lossy().into_owned(), cookie.value_lossy().into_owned()))
+        .map(|cookie| {
+            (
+                cookie.name_lossy().into_owned(),
+                cookie.value_lossy().into_owned(),
+            )
+        })
         .collect()
 }

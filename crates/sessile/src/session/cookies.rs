@@ -7,36 +7,71 @@ use url::Url;
 use crate::error::Error;
 use crate::redact::ShownUrl;
 
-/// The `Cookie` header for a URL. Cookies by hand take the place of the jar's of the same name.
-pub(super) fn line(
+/// The `Cookie` header for a URL, and until when it is the same while the jar doesn't change.
+pub(super) fn line(jar: &Jar, url: &Url, now: Timestamp) -> (Option<HeaderValue>, Timestamp) {
+    let Some(target) = target(url) else {
+        return (None, Timestamp::LATEST);
+    };
+    let mut text = Vec::new();
+    let line = jar.write_cookie_header(&target, &Context::default(), now, &mut text);
+    (sensitive(text), line.valid_until)
+}
+
+/// The same with cookies by hand, which take the place of the jar's of the same name.
+///
+/// # Errors
+///
+/// [`Error::BadRequest`] names the cookie that can't be sent.
+pub(super) fn line_with(
     jar: &Jar,
     url: &Url,
     by_hand: &[(String, String)],
     now: Timestamp,
-) -> Option<HeaderValue> {
-    let target = target(url)?;
-    let context = Context::default();
-    let mut line = Vec::new();
-    if by_hand.is_empty() {
-        jar.write_cookie_header(&target, &context, now, &mut line);
-    } else {
-        let kept: Vec<_> = jar
-            .select(&target, &context, now)
-            .filter(|cookie| by_hand.iter().all(|(name, _)| name.as_bytes() != cookie.name()))
-            .map(|cookie| (cookie.name(), cookie.value()))
-            .collect();
-        let by_hand = by_hand.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-        for (name, value) in kept.into_iter().chain(by_hand) {
-            if !line.is_empty() {
-                line.extend_from_slice(b"; ");
-            }
-            line.extend_from_slice(name);
-            if !name.is_empty() {
-                line.push(b'=');
-            }
-            line.extend_from_slice(value);
-        }
+) -> Result<Option<HeaderValue>, Error> {
+    let Some(target) = target(url) else {
+        return Ok(None);
+    };
+    for (name, value) in by_hand {
+        check(name, value)?;
     }
+    let context = Context::default();
+    let by_hand = || {
+        by_hand
+            .iter()
+            .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
+    };
+    let kept = jar
+        .select(&target, &context, now)
+        .map(|cookie| (cookie.name(), cookie.value()))
+        .filter(|(name, _)| by_hand().all(|(own, _)| own != *name));
+    let mut text = Vec::new();
+    for (name, value) in kept.chain(by_hand()) {
+        if !text.is_empty() {
+            text.extend_from_slice(b"; ");
+        }
+        text.extend_from_slice(name);
+        if !name.is_empty() {
+            text.push(b'=');
+        }
+        text.extend_from_slice(value);
+    }
+    Ok(sensitive(text))
+}
+
+/// A delimiter or a line break would make other cookies or headers of one.
+fn check(name: &str, value: &str) -> Result<(), Error> {
+    let is_bad = |text: &str| text.contains(';') || text.chars().any(char::is_control);
+    if is_bad(name) || name.contains('=') || is_bad(value) {
+        let name = name.escape_debug();
+        let why = "its name or value has a delimiter or a control character";
+        return Err(Error::bad_request(format!(
+            "the cookie `{name}` can't be sent: {why}"
+        )));
+    }
+    Ok(())
+}
+
+fn sensitive(line: Vec<u8>) -> Option<HeaderValue> {
     if line.is_empty() {
         return None;
     }
@@ -89,6 +124,9 @@ pub(crate) fn target(url: &Url) -> Option<Target<'_>> {
 
 /// The name in a `Set-Cookie` field, for people.
 fn name_of(field: &[u8]) -> String {
-    let end = field.iter().position(|byte| matches!(byte, b'=' | b';')).unwrap_or(0);
+    let end = field
+        .iter()
+        .position(|byte| matches!(byte, b'=' | b';'))
+        .unwrap_or(0);
     String::from_utf8_lossy(&field[..end]).trim().to_owned()
 }

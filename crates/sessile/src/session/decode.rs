@@ -27,9 +27,14 @@ enum Coding {
 
 /// The body without its encodings; an encoding that isn't known leaves it as it is.
 pub(super) fn decoded(headers: &HeaderMap, body: ByteStream, url: &str) -> ByteStream {
-    let Some(codings) = codings(headers) else { return body };
+    let Some(codings) = codings(headers) else {
+        return body;
+    };
     // The last one named was applied last.
-    codings.into_iter().rev().fold(body, |body, coding| unwrap(coding, body, url.to_owned()))
+    codings
+        .into_iter()
+        .rev()
+        .fold(body, |body, coding| unwrap(coding, body, url.to_owned()))
 }
 
 fn codings(headers: &HeaderMap) -> Option<Vec<Coding>> {
@@ -74,6 +79,9 @@ fn explain(error: io::Error, url: &str) -> Error {
     let detail = error.to_string();
     match error.into_inner().map(|inner| inner.downcast::<Error>()) {
         Some(Ok(ours)) => *ours,
-        Some(Err(_)) | None => Error::Decode { url: url.to_owned(), detail },
+        Some(Err(_)) | None => Error::Decode {
+            url: url.to_owned(),
+            detail,
+        },
     }
 }

@@ -7,6 +7,7 @@ mod auth;
 mod cookies;
 pub(crate) mod decode;
 mod multipart;
+mod prepare;
 mod redirect;
 mod reply;
 mod request;
@@ -19,7 +20,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http::HeaderMap;
 use sessile_jar::Timestamp;
 use url::Url;
 
@@ -87,8 +87,9 @@ enum Source {
 #[derive(Debug)]
 struct Live {
     state: SessionState,
-    merged: Arc<HeaderMap>,
-    digest: Option<auth::DigestPrompt>,
+    /// The headers of the last request, while the state stays as it is.
+    prepared: Option<Box<prepare::Prepared>>,
+    digest: Option<Box<auth::DigestPrompt>>,
 }
 
 impl Session {
@@ -130,7 +131,7 @@ impl Session {
         let now = self.0.clock.now();
         let mut live = self.0.live();
         let answer = change(&mut live.state, now);
-        live.merged = Arc::new(live.state.merged_headers());
+        live.prepared = None;
         answer
     }
 
@@ -185,7 +186,10 @@ impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let live = self.0.live();
         f.debug_struct("Session")
-            .field("base_url", &live.state.base_url.as_ref().map(crate::redact::ShownUrl))
+            .field(
+                "base_url",
+                &live.state.base_url.as_ref().map(crate::redact::ShownUrl),
+            )
             .field("generation", &live.state.generation)
             .finish_non_exhaustive()
     }
@@ -199,7 +203,11 @@ impl Inner {
 
 impl Live {
     fn new(state: SessionState) -> Self {
-        Self { merged: Arc::new(state.merged_headers()), state, digest: None }
+        Self {
+            state,
+            prepared: None,
+            digest: None,
+        }
     }
 }
 
@@ -373,7 +381,9 @@ impl SessionBuilder {
 impl SessionBuilder {
     /// Draws a profile, unless the state has one already that was drawn for the same choice.
     fn choose_profile(&mut self) {
-        let Some(choice) = self.profile.take() else { return };
+        let Some(choice) = self.profile.take() else {
+            return;
+        };
         if !choice.accepts(&self.state.profile) {
             self.state.profile = choice.choose();
         }
@@ -390,7 +400,9 @@ pub(crate) fn absolute_url(text: &str) -> Result<Url, Error> {
         other => Error::bad_request(format!("`{shown}` isn't a URL: {other}")),
     })?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(Error::bad_request(format!("`{shown}` isn't an http or https URL")));
+        return Err(Error::bad_request(format!(
+            "`{shown}` isn't an http or https URL"
+        )));
     }
     Ok(url)
 }

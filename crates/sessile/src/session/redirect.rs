@@ -44,14 +44,21 @@ pub(super) struct Next {
 }
 
 pub(super) fn decide(attempt: &Attempt<'_>) -> Decision {
-    let Redirects::Follow(limit) = attempt.policy else { return Decision::Stop };
+    let Redirects::Follow(limit) = attempt.policy else {
+        return Decision::Stop;
+    };
     let Some((method, keeps_body)) = next_method(attempt.method, attempt.status) else {
         return Decision::Stop;
     };
     // Without a Location there is nothing to follow: the reply is the answer.
-    let Some(location) = attempt.location else { return Decision::Stop };
+    let Some(location) = attempt.location else {
+        return Decision::Stop;
+    };
     let to = String::from_utf8_lossy(location);
-    let fail = |why| Decision::Fail { to: shown(attempt.url, &to), why };
+    let fail = |why| Decision::Fail {
+        to: shown(attempt.url, &to),
+        why,
+    };
     let Some(mut url) = target(attempt.url, &to) else {
         return fail(RedirectRefusal::BadLocation);
     };
@@ -75,7 +82,12 @@ pub(super) fn decide(attempt: &Attempt<'_>) -> Decision {
         return fail(RedirectRefusal::TooMany(limit));
     }
     let leaves_origin = attempt.url.origin() != url.origin();
-    Decision::Follow(Next { method, url, keeps_body, leaves_origin })
+    Decision::Follow(Next {
+        method,
+        url,
+        keeps_body,
+        leaves_origin,
+    })
 }
 
 /// The method of the next request and whether the body goes along; `None` where it is no redirect.
@@ -123,7 +135,12 @@ mod tests {
         check("PUT", 301, "/b", Ok("PUT http://a.test/b with body"));
         check("PUT", 303, "/b", Ok("GET http://a.test/b"));
         check("HEAD", 303, "/b", Ok("HEAD http://a.test/b"));
-        check("GET", 302, "//b.test/c", Ok("GET http://b.test/c with body elsewhere"));
+        check(
+            "GET",
+            302,
+            "//b.test/c",
+            Ok("GET http://b.test/c with body elsewhere"),
+        );
         check("GET", 302, "?q=1", Ok("GET http://a.test/x?q=1 with body"));
     }
 
@@ -137,8 +154,18 @@ mod tests {
     #[test]
     fn bad_targets_are_named() {
         check("GET", 302, "http://", Err(RedirectRefusal::BadLocation));
-        check("GET", 302, "ftp://b.test/", Err(RedirectRefusal::OtherScheme));
-        check("GET", 302, "javascript:alert(1)", Err(RedirectRefusal::OtherScheme));
+        check(
+            "GET",
+            302,
+            "ftp://b.test/",
+            Err(RedirectRefusal::OtherScheme),
+        );
+        check(
+            "GET",
+            302,
+            "javascript:alert(1)",
+            Err(RedirectRefusal::OtherScheme),
+        );
         check("GET", 302, "/seen", Err(RedirectRefusal::Loop));
     }
 
@@ -167,7 +194,11 @@ mod tests {
                 if next.leaves_origin { " elsewhere" } else { "" }
             )),
         };
-        assert_eq!(found, expected.map(str::to_owned), "{method} {status} {location}");
+        assert_eq!(
+            found,
+            expected.map(str::to_owned),
+            "{method} {status} {location}"
+        );
     }
 
     #[test]
@@ -184,12 +215,16 @@ mod tests {
             followed: 0,
             was_there: &|_, _| false,
         };
-        let Decision::Fail { why, .. } = decide(&attempt) else { panic!("followed") };
+        let Decision::Fail { why, .. } = decide(&attempt) else {
+            panic!("followed")
+        };
         assert_eq!(why, RedirectRefusal::Downgrade);
         attempt.may_downgrade = true;
         assert!(matches!(decide(&attempt), Decision::Follow(_)));
         attempt.followed = 1;
-        let Decision::Fail { why, .. } = decide(&attempt) else { panic!("followed") };
+        let Decision::Fail { why, .. } = decide(&attempt) else {
+            panic!("followed")
+        };
         assert_eq!(why, RedirectRefusal::TooMany(1));
     }
 }

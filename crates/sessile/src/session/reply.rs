@@ -108,7 +108,10 @@ impl Reply {
         let limit = self.body.limit;
         self.body.read(limit).await?;
         if self.body.is_over(limit) {
-            return Err(Error::TooLarge { url: ShownUrl(&self.url).to_string(), limit });
+            return Err(Error::TooLarge {
+                url: ShownUrl(&self.url).to_string(),
+                limit,
+            });
         }
         Ok(self.body.take_head())
     }
@@ -131,7 +134,10 @@ impl Reply {
     pub async fn text_with(self, charset: &str) -> Result<String, Error> {
         let label = self.charset();
         let bytes = self.bytes().await?;
-        Ok(decode_text(&bytes, Some(label.as_deref().unwrap_or(charset))))
+        Ok(decode_text(
+            &bytes,
+            Some(label.as_deref().unwrap_or(charset)),
+        ))
     }
 
     /// The reply, unless its status says that the request failed (4xx and 5xx).
@@ -142,7 +148,10 @@ impl Reply {
     pub fn error_for_status(self) -> Result<Self, Error> {
         if self.status.is_client_error() || self.status.is_server_error() {
             let url = ShownUrl(&self.url).to_string();
-            return Err(Error::Status { url, status: self.status });
+            return Err(Error::Status {
+                url,
+                status: self.status,
+            });
         }
         Ok(self)
     }
@@ -155,13 +164,18 @@ impl Reply {
     pub async fn json<T: DeserializeOwned>(self) -> Result<T, Error> {
         let url = ShownUrl(&self.url).to_string();
         let bytes = self.bytes().await?;
-        serde_json::from_slice(&bytes)
-            .map_err(|error| Error::Decode { url, detail: format!("not the expected JSON: {error}") })
+        serde_json::from_slice(&bytes).map_err(|error| Error::Decode {
+            url,
+            detail: format!("not the expected JSON: {error}"),
+        })
     }
 
     /// Whether the body says that it is an HTML page.
     pub fn is_html(&self) -> bool {
-        let kind = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let kind = self
+            .headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
         kind.is_some_and(|kind| {
             let kind = kind.split(';').next().unwrap_or("").trim();
             kind.eq_ignore_ascii_case("text/html")
@@ -195,7 +209,13 @@ impl Reply {
 
 impl fmt::Debug for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Reply({} {}, {})", self.status, ShownUrl(&self.url), self.verdict)
+        write!(
+            f,
+            "Reply({} {}, {})",
+            self.status,
+            ShownUrl(&self.url),
+            self.verdict
+        )
     }
 }
 
@@ -216,13 +236,19 @@ pub(super) struct ReplyBody {
 
 impl ReplyBody {
     pub(super) fn new(rest: ByteStream, limit: u64) -> Self {
-        Self { head: BytesMut::new(), rest: Some(rest), limit }
+        Self {
+            head: BytesMut::new(),
+            rest: Some(rest),
+            limit,
+        }
     }
 
     /// Reads into `head` until it holds more than `limit` or everything.
     async fn read(&mut self, limit: u64) -> Result<(), Error> {
         while !self.is_over(limit) {
-            let Some(rest) = &mut self.rest else { return Ok(()) };
+            let Some(rest) = &mut self.rest else {
+                return Ok(());
+            };
             match rest.next().await.transpose()? {
                 Some(piece) => self.head.extend_from_slice(&piece),
                 None => self.rest = None,

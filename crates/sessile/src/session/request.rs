@@ -189,7 +189,9 @@ impl Request {
         mut self,
         pairs: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
-        let text = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        let text = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(pairs)
+            .finish();
         self.content_type("application/x-www-form-urlencoded");
         self.body(text)
     }
@@ -201,7 +203,10 @@ impl Request {
             Ok(body) => {
                 // Without this very boundary the body can't be read, whatever type was set.
                 let kind = HeaderValue::from_str(&body.content_type());
-                self.headers.insert(header::CONTENT_TYPE, kind.expect("a boundary is hexadecimal"));
+                self.headers.insert(
+                    header::CONTENT_TYPE,
+                    kind.expect("a boundary is hexadecimal"),
+                );
                 self.body = Body::Parts(body);
             }
             Err(mistake) => self.mistake = Some(mistake),
@@ -271,7 +276,8 @@ impl Request {
     /// A type that the caller set by hand wins.
     fn content_type(&mut self, value: &'static str) {
         if !self.headers.contains_key(header::CONTENT_TYPE) {
-            self.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(value));
+            self.headers
+                .insert(header::CONTENT_TYPE, HeaderValue::from_static(value));
         }
     }
 }
@@ -322,6 +328,9 @@ pub(crate) fn header_pair(name: &str, value: &str) -> Result<(HeaderName, Header
 
 fn header_name(name: &str) -> Result<HeaderName, Error> {
     HeaderName::from_bytes(name.as_bytes()).map_err(|_invalid| {
-        Error::bad_request(format!("`{}` can't be a header's name", name.escape_debug()))
+        Error::bad_request(format!(
+            "`{}` can't be a header's name",
+            name.escape_debug()
+        ))
     })
 }

@@ -31,14 +31,20 @@ impl Default for RetryPolicy {
 impl RetryPolicy {
     /// Sends everything once.
     pub fn never() -> Self {
-        Self { attempts: 0, ..Self::default() }
+        Self {
+            attempts: 0,
+            ..Self::default()
+        }
     }
 }
 
 /// How an attempt ended.
 pub(super) enum Outcome<'a> {
     Failed(&'a Error),
-    Replied { status: StatusCode, retry_after: Option<Duration> },
+    Replied {
+        status: StatusCode,
+        retry_after: Option<Duration>,
+    },
 }
 
 /// The wait before the next attempt; `None` where there is none.
@@ -55,14 +61,20 @@ pub(super) fn decide(
     if made >= policy.attempts || !is_replayable {
         return None;
     }
-    let pause = policy.pause.saturating_mul(1 << made.min(16)).mul_f64(0.5 + jitter / 2.0);
+    let pause = policy
+        .pause
+        .saturating_mul(1 << made.min(16))
+        .mul_f64(0.5 + jitter / 2.0);
     match outcome {
         // The server can't have seen it: any method may go again.
         Outcome::Failed(Error::Connect { .. } | Error::Disconnect { sent: false, .. }) => {
             is_sensible(outcome).then_some(pause)
         }
         Outcome::Failed(_) => (method.is_idempotent() && is_sensible(outcome)).then_some(pause),
-        Outcome::Replied { status, retry_after } => {
+        Outcome::Replied {
+            status,
+            retry_after,
+        } => {
             let asks_to_wait = matches!(
                 *status,
                 StatusCode::TOO_MANY_REQUESTS
@@ -97,12 +109,20 @@ mod tests {
     use crate::error::Obstacle;
 
     fn disconnect(sent: bool) -> Error {
-        Error::Disconnect { origin: "http://a.test:80".into(), detail: String::new(), sent }
+        Error::Disconnect {
+            origin: "http://a.test:80".into(),
+            detail: String::new(),
+            sent,
+        }
     }
 
     fn refused() -> Error {
         let origin = "http://a.test:80".to_owned();
-        Error::Connect { origin, obstacle: Obstacle::Refused, detail: String::new() }
+        Error::Connect {
+            origin,
+            obstacle: Obstacle::Refused,
+            detail: String::new(),
+        }
     }
 
     #[test]
@@ -126,7 +146,10 @@ mod tests {
 
     fn replied(status: u16, seconds: Option<u64>) -> Outcome<'static> {
         let status = StatusCode::from_u16(status).unwrap();
-        Outcome::Replied { status, retry_after: seconds.map(Duration::from_secs) }
+        Outcome::Replied {
+            status,
+            retry_after: seconds.map(Duration::from_secs),
+        }
     }
 
     #[track_caller]

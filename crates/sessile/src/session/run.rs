@@ -5,18 +5,22 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::header::{
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, COOKIE, HOST, LOCATION,
+    PROXY_AUTHORIZATION,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use sessile_jar::Revision;
 use tokio::time::{sleep, timeout};
-use url::{Position, Url};
+use url::Url;
 
-use super::auth::{DigestPrompt, Scope};
+use super::auth::DigestPrompt;
 use super::redirect::{self, Attempt, Decision, Next};
 use super::reply::{Hop as Passed, Reply, ReplyBody};
 use super::request::{Body, Request};
 use super::retry::{self, Outcome};
 use super::verdict::{self, Sign, Verdict};
-use super::{Inner, absolute_url, cookies, decode};
+use super::{Inner, absolute_url, cookies, decode, prepare};
 use crate::error::{Error, Phase};
 use crate::profile::{self, Browser, Occasion, RequestKind};
 use crate::redact::ShownUrl;
@@ -31,11 +35,13 @@ pub(super) async fn run(session: &Inner, mut request: Request) -> Result<Reply, 
         return follow(session, hop).await;
     };
     let url = ShownUrl(&hop.url).to_string();
-    timeout(limit, follow(session, hop)).await.map_err(|_elapsed| Error::TimeOut {
-        phase: Phase::Total,
-        url,
-        after: limit,
-    })?
+    timeout(limit, follow(session, hop))
+        .await
+        .map_err(|_elapsed| Error::TimeOut {
+            phase: Phase::Total,
+            url,
+            after: limit,
+        })?
 }
 
 /// One request of a chain of redirects.
@@ -63,7 +69,9 @@ impl Hop {
             None => absolute_url(&request.url)?,
         };
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            return Err(Error::bad_request("only http and https URLs can be fetched"));
+            return Err(Error::bad_request(
+                "only http and https URLs can be fetched",
+            ));
         }
         if base.is_none_or(|base| base.origin() == url.origin()) {
             add_defaults(&mut request, &url, &session.habits.query);
@@ -87,22 +95,33 @@ impl Hop {
     fn advance(&mut self, status: StatusCode, next: Next) {
         let from = std::mem::replace(&mut self.url, next.url);
         let method = std::mem::replace(&mut self.request.method, next.method);
-        self.passed.push(Passed { url: from.clone(), status });
+        self.passed.push(Passed {
+            url: from.clone(),
+            status,
+        });
         self.been.push((method, from, self.cookies));
+        let headers = &mut self.request.headers;
         if !next.keeps_body {
             self.request.body = Body::Empty;
-            for name in [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::CONTENT_LANGUAGE] {
-                self.request.headers.remove(name);
-            }
+            leave_out(headers, &[CONTENT_TYPE, CONTENT_ENCODING, CONTENT_LANGUAGE]);
         }
         if next.leaves_origin {
             self.is_at_origin = false;
             // Section 15.4 step 1 of RFC 9110: credentials stay with the origin they are for.
-            for name in [header::AUTHORIZATION, header::PROXY_AUTHORIZATION] {
-                self.request.headers.remove(name);
-            }
+            leave_out(headers, &[AUTHORIZATION, HOST, PROXY_AUTHORIZATION]);
             self.request.cookies.clear();
         }
+    }
+}
+
+/// Drops headers; the others keep their order.
+fn leave_out(headers: &mut HeaderMap, names: &[HeaderName]) {
+    if names.iter().any(|name| headers.contains_key(name)) {
+        let all = std::mem::take(headers);
+        let kept = all.iter().filter(|(name, _)| !names.contains(name));
+        *headers = kept
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
     }
 }
 
@@ -112,20 +131,28 @@ fn add_defaults(request: &mut Request, url: &Url, defaults: &[(String, String)])
         !request.query.iter().any(|(own, _)| own == name)
             && !url.query_pairs().any(|(own, _)| own == name)
     };
-    let absent: Vec<_> = defaults.iter().filter(|(name, _)| is_absent(name)).cloned().collect();
+    let absent: Vec<_> = defaults
+        .iter()
+        .filter(|(name, _)| is_absent(name))
+        .cloned()
+        .collect();
     request.query.splice(..0, absent);
 }
 
 /// A `Cookie` header by hand means cookies for this request: one header goes out, never two.
 fn take_cookie_header(request: &mut Request) {
-    for value in request.headers.get_all(header::COOKIE) {
+    for value in request.headers.get_all(COOKIE) {
         let text = String::from_utf8_lossy(value.as_bytes());
-        for pair in text.split(';') {
-            let (name, value) = pair.trim().split_once('=').unwrap_or(("", pair.trim()));
+        for pair in text
+            .split(';')
+            .map(str::trim)
+            .filter(|pair| !pair.is_empty())
+        {
+            let (name, value) = pair.split_once('=').unwrap_or(("", pair));
             request.cookies.push((name.to_owned(), value.to_owned()));
         }
     }
-    request.headers.remove(header::COOKIE);
+    leave_out(&mut request.headers, &[COOKIE]);
 }
 
 async fn follow(session: &Inner, mut hop: Hop) -> Result<Reply, Error> {
@@ -145,11 +172,16 @@ async fn follow(session: &Inner, mut hop: Hop) -> Result<Reply, Error> {
         };
         match decision {
             Decision::Follow(next) if verdict == Verdict::Valid => {
-                drain(session, incoming.body).await;
-                hop.advance(incoming.status, next);
+                let status = incoming.status;
+                drain(session, Ok(incoming)).await;
+                hop.advance(status, next);
             }
             Decision::Fail { to, why } => {
-                return Err(Error::Redirect { from: ShownUrl(&hop.url).to_string(), to, why });
+                return Err(Error::Redirect {
+                    from: ShownUrl(&hop.url).to_string(),
+                    to,
+                    why,
+                });
             }
             Decision::Follow(_) | Decision::Stop => {
                 let elapsed = session.clock.now().as_millis() - started.as_millis();
@@ -168,16 +200,20 @@ fn decide(session: &Inner, hop: &Hop, incoming: &Incoming) -> Decision {
         method: &hop.request.method,
         url: &hop.url,
         status: incoming.status,
-        location: incoming.headers.get(header::LOCATION).map(HeaderValue::as_bytes),
+        location: incoming.headers.get(LOCATION).map(HeaderValue::as_bytes),
         is_replayable: hop.request.body.is_replayable(),
         followed: hop.passed.len(),
         was_there: &|method, url| {
             // A page that sends one back to itself after it has set a cookie is no loop.
-            let is_same = hop.request.method == *method && hop.url == *url && hop.cookies == cookies;
+            let is_same =
+                hop.request.method == *method && hop.url == *url && hop.cookies == cookies;
             is_same
-                || hop.been.iter().any(|(been_method, been_url, been_cookies)| {
-                    been_method == method && been_url == url && *been_cookies == cookies
-                })
+                || hop
+                    .been
+                    .iter()
+                    .any(|(been_method, been_url, been_cookies)| {
+                        been_method == method && been_url == url && *been_cookies == cookies
+                    })
         },
     })
 }
@@ -186,11 +222,12 @@ fn is_login_redirect(session: &Inner, from: &Url, to: &Url) -> bool {
     session.live().state.signs.is_login_redirect(from, to)
 }
 
-/// Reads the little that redirects carry, so that their connection can be used again.
-async fn drain(session: &Inner, body: crate::transport::ByteStream) {
+/// Reads the little that a reply on the way carries, so that its connection can be used again.
+async fn drain(session: &Inner, result: Result<Incoming, Error>) {
     const LITTLE: u64 = 64 * 1024;
-    let mut body = ReplyBody::new(body, LITTLE.min(session.habits.body_limit));
-    // A redirect's body says nothing; if it can't be read, the next request has a new connection.
+    let Ok(incoming) = result else { return };
+    let mut body = ReplyBody::new(incoming.body, LITTLE.min(session.habits.body_limit));
+    // Its body says nothing; if it can't be read, the next request has a new connection.
     let _unreadable = body.skip_little().await;
 }
 
@@ -207,13 +244,15 @@ async fn attempt(session: &Inner, hop: &mut Hop) -> Result<(Incoming, u64), Erro
             let is_refused = incoming.status == StatusCode::UNAUTHORIZED;
             if is_refused && is_replayable && !has_answered_digest && meet(session, hop, incoming) {
                 has_answered_digest = true;
+                drain(session, result).await;
                 continue;
             }
         }
-        match wait_before_next(session, hop, is_replayable, made, &result) {
-            Some(wait) => sleep(wait).await,
-            None => return result.map(|incoming| (incoming, generation)),
-        }
+        let Some(wait) = wait_before_next(session, hop, is_replayable, made, &result) else {
+            return result.map(|incoming| (incoming, generation));
+        };
+        drain(session, result).await;
+        sleep(wait).await;
         made += 1;
     }
 }
@@ -233,7 +272,14 @@ fn wait_before_next(
         Err(error) => Outcome::Failed(error),
     };
     let method = &hop.request.method;
-    retry::decide(&session.habits.retry, method, is_replayable, made, &outcome, jitter())
+    retry::decide(
+        &session.habits.retry,
+        method,
+        is_replayable,
+        made,
+        &outcome,
+        jitter(),
+    )
 }
 
 /// A number between 0 and 1 that spreads those who failed together.
@@ -246,21 +292,7 @@ fn jitter() -> f64 {
 fn prepare(session: &Inner, hop: &mut Hop) -> Result<(Outgoing, u64), Error> {
     let now = session.clock.now();
     let mut live = session.live();
-    let mut headers = HeaderMap::clone(&live.merged);
-    let host = &hop.url[Position::BeforeHost..Position::AfterPort];
-    let host = HeaderValue::from_str(host)
-        .map_err(|_invalid| Error::bad_request("the URL's host can't be sent"))?;
-    headers.insert(header::HOST, host);
-    override_headers(&mut headers, &hop.request);
-    if !headers.contains_key(header::AUTHORIZATION)
-        && let Some(value) = authorization(&mut live, hop)?
-    {
-        headers.insert(header::AUTHORIZATION, value);
-    }
-    let line = cookies::line(&live.state.jar, &hop.url, &hop.request.cookies, now);
-    if let Some(line) = line {
-        headers.insert(header::COOKIE, line);
-    }
+    let mut headers = prepare::headers(&mut live, &hop.request, &hop.url, now)?;
     live.state.counts.requests += 1;
     let browser = live.state.profile.browser();
     let generation = live.state.generation;
@@ -271,7 +303,6 @@ fn prepare(session: &Inner, hop: &mut Hop) -> Result<(Outgoing, u64), Error> {
         .body
         .outgoing()
         .ok_or_else(|| Error::bad_request("the body was streamed and can't be sent again"))?;
-    needs_length(&mut headers, &hop.request);
     if let Some(browser) = browser {
         headers = dress(browser, headers, hop);
     }
@@ -292,65 +323,31 @@ fn dress(browser: Browser, headers: HeaderMap, hop: &Hop) -> HeaderMap {
     let occasion = Occasion {
         method: &request.method,
         chain: passed.chain([&hop.url]).collect(),
-        kind: request.kind.unwrap_or_else(|| RequestKind::of(&request.method, &request.headers)),
+        kind: request
+            .kind
+            .unwrap_or_else(|| RequestKind::of(&request.method, &request.headers)),
         length: request.body.length(),
         without: &request.without,
     };
     profile::dress(browser, headers, &occasion)
 }
 
-fn override_headers(headers: &mut HeaderMap, request: &Request) {
-    for name in &request.without {
-        headers.remove(name);
-    }
-    for name in request.headers.keys() {
-        let mut values = request.headers.get_all(name).iter();
-        if let Some(first) = values.next() {
-            headers.insert(name, first.clone());
-        }
-        for value in values {
-            headers.append(name, value.clone());
-        }
-    }
-}
-
-/// Section 8.6 of RFC 9110: methods that mean something by a body say that it is empty, and a
-/// body that arrives in pieces says how long it is where that is known.
-fn needs_length(headers: &mut HeaderMap, request: &Request) {
-    if let Body::Parts(parts) = &request.body
-        && let Some(length) = parts.length()
-    {
-        headers.insert(header::CONTENT_LENGTH, length.into());
-    }
-    let expects = matches!(request.method, Method::POST | Method::PUT | Method::PATCH);
-    if expects && matches!(request.body, Body::Empty) {
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
-    }
-}
-
-/// The session's authorization, where this request may carry it.
-fn authorization(live: &mut super::Live, hop: &Hop) -> Result<Option<HeaderValue>, Error> {
-    let Some(authorization) = &live.state.authorization else { return Ok(None) };
-    // Without a base URL it belongs to the first site that is asked.
-    let scope = live.state.scope.get_or_insert_with(|| Scope::of(&hop.url));
-    if !scope.covers(&hop.url) {
-        return Ok(None);
-    }
-    match &mut live.digest {
-        Some(prompt) => prompt.answer(authorization, &hop.request.method, &hop.url),
-        None => authorization.header(),
-    }
-}
-
 /// Remembers a digest challenge; answers whether there is now something to answer it with.
 fn meet(session: &Inner, hop: &Hop, incoming: &Incoming) -> bool {
     let mut live = session.live();
-    let may = live.state.scope.as_ref().is_some_and(|scope| scope.covers(&hop.url));
-    let is_digest = matches!(live.state.authorization, Some(super::Authorization::Digest { .. }));
-    if !may || !is_digest || hop.request.headers.contains_key(header::AUTHORIZATION) {
+    let may = live
+        .state
+        .scope
+        .as_ref()
+        .is_some_and(|scope| scope.covers(&hop.url));
+    let is_digest = matches!(
+        live.state.authorization,
+        Some(super::Authorization::Digest { .. })
+    );
+    if !may || !is_digest || hop.request.headers.contains_key(AUTHORIZATION) {
         return false;
     }
-    live.digest = DigestPrompt::of(&incoming.headers);
+    live.digest = DigestPrompt::of(&incoming.headers).map(Box::new);
     live.digest.is_some()
 }
 
@@ -375,7 +372,10 @@ fn reply(
     elapsed: Duration,
 ) -> Reply {
     let has_body = hop.request.method != Method::HEAD
-        && !matches!(incoming.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        && !matches!(
+            incoming.status,
+            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+        );
     let body = if has_body {
         let url = ShownUrl(&hop.url).to_string();
         decode::decoded(&incoming.headers, incoming.body, &url)
@@ -395,3 +395,6 @@ fn reply(
         body: ReplyBody::new(body, session.habits.body_limit),
     }
 }
+
+#[cfg(test)]
+mod tests;

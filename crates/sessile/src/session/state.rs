@@ -2,8 +2,8 @@
 //!
 //! Who keeps it is not known here.
 
+use http::HeaderMap;
 use http::header;
-use http::{HeaderMap, HeaderName, HeaderValue};
 use sessile_jar::{Jar, Timestamp};
 use url::Url;
 
@@ -59,7 +59,10 @@ impl Counts {
 impl SessionState {
     /// A session that has done nothing yet.
     pub fn new(profile: Profile) -> Self {
-        Self { profile, ..Self::default() }
+        Self {
+            profile,
+            ..Self::default()
+        }
     }
 
     /// What relative URLs are relative to, and the site that the authorization belongs to.
@@ -140,17 +143,5 @@ impl SessionState {
         }
         self.headers.insert(name, value);
         Ok(())
-    }
-
-    /// Profile and session headers, merged; `Host` has its place at the front.
-    pub(super) fn merged_headers(&self) -> HeaderMap {
-        let mut merged = HeaderMap::with_capacity(16);
-        merged.insert(header::HOST, HeaderValue::from_static("-"));
-        let profile = self.profile.headers();
-        let of_profile = profile.iter().filter(|(name, _)| !self.headers.contains_key(*name));
-        for (name, value) in of_profile.chain(self.headers.iter()) {
-            merged.append(HeaderName::clone(name), value.clone());
-        }
-        merged
     }
 }

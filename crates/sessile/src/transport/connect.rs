@@ -40,7 +40,10 @@ pub(super) struct Connector {
 
 impl Connector {
     pub(super) fn new(options: Arc<ConnectOptions>) -> Self {
-        Self { options, tls: OnceLock::new() }
+        Self {
+            options,
+            tls: OnceLock::new(),
+        }
     }
 
     pub(super) async fn connect(&self, origin: &Origin) -> Result<(Io, Protocol), Error> {
@@ -49,7 +52,10 @@ impl Connector {
             return Ok((Box::new(stream), Protocol::Http1));
         }
         // Only a session that meets https pays for a TLS configuration.
-        let config = self.tls.get_or_init(|| tls::client_config(&self.options.tls)).clone()?;
+        let config = self
+            .tls
+            .get_or_init(|| tls::client_config(&self.options.tls))
+            .clone()?;
         let name = ServerName::try_from(origin.host.to_string())
             .map_err(|error| tls_error(origin, error.to_string()))?;
         let stream = TlsConnector::from(config)
@@ -93,9 +99,16 @@ impl Connector {
 }
 
 fn obstacle(origin: &Origin, obstacle: Obstacle, error: &io::Error) -> Error {
-    Error::Connect { origin: origin.to_string(), obstacle, detail: error.to_string() }
+    Error::Connect {
+        origin: origin.to_string(),
+        obstacle,
+        detail: error.to_string(),
+    }
 }
 
 fn tls_error(origin: &Origin, detail: String) -> Error {
-    Error::Tls { origin: origin.to_string(), detail }
+    Error::Tls {
+        origin: origin.to_string(),
+        detail,
+    }
 }

@@ -94,7 +94,13 @@ impl Drop for Direct {
 /// Sends on a kept connection where there is one; a stale one that never saw the request is
 /// replaced without anybody noticing.
 async fn exchange(shared: &Arc<Shared>, request: Outgoing) -> Result<Incoming, Error> {
-    let Outgoing { method, url, headers, body, patience } = request;
+    let Outgoing {
+        method,
+        url,
+        headers,
+        body,
+        patience,
+    } = request;
     let origin = Origin::of(&url).ok_or_else(|| Error::bad_request("the URL has no host"))?;
     let mut request = Request::new(SendBody(body));
     *request.method_mut() = method;
@@ -112,7 +118,10 @@ async fn exchange(shared: &Arc<Shared>, request: Outgoing) -> Result<Incoming, E
         }
         match sender.send(request, &url, patience).await {
             Ok(response) => return Ok(incoming(shared, origin, sender, response, &url, patience)),
-            Err(Failure { unsent: Some(unsent), .. }) if is_reused => request = *unsent,
+            Err(Failure {
+                unsent: Some(unsent),
+                ..
+            }) if is_reused => request = *unsent,
             Err(Failure { unsent, cause }) => {
                 return Err(explain(cause, &url, &origin, unsent.is_none()));
             }
@@ -131,15 +140,17 @@ async fn connect(
             .await
             .map_err(|error| explain_engine(&error, origin, false))
     };
-    let sender = timeout(patience.connect, connecting).await.map_err(|_elapsed| {
-        Error::TimeOut {
+    let sender = timeout(patience.connect, connecting)
+        .await
+        .map_err(|_elapsed| Error::TimeOut {
             phase: Phase::Connect,
             url: origin.to_string(),
             after: patience.connect,
-        }
-    })??;
+        })??;
     if let Sender::Http2(shareable) = &sender {
-        shared.idle.put(origin.clone(), Sender::Http2(shareable.clone()));
+        shared
+            .idle
+            .put(origin.clone(), Sender::Http2(shareable.clone()));
     }
     Ok(sender)
 }
@@ -156,8 +167,9 @@ async fn handshake(
             Sender::Http1(sender)
         }
         Protocol::Http2 => {
-            let (sender, connection) =
-                http2::Builder::new(TokioExecutor::new()).handshake(io).await?;
+            let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+                .handshake(io)
+                .await?;
             run_connection(shared, connection);
             Sender::Http2(sender)
         }
@@ -223,7 +235,10 @@ impl Sender {
                 unsent: error.take_message().map(Box::new),
                 cause: Cause::Engine(error.into_error()),
             }),
-            Err(_elapsed) => Err(Failure { unsent: None, cause: Cause::TimeOut(patience) }),
+            Err(_elapsed) => Err(Failure {
+                unsent: None,
+                cause: Cause::TimeOut(patience),
+            }),
         }
     }
 
@@ -260,7 +275,10 @@ fn for_http2(mut headers: HeaderMap) -> HeaderMap {
     // map would put the last header in the place of the removed one.
     let of_connection = [header::CONNECTION, header::HOST];
     let mut kept = HeaderMap::with_capacity(headers.len());
-    for (name, value) in headers.iter().filter(|(name, _)| !of_connection.contains(*name)) {
+    for (name, value) in headers
+        .iter()
+        .filter(|(name, _)| !of_connection.contains(*name))
+    {
         kept.append(name.clone(), value.clone());
     }
     kept
@@ -302,7 +320,12 @@ fn incoming(
     if body.body.is_end_stream() {
         body.give_back();
     }
-    Incoming { status: head.status, version: head.version, headers: head.headers, body: Box::pin(body) }
+    Incoming {
+        status: head.status,
+        version: head.version,
+        headers: head.headers,
+        body: Box::pin(body),
+    }
 }
 
 /// A reply's body; at its end the connection goes back to the idle ones.
@@ -328,11 +351,17 @@ impl ReplyBody {
 
     fn fail(&mut self, error: &hyper::Error) -> Error {
         let url = ShownUrl(&self.url).to_string();
-        let closed = self.lent.take().is_some_and(|(shared, ..)| shared.closed.is_cancelled());
+        let closed = self
+            .lent
+            .take()
+            .is_some_and(|(shared, ..)| shared.closed.is_cancelled());
         if closed {
             return Error::Closed;
         }
-        Error::CutShort { url, detail: chain(error) }
+        Error::CutShort {
+            url,
+            detail: chain(error),
+        }
     }
 }
 
@@ -367,7 +396,9 @@ impl Stream for ReplyBody {
                         self.give_back();
                     }
                     // Trailers end a body and carry nothing that a session uses.
-                    let Ok(piece) = frame.into_data() else { continue };
+                    let Ok(piece) = frame.into_data() else {
+                        continue;
+                    };
                     return Poll::Ready(Some(Ok(piece)));
                 }
                 Poll::Ready(Some(Err(error))) => {
@@ -409,9 +440,7 @@ impl Body for SendBody {
         match &mut self.0 {
             OutgoingBody::Empty => Poll::Ready(None),
             OutgoingBody::Bytes(bytes) if bytes.is_empty() => Poll::Ready(None),
-            OutgoingBody::Bytes(bytes) => {
-                Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes)))))
-            }
+            OutgoingBody::Bytes(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             OutgoingBody::Stream(stream) => {
                 let piece = ready!(stream.as_mut().poll_next(cx));
                 Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
@@ -456,13 +485,20 @@ fn explain_engine(error: &hyper::Error, origin: &Origin, sent: bool) -> Error {
     if error.is_parse() {
         return Error::Protocol { origin, detail };
     }
-    Error::Disconnect { origin, detail, sent }
+    Error::Disconnect {
+        origin,
+        detail,
+        sent,
+    }
 }
 
 /// An error that our own body stream gave to the engine comes back as it was.
 fn source_of_ours(error: &hyper::Error) -> Option<Error> {
     use std::error::Error as _;
-    error.source().and_then(|source| source.downcast_ref::<Error>()).cloned()
+    error
+        .source()
+        .and_then(|source| source.downcast_ref::<Error>())
+        .cloned()
 }
 
 /// The error's text with its causes, which say what the system said.

@@ -33,7 +33,11 @@ impl Origin {
             Host::Ipv6(address) => address.to_string().into(),
         };
         let port = url.port_or_known_default()?;
-        Some(Self { is_tls: url.scheme() == "https", host, port })
+        Some(Self {
+            is_tls: url.scheme() == "https",
+            host,
+            port,
+        })
     }
 }
 
@@ -72,7 +76,10 @@ struct Kept<C> {
 
 impl<C> Default for Idle<C> {
     fn default() -> Self {
-        Self { kept: Mutex::default(), open: Arc::default() }
+        Self {
+            kept: Mutex::default(),
+            open: Arc::default(),
+        }
     }
 }
 
@@ -94,13 +101,20 @@ impl<C: Reusable> Idle<C> {
     }
 
     /// Keeps a connection; answers whether it is the only one.
-    #[expect(clippy::disallowed_methods, reason = "the runtime's clock, which tests can pause")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the runtime's clock, which tests can pause"
+    )]
     pub(super) fn put(&self, origin: Origin, connection: C) -> bool {
         let mut kept = self.lock();
         if kept.len() == MOST {
             kept.remove(0);
         }
-        kept.push(Kept { origin, since: Instant::now(), connection });
+        kept.push(Kept {
+            origin,
+            since: Instant::now(),
+            connection,
+        });
         kept.len() == 1
     }
 

@@ -7,7 +7,7 @@ mod connect;
 mod engine;
 mod idle;
 #[cfg(any(test, feature = "test-util"))]
-pub mod scripted;
+mod scripted;
 mod tls;
 
 use std::fmt;
@@ -23,6 +23,8 @@ use url::Url;
 use crate::error::Error;
 
 pub use engine::Engine;
+#[cfg(any(test, feature = "test-util"))]
+pub use scripted::{ScriptedReply, ScriptedTransport, Sent};
 pub use tls::{ClientIdentity, TlsOptions, Trust};
 
 /// How a session connects; given to its transport once.
@@ -52,7 +54,10 @@ pub trait Transport: fmt::Debug + Send + Sync {
 
 /// A request as it goes out: every header in its final order, cookies included.
 #[derive(Debug)]
-#[expect(clippy::exhaustive_structs, reason = "the seam's own value; both sides are ours")]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "the seam's own value; both sides are ours"
+)]
 pub struct Outgoing {
     /// The method.
     pub method: Method,
@@ -68,7 +73,10 @@ pub struct Outgoing {
 
 /// The limits of one exchange.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[expect(clippy::exhaustive_structs, reason = "the seam's own value; both sides are ours")]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "the seam's own value; both sides are ours"
+)]
 pub struct Patience {
     /// For making the connection, TLS included. Defaults to 10 s.
     pub connect: Duration,
@@ -78,7 +86,10 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(10), read: Duration::from_secs(30) }
+        Self {
+            connect: Duration::from_secs(10),
+            read: Duration::from_secs(30),
+        }
     }
 }
 
@@ -86,7 +97,10 @@ impl Default for Patience {
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, Error>> + Send>>;
 
 /// The body of an outgoing request.
-#[expect(clippy::exhaustive_enums, reason = "the seam's own value; both sides are ours")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "the seam's own value; both sides are ours"
+)]
 pub enum OutgoingBody {
     /// The whole body.
     Bytes(Bytes),
@@ -107,7 +121,10 @@ impl fmt::Debug for OutgoingBody {
 }
 
 /// The head of a reply, and its body as it arrives.
-#[expect(clippy::exhaustive_structs, reason = "the seam's own value; both sides are ours")]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "the seam's own value; both sides are ours"
+)]
 pub struct Incoming {
     /// The status.
     pub status: StatusCode,

@@ -93,8 +93,10 @@ fn verifier(
         Trust::System => system_verifier(provider),
         Trust::SystemAnd(pem) => {
             let extra = read_certificates(pem)?;
-            let verifier = Verifier::new_with_extra_roots(extra, Arc::clone(provider))
-                .map_err(|error| Error::bad_request(format!("the CA file can't be used: {error}")))?;
+            let verifier =
+                Verifier::new_with_extra_roots(extra, Arc::clone(provider)).map_err(|error| {
+                    Error::bad_request(format!("the CA file can't be used: {error}"))
+                })?;
             Ok(Arc::new(verifier))
         }
     }
@@ -104,7 +106,9 @@ fn verifier(
 fn system_verifier(provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, Error> {
     static SYSTEM: OnceLock<Result<Arc<Verifier>, String>> = OnceLock::new();
     let verifier = SYSTEM.get_or_init(|| {
-        Verifier::new(Arc::clone(provider)).map(Arc::new).map_err(|error| error.to_string())
+        Verifier::new(Arc::clone(provider))
+            .map(Arc::new)
+            .map_err(|error| error.to_string())
     });
     match verifier {
         Ok(verifier) => Ok(Arc::<Verifier>::clone(verifier)),
@@ -129,7 +133,9 @@ fn read_identity(
 ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Error> {
     let chain = read_certificates(&identity.chain)?;
     let key = PrivateKeyDer::from_pem_slice(identity.key.expose()).map_err(|error| {
-        Error::bad_request(format!("the client certificate's key can't be read: {error}"))
+        Error::bad_request(format!(
+            "the client certificate's key can't be read: {error}"
+        ))
     })?;
     Ok((chain, key))
 }
