@@ -54,19 +54,27 @@ impl Recorder {
 
 /// One request with its body; `None` where the connection has ended.
 fn read_request(stream: &mut TcpStream) -> Option<String> {
-    let mut head = Vec::new();
-    let mut byte = [0; 1];
-    while !head.ends_with(b"\r\n\r\n") {
-        if stream.read(&mut byte).ok()? == 0 {
-            return None;
-        }
-        head.push(byte[0]);
+    let head = read_until(stream, b"\r\n\r\n")?;
+    if head.contains("\r\ntransfer-encoding: chunked\r\n") {
+        let chunks = read_until(stream, b"0\r\n\r\n")?;
+        return Some(head + &chunks);
     }
-    let head = String::from_utf8(head).unwrap();
     let length = head
         .lines()
         .find_map(|line| line.strip_prefix("content-length: "));
     let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
     stream.read_exact(&mut body).ok()?;
     Some(head + &String::from_utf8(body).unwrap())
+}
+
+fn read_until(stream: &mut TcpStream, end: &[u8]) -> Option<String> {
+    let mut text = Vec::new();
+    let mut byte = [0; 1];
+    while !text.ends_with(end) {
+        if stream.read(&mut byte).ok()? == 0 {
+            return None;
+        }
+        text.push(byte[0]);
+    }
+    Some(String::from_utf8(text).unwrap())
 }
