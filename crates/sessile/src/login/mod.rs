@@ -21,6 +21,9 @@ pub(crate) mod words;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
+use std::sync::Arc;
+
 use sessile_jar::{Api, Context, Jar, Timestamp};
 use url::Url;
 
@@ -63,6 +66,29 @@ pub struct Login {
     pub check: Option<Url>,
     /// The headers of a session that is made. Defaults to `standard`.
     pub profile: ProfileChoice,
+    /// Who hears of each step while it is done, also of those before a failure. Defaults to nobody.
+    pub listener: Option<StepListener>,
+}
+
+/// Hears what a login does while it does it.
+#[derive(Clone)]
+pub struct StepListener(Arc<dyn Fn(&str) + Send + Sync>);
+
+impl StepListener {
+    /// Calls `hear` with each step, in words without secrets.
+    pub fn new(hear: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(hear))
+    }
+
+    fn hear(&self, step: &str) {
+        (self.0)(step);
+    }
+}
+
+impl fmt::Debug for StepListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StepListener")
+    }
 }
 
 impl Login {
@@ -76,6 +102,7 @@ impl Login {
             form: None,
             check: None,
             profile: ProfileChoice::default(),
+            listener: None,
         }
     }
 }
@@ -179,7 +206,7 @@ async fn learn(
     if landed.cookies_set.is_empty() || login.check.is_some() {
         return Err(LoginError::CanNotTell { url });
     }
-    flow.steps.push(format!(
+    flow.say(format!(
         "logged in as {}, it seems: the site set {}, but no page was found that shows it",
         login.user,
         landed.cookies_set.join(", ")
