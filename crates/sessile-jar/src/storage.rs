@@ -232,7 +232,7 @@ impl Jar {
     /// Steps 23 and 24: in the place of the cookie with the same key, or beside the others.
     pub(crate) fn place(&mut self, received: &Received<'_>, now: Timestamp) -> Stored {
         let Received { domain, draft, .. } = received;
-        // "The user agent MUST evict all expired cookies."
+        // After the steps: expired cookies have to leave.
         self.sweep_if_due(now);
         let stamp = self.next_stamp(now);
         self.revision += 1;
