@@ -3,4 +3,5 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 mod kept;
+mod session;
 mod store;
