@@ -16,7 +16,10 @@ fuzz_target!(|text: &[u8]| {
 });
 
 fn written(date: Timestamp) -> String {
-    let (days, second) = (date.as_seconds().div_euclid(86_400), date.as_seconds().rem_euclid(86_400));
+    let (days, second) = (
+        date.as_seconds().div_euclid(86_400),
+        date.as_seconds().rem_euclid(86_400),
+    );
     // Count through the years and months: slow, and nothing like the way it is read.
     let (mut year, mut left) = (1601, days + 134_774);
     while left >= days_of(year) {
@@ -33,7 +36,11 @@ fn written(date: Timestamp) -> String {
         month += 1;
     }
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{:02} {} {year} {hour:02}:{minute:02}:{second:02} GMT", left + 1, MONTHS[month])
+    format!(
+        "{:02} {} {year} {hour:02}:{minute:02}:{second:02} GMT",
+        left + 1,
+        MONTHS[month]
+    )
 }
 
 fn days_of(year: i64) -> i64 {

@@ -13,7 +13,10 @@ fuzz_target!(|bytes: &[u8]| {
     let mut jar = Jar::new();
     jar.apply(&delta, now);
     assert_eq!(jar.len(), jar.iter().count());
-    assert!(!jar.apply(&jar.snapshot(), now), "a jar's own changes are no news to it");
+    assert!(
+        !jar.apply(&jar.snapshot(), now),
+        "a jar's own changes are no news to it"
+    );
     let mut copy = Jar::new();
     copy.apply(&jar.snapshot(), now);
     assert_eq!(copy.snapshot().encode(), jar.snapshot().encode());

@@ -47,7 +47,10 @@ fuzz_target!(|input: &[u8]| {
     }
     let header = jar.cookie_header(&target, &context, now);
     let sent = jar.explain(&target, &context, now);
-    let sent = sent.iter().filter(|sending| sending.omission.is_none()).count();
+    let sent = sent
+        .iter()
+        .filter(|sending| sending.omission.is_none())
+        .count();
     assert_eq!(jar.select(&target, &context, now).count(), sent);
     assert_eq!(header.is_some(), sent > 0);
     let changes = Delta::decode(&jar.snapshot().encode()).expect("a jar's own bytes");

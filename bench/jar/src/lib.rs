@@ -63,30 +63,41 @@ pub fn line(cookie: usize, version: usize) -> String {
     format!("cookie{cookie}={cookie:016x}{version:016x}; Path=/; Secure; HttpOnly; Max-Age=86400")
 }
 
-/// Seconds that one run takes: the median of batches of some milliseconds.
+/// Seconds of processor time that one run takes: the median of batches of some milliseconds.
 pub fn time(mut run: impl FnMut(usize)) -> f64 {
     let (mut done, mut size) = (0, 1);
     let mut batch = |size: usize| {
-        let begin = Instant::now();
+        let begin = cpu_time();
         for turn in done..done + size {
             run(black_box(turn));
         }
         done += size;
-        begin.elapsed()
+        cpu_time() - begin
     };
-    while batch(size) < Duration::from_millis(3) {
+    while batch(size) < 0.003 {
         size *= 2;
     }
     let start = Instant::now();
     let mut times = Vec::new();
     while times.len() < 3 || start.elapsed() < Duration::from_millis(400) {
-        times.push(batch(size).as_secs_f64() / size as f64);
+        times.push(batch(size) / size as f64);
         if start.elapsed() > Duration::from_secs(5) {
             break;
         }
     }
     times.sort_by(f64::total_cmp);
     times[times.len() / 2]
+}
+
+/// Seconds that this program had a processor.
+pub fn cpu_time() -> f64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the pointer is to a whole timespec.
+    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) };
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
 /// Prints one figure.
@@ -99,4 +110,11 @@ pub fn sizes() -> (Vec<usize>, bool) {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let sizes = words.iter().filter_map(|word| word.parse().ok()).collect();
     (sizes, words.iter().any(|word| word == "worst"))
+}
+
+/// The case and the number of repetitions after the word `instructions`.
+pub fn instructions() -> Option<(String, usize)> {
+    let mut words = std::env::args().skip(1);
+    words.next().filter(|word| word == "instructions")?;
+    Some((words.next()?, words.next()?.parse().ok()?))
 }

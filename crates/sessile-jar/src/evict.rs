@@ -10,6 +10,7 @@ use crate::delta::Stamp;
 use crate::index::Bucket;
 use crate::jar::Jar;
 use crate::record::{PartitionKey, Record};
+use crate::related::Backwards;
 
 /// Jars up to this size are swept whenever a cookie in them ended.
 const SMALL: usize = 4096;
@@ -63,10 +64,11 @@ impl Jar {
             true
         });
         (self.len, self.secure_len, self.earliest_expiry) = (len, secure_len, earliest);
+        self.backwards = Backwards::default();
         before - len
     }
 
-    /// "The user agent MUST evict all expired cookies": at once in a small jar, in a large one
+    /// Expired cookies have to leave (5.7, after the steps): at once in a small jar, in a large one
     /// when as many stores as an eighth of it have gone by, since all of it is looked at.
     pub(crate) fn sweep_if_due(&mut self, now: Timestamp) {
         self.stores_since_sweep = self.stores_since_sweep.saturating_add(1);

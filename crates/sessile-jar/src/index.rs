@@ -123,13 +123,18 @@ impl Domains {
     /// Keeps the records that the closure wants, and the buckets that have any left.
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(&str, &mut Record) -> bool) {
         let mut keep_some = |name: &str, bucket: &mut Bucket| {
-            bucket.records.retain_mut(|record| keep(name, record));
-            bucket.renew_tags();
+            bucket.retain(|record| keep(name, record));
             !bucket.records.is_empty()
         };
         match self {
             Self::Few(list) => list.retain_mut(|(name, bucket)| keep_some(name, bucket)),
-            Self::Many(map) => map.retain(|name, bucket| keep_some(name, bucket)),
+            Self::Many(map) => {
+                map.retain(|name, bucket| keep_some(name, bucket));
+                // Much room that was left is given back.
+                if map.capacity() / 4 > map.len() {
+                    map.shrink_to_fit();
+                }
+            }
         }
     }
 }
@@ -195,6 +200,15 @@ impl Bucket {
             tags.remove(place);
         }
         self.records.remove(place)
+    }
+
+    fn retain(&mut self, keep: impl FnMut(&mut Record) -> bool) {
+        let before = self.records.len();
+        self.records.retain_mut(keep);
+        if self.records.len() < before {
+            self.records.shrink_to(self.records.len() * 2);
+            self.renew_tags();
+        }
     }
 
     fn renew_tags(&mut self) {

@@ -21,6 +21,12 @@ pub trait SuffixList: Send + Sync {
 }
 
 /// Mozilla's public suffix list as compiled into the program, private section included.
+///
+/// ```
+/// use sessile_jar::{PublicSuffixes, SuffixList};
+///
+/// assert_eq!(PublicSuffixes.suffix_len("user.github.io"), "github.io".len());
+/// ```
 #[expect(clippy::exhaustive_structs, reason = "it has nothing to hold")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PublicSuffixes;
@@ -32,6 +38,16 @@ impl SuffixList for PublicSuffixes {
 }
 
 /// No list: every domain is taken for somebody's own. For closed networks and tests.
+///
+/// ```
+/// use std::sync::Arc;
+/// use sessile_jar::{Jar, NoSuffixes, Options};
+///
+/// let mut options = Options::default();
+/// options.suffixes = Arc::new(NoSuffixes);
+/// let jar = Jar::with(options);
+/// # let _ = jar;
+/// ```
 #[expect(clippy::exhaustive_structs, reason = "it has nothing to hold")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoSuffixes;

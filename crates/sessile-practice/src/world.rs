@@ -39,7 +39,7 @@ pub(crate) struct State {
     pub(crate) journal: Journal,
     pub(crate) logins: u64,
     /// What members have left at `/members/notes`.
-    pub(crate) notes: Vec<serde_json::Value>,
+    pub(crate) notes: Vec<Value>,
     pub(crate) sessions: Tickets<Session>,
     /// Bearer tokens and whose they are.
     pub(crate) tokens: Tickets<String>,

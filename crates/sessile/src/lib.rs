@@ -10,8 +10,8 @@
 
 #![forbid(unsafe_code)]
 
-pub mod check;
 pub mod blocking;
+pub mod check;
 pub mod clock;
 mod error;
 pub mod login;

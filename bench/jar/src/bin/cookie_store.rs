@@ -3,12 +3,17 @@
 use std::hint::black_box;
 
 use cookie_store::CookieStore;
-use jar_bench::{PER_DOMAIN, allocations, line, live_bytes, report, sizes, time, url};
+use jar_bench::{
+    PER_DOMAIN, allocations, instructions, line, live_bytes, report, sizes, time, url,
+};
 use url::Url;
 
 const NAME: &str = "cookie_store";
 
 fn main() {
+    if let Some((case, count)) = instructions() {
+        return repeat(&case, count);
+    }
     let (sizes, worst) = sizes();
     for size in sizes {
         growth(size);
@@ -20,6 +25,24 @@ fn main() {
     }
 }
 
+/// So many headers or stores in a jar of 1,000, for counting their instructions.
+fn repeat(case: &str, count: usize) {
+    let mut jar = CookieStore::default();
+    for domain in 0..100 {
+        fill(&mut jar, domain, PER_DOMAIN);
+    }
+    let target = parse(50);
+    let lines: Vec<_> = (0..1000)
+        .map(|turn| line(turn % PER_DOMAIN, turn))
+        .collect();
+    for turn in 0..count {
+        match case {
+            "header" => drop(black_box(header(&jar, &target))),
+            _ => drop(black_box(jar.parse(&lines[turn % 1000], &target))),
+        }
+    }
+}
+
 fn growth(size: usize) {
     let before = live_bytes();
     let mut jar = CookieStore::default();
@@ -27,20 +50,37 @@ fn growth(size: usize) {
     for domain in 0..domains {
         fill(&mut jar, domain, PER_DOMAIN);
     }
-    report(NAME, "bytes", size, (live_bytes() - before) as f64 / size as f64);
+    report(
+        NAME,
+        "bytes",
+        size,
+        (live_bytes() - before) as f64 / size as f64,
+    );
 
     let target = parse(domains / 2);
     let count = allocations();
     let text = header(&jar, &target);
-    report(NAME, "header allocations", size, (allocations() - count) as f64);
+    report(
+        NAME,
+        "header allocations",
+        size,
+        (allocations() - count) as f64,
+    );
     assert_eq!(text.matches('=').count(), PER_DOMAIN);
-    report(NAME, "header", size, time(|_| drop(black_box(header(&jar, &target)))));
+    report(
+        NAME,
+        "header",
+        size,
+        time(|_| drop(black_box(header(&jar, &target)))),
+    );
 
     let targets: Vec<_> = (0..1024).map(|turn| parse(turn * 7919 % domains)).collect();
     let seconds = time(|turn| drop(black_box(header(&jar, &targets[turn % targets.len()]))));
     report(NAME, "header of any host", size, seconds);
 
-    let lines: Vec<_> = (0..1024).map(|turn| line(turn % PER_DOMAIN, turn)).collect();
+    let lines: Vec<_> = (0..1024)
+        .map(|turn| line(turn % PER_DOMAIN, turn))
+        .collect();
     let seconds = time(|turn| {
         let line = &lines[turn % lines.len()];
         jar.parse(line, &targets[turn % targets.len()]).unwrap();
@@ -48,7 +88,9 @@ fn growth(size: usize) {
     report(NAME, "replace", size, seconds);
 
     let fresh: Vec<_> = (0..20_000).map(|turn| parse(domains + turn)).collect();
-    let lines: Vec<_> = (0..fresh.len() * PER_DOMAIN).map(|turn| line(turn, turn)).collect();
+    let lines: Vec<_> = (0..fresh.len() * PER_DOMAIN)
+        .map(|turn| line(turn, turn))
+        .collect();
     let seconds = time(|turn| {
         let turn = turn % lines.len();
         jar.parse(&lines[turn], &fresh[turn / PER_DOMAIN]).unwrap();
@@ -80,7 +122,12 @@ fn deep_paths() {
         jar.parse(&line, &target).unwrap();
     }
     let seconds = time(|_| drop(black_box(header(&jar, &target))));
-    report(NAME, "100 paths, each below the other, header", 100, seconds);
+    report(
+        NAME,
+        "100 paths, each below the other, header",
+        100,
+        seconds,
+    );
 }
 
 fn small_jars() {

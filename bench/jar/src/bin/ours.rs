@@ -2,13 +2,18 @@
 
 use std::hint::black_box;
 
-use jar_bench::{PER_DOMAIN, allocations, host, line, live_bytes, report, sizes, time};
+use jar_bench::{
+    PER_DOMAIN, allocations, cpu_time, host, instructions, line, live_bytes, report, sizes, time,
+};
 use sessile_jar::{Context, Jar, Options, Target, Timestamp};
 
 const NAME: &str = "sessile-jar";
 const NOW: Timestamp = Timestamp::from_seconds(1_795_219_200);
 
 fn main() {
+    if let Some((case, count)) = instructions() {
+        return repeat(&case, count);
+    }
     let (sizes, worst) = sizes();
     for size in sizes {
         growth(size);
@@ -22,6 +27,25 @@ fn main() {
     }
 }
 
+/// So many headers or stores in a jar of 1,000, for counting their instructions.
+fn repeat(case: &str, count: usize) {
+    let mut jar = unlimited();
+    for domain in 0..100 {
+        fill(&mut jar, domain, PER_DOMAIN);
+    }
+    let (name, context) = (host(50), Context::default());
+    let target = Target::new("https", &name, "/account/orders").unwrap();
+    let lines: Vec<_> = (0..1000)
+        .map(|turn| line(turn % PER_DOMAIN, turn))
+        .collect();
+    for turn in 0..count {
+        match case {
+            "header" => drop(black_box(jar.cookie_header(&target, &context, NOW))),
+            _ => drop(jar.store(lines[turn % 1000].as_bytes(), &target, &context, NOW)),
+        }
+    }
+}
+
 fn growth(size: usize) {
     let context = Context::default();
     let before = live_bytes();
@@ -29,15 +53,28 @@ fn growth(size: usize) {
     for domain in 0..size / PER_DOMAIN {
         fill(&mut jar, domain, PER_DOMAIN);
     }
-    report(NAME, "bytes", size, (live_bytes() - before) as f64 / size as f64);
+    report(
+        NAME,
+        "bytes",
+        size,
+        (live_bytes() - before) as f64 / size as f64,
+    );
 
     let domains = size / PER_DOMAIN;
     let name = host(domains / 2);
     let target = Target::new("https", &name, "/account/orders").unwrap();
     let count = allocations();
     let header = jar.cookie_header(&target, &context, NOW).unwrap();
-    report(NAME, "header allocations", size, (allocations() - count) as f64);
-    assert_eq!(header.iter().filter(|byte| **byte == b'=').count(), PER_DOMAIN);
+    report(
+        NAME,
+        "header allocations",
+        size,
+        (allocations() - count) as f64,
+    );
+    assert_eq!(
+        header.iter().filter(|byte| **byte == b'=').count(),
+        PER_DOMAIN
+    );
     let seconds = time(|_| drop(black_box(jar.cookie_header(&target, &context, NOW))));
     report(NAME, "header", size, seconds);
     let mut out = Vec::with_capacity(4096);
@@ -53,24 +90,34 @@ fn growth(size: usize) {
         .map(|name| Target::new("https", name, "/account/orders").unwrap())
         .collect();
     let seconds = time(|turn| {
-        drop(black_box(jar.cookie_header(&targets[turn % targets.len()], &context, NOW)));
+        drop(black_box(jar.cookie_header(
+            &targets[turn % targets.len()],
+            &context,
+            NOW,
+        )));
     });
     report(NAME, "header of any host", size, seconds);
 
-    let lines: Vec<_> = (0..1024).map(|turn| line(turn % PER_DOMAIN, turn)).collect();
+    let lines: Vec<_> = (0..1024)
+        .map(|turn| line(turn % PER_DOMAIN, turn))
+        .collect();
     let seconds = time(|turn| {
         let line = lines[turn % lines.len()].as_bytes();
-        jar.store(line, &targets[turn % targets.len()], &context, NOW).unwrap();
+        jar.store(line, &targets[turn % targets.len()], &context, NOW)
+            .unwrap();
     });
     report(NAME, "replace", size, seconds);
 
-    let fresh: Vec<_> = (0..400_000).map(|turn| host(domains + turn / PER_DOMAIN)).collect();
+    let fresh: Vec<_> = (0..400_000)
+        .map(|turn| host(domains + turn / PER_DOMAIN))
+        .collect();
     let lines: Vec<_> = (0..fresh.len()).map(|turn| line(turn, turn)).collect();
     let mut next = 0;
     let seconds = time(|_| {
         if let Some(name) = fresh.get(next) {
             let target = Target::new("https", name, "/account/orders").unwrap();
-            jar.store(lines[next].as_bytes(), &target, &context, NOW).unwrap();
+            jar.store(lines[next].as_bytes(), &target, &context, NOW)
+                .unwrap();
         }
         next += 1;
         if next == fresh.len() {
@@ -107,7 +154,12 @@ fn deep_paths() {
         jar.store(line.as_bytes(), &target, &context, NOW).unwrap();
     }
     let seconds = time(|_| drop(black_box(jar.cookie_header(&target, &context, NOW))));
-    report(NAME, "100 paths, each below the other, header", 100, seconds);
+    report(
+        NAME,
+        "100 paths, each below the other, header",
+        100,
+        seconds,
+    );
 }
 
 fn pressure() {
@@ -120,14 +172,25 @@ fn pressure() {
         let mut put = || {
             let name = host(next / PER_DOMAIN);
             let target = Target::new("https", &name, "/account/orders").unwrap();
-            jar.store(line(next, next).as_bytes(), &target, &context, NOW.plus_seconds(next as i64 / 1000)).unwrap();
+            jar.store(
+                line(next, next).as_bytes(),
+                &target,
+                &context,
+                NOW.plus_seconds(next as i64 / 1000),
+            )
+            .unwrap();
             next += 1;
         };
         for _ in 0..total {
             put();
         }
         let seconds = time(|_| put());
-        report(NAME, "store into a full jar (the line made, too)", total, seconds);
+        report(
+            NAME,
+            "store into a full jar (the line made, too)",
+            total,
+            seconds,
+        );
     }
 }
 
@@ -136,9 +199,9 @@ fn expiry() {
     for domain in 0..1_000_000 / PER_DOMAIN {
         fill(&mut jar, domain, PER_DOMAIN);
     }
-    let begin = std::time::Instant::now();
+    let begin = cpu_time();
     assert_eq!(jar.clear_expired(NOW.plus_seconds(86_400)), 1_000_000);
-    report(NAME, "a million cookies end", 1_000_000, begin.elapsed().as_secs_f64());
+    report(NAME, "a million cookies end", 1_000_000, cpu_time() - begin);
 }
 
 fn small_jars() {
@@ -149,12 +212,18 @@ fn small_jars() {
         .map(|_| {
             let mut jar = Jar::new();
             for cookie in 0..5 {
-                jar.store(line(cookie, 1).as_bytes(), &target, &context, NOW).unwrap();
+                jar.store(line(cookie, 1).as_bytes(), &target, &context, NOW)
+                    .unwrap();
             }
             jar
         })
         .collect();
-    report(NAME, "bytes of a jar of 5 cookies", 5, (live_bytes() - before) as f64 / jars.len() as f64);
+    report(
+        NAME,
+        "bytes of a jar of 5 cookies",
+        5,
+        (live_bytes() - before) as f64 / jars.len() as f64,
+    );
 }
 
 fn unlimited() -> Jar {
@@ -168,6 +237,12 @@ fn fill(jar: &mut Jar, domain: usize, count: usize) {
     let name = host(domain);
     let target = Target::new("https", &name, "/account/orders").unwrap();
     for cookie in 0..count {
-        jar.store(line(cookie, 0).as_bytes(), &target, &Context::default(), NOW).unwrap();
+        jar.store(
+            line(cookie, 0).as_bytes(),
+            &target,
+            &Context::default(),
+            NOW,
+        )
+        .unwrap();
     }
 }

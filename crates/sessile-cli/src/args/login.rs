@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-
 use sessile::ProfileChoice;
 
 use super::values::{Refused, profile, time_limit};
@@ -37,8 +36,7 @@ pub(crate) struct LoginArgs {
     /// The headers to send: `none`, `standard`, `browser`, `chrome`, `firefox` or `safari`
     ///
     /// A browser is chosen at random, or named whole, as `firefox/150/linux`.
-    /// Chosen once and kept for the life of the session. Defaults to the one of the
-    /// stored session, or to `standard`.
+    /// A stored session keeps the one it was made with. Defaults to `standard`.
     #[arg(long, value_name = "PROFILE", value_parser = profile)]
     pub(crate) profile: Option<ProfileChoice>,
 
@@ -51,6 +49,12 @@ pub(crate) struct LoginArgs {
     /// Defaults to no limit in all, 10 for connecting and 30 without a byte.
     #[arg(long, value_name = "SECONDS", value_parser = time_limit)]
     pub(crate) timeout: Option<Duration>,
+
+    /// Which form of the page is the login, by its id, name or address
+    ///
+    /// Defaults to the one that looks like it.
+    #[arg(long, value_name = "FORM")]
+    pub(crate) form: Option<String>,
 
     /// A page that shows whether one is logged in
     ///

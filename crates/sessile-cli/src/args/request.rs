@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-
 use sessile::ProfileChoice;
 
 use super::values::{Refused, profile, time_limit};

@@ -2,12 +2,13 @@
 
 use serde_json::json;
 use sessile::Secret;
-use sessile::login::{Login, LoginReport};
+use sessile::login::{Login, LoginReport, StepListener};
 use sessile::renew::{Kept, KeptOptions};
 use url::Url;
 
 use super::connect::{self, Connection};
 use super::failure::{self, Purpose};
+use super::profile;
 use super::work::{self, Work};
 use crate::args::{LoginArgs, PasswordFrom};
 use crate::exit::{Exit, Failure, Outcome};
@@ -28,10 +29,8 @@ pub(super) async fn run(args: LoginArgs, work: &mut Work<'_>) -> Outcome {
     let login = login(&args, work)?;
     work.say_age(&login.profile);
     let done = Kept::log_in(&vault, &name, login, options).await;
-    let (_, report) = done.map_err(|error| failure::of_kept(&error, Purpose::Send))?;
-    for step in &report.steps {
-        work.printer.note(&plain(step));
-    }
+    let (kept, report) = done.map_err(|error| failure::of_kept(&error, Purpose::Send))?;
+    profile::warn(&kept, args.profile.as_ref(), work);
     let (generation, place) = (report.generation, vault.place());
     work.printer.note(&format!(
         "saved session {name} (generation {generation}) in {place}"
@@ -53,7 +52,10 @@ fn login(args: &LoginArgs, work: &Work<'_>) -> Result<Login, Failure> {
         args.username.clone(),
         Secret::from(password.to_string()),
     );
+    let note = work.printer.noter();
+    login.listener = Some(StepListener::new(move |step| note(&plain(step))));
     login.remember = args.remember;
+    login.form.clone_from(&args.form);
     login.check = check;
     login.profile = args.profile.clone().unwrap_or_default();
     Ok(login)

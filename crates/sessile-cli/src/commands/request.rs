@@ -9,6 +9,7 @@ use url::Url;
 use super::connect::{self, Connection};
 use super::failure::{self, Purpose};
 use super::output::{self, Delivery};
+use super::profile;
 use super::work::{self, Work};
 use crate::args::{AuthArgs, AuthType, RequestArgs};
 use crate::exit::{Failure, Outcome};
@@ -94,9 +95,7 @@ fn fill(
         (_, Some(_)) => return Err(content::two_bodies()),
         (Body::Form(pairs), None) => request.form(pairs),
         (Body::Json(value), None) => request.json(&value),
-        (Body::Multipart { media_type, bytes }, None) => {
-            request.header("content-type", &media_type).body(bytes)
-        }
+        (Body::Multipart(fields), None) => request.multipart(body::form(fields, inputs)?),
         (Body::Source(source), None) => body::attach(request, &source, inputs)?,
     })
 }
@@ -148,18 +147,13 @@ async fn open(
             let state = alone(args, None)?.state();
             Kept::create(&vault, &name, state, options(args)?)
         }
-        opened => {
-            if args.profile.is_some() && opened.is_ok() {
-                work.printer.warn(&format!(
-                    "session `{name}` keeps the profile it was made with"
-                ));
-            }
-            opened
-        }
+        opened => opened,
     };
     let kept = kept.map_err(|error| failure::of_kept(&error, Purpose::Send))?;
+    profile::warn(&kept, args.profile.as_ref(), work);
     if let Some(authorization) = authorization {
-        authorize(kept.session(), authorization)?;
+        kept.session()
+            .update(|state, _| state.set_authorization(authorization));
     }
     Ok(kept)
 }
@@ -172,17 +166,6 @@ fn options(args: &RequestArgs) -> Result<KeptOptions, Failure> {
         false => options.ask = work::ask(),
     }
     Ok(options)
-}
-
-/// The session authenticates like this from now on.
-fn authorize(session: &Session, authorization: Authorization) -> Result<(), Failure> {
-    let changed = Session::builder()
-        .state(session.state())
-        .authorization(authorization)
-        .build()?
-        .state();
-    session.update(|state, _| *state = changed);
-    Ok(())
 }
 
 /// What --auth-type and its companions say.

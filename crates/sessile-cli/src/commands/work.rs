@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use sessile::{ProfileChoice, Secret};
 use sessile::clock::{Clock as _, SystemClock};
 use sessile::renew::{AskPassword, Kept, KeptOptions, Mode};
 use sessile::store::{KeySource, Name, StoreError, StoreOptions, StoreUrl, Vault};
+use sessile::{ProfileChoice, Secret};
 use sessile_jar::Timestamp;
 
 use super::failure::{self, Purpose};

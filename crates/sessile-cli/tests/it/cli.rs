@@ -76,12 +76,12 @@ fn a_refused_login_stores_nothing_and_says_why() {
         .exits(3)
         .says(&["Wrong user name or password."]);
     log_in(LOCKED, LOCKED_PASSWORD).exits(3).says(&["locked"]);
-    for _ in 0..5 {
+    for _ in 0..4 {
         log_in(GRACE, "wrong").exits(3);
     }
     log_in(GRACE, GRACE_PASSWORD)
-        .exits(3)
-        .says(&["Too many attempts"]);
+        .exits(1)
+        .says(&["no more logins for now"]);
     me.run("status new").exits(1);
     assert_eq!(site.logins(), 0);
 }

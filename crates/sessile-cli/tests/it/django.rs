@@ -16,7 +16,9 @@ fn login_finds_the_form_and_any_process_is_logged_in_after_it() {
         "saved session dj",
     ]);
     sees_the_members_page(&django, &me);
-    me.run("check dj").exits(0);
+    me.run("check dj --explain")
+        .exits(0)
+        .says(&["valid", "log out at /admin/logout/"]);
     assert_eq!(django.logins(), 1);
 
     let mode = me.store().metadata().unwrap().permissions().mode();
@@ -58,7 +60,9 @@ fn a_dead_login_is_renewed_and_the_request_sent_again() {
         me.store_files() == stored,
         "a read-only run wrote to the store"
     );
-    me.run("check dj --explain").exits(3);
+    me.run("check dj --explain")
+        .exits(3)
+        .says(&["expired", "redirected to /admin/login/"]);
 
     get(&django, &me, "").exits(0).prints(MEMBERS_PAGE).says(&[
         "dj",

@@ -21,6 +21,8 @@ fn neither_password_nor_session_id_is_found_in_the_stores_files_or_in_any_output
         .sessile(&format!("get -s dj -vvv {}", faults.page("/hold")))
         .start();
     faults.wait_until_held();
+    let files: Vec<String> = me.store_files().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(files, ["sessile.db", "sessile.db-shm", "sessile.db-wal"]);
     check_files(&me, &needles);
     faults.release();
     seen.push(open.finish().exits(0));

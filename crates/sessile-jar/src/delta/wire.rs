@@ -31,6 +31,13 @@ const HAS_PARTITION: u8 = 2;
 const HAS_CROSS_SITE_ANCESTOR: u8 = 4;
 
 /// Why bytes are no changes of a jar.
+///
+/// ```
+/// use sessile_jar::{DecodeError, Delta};
+///
+/// assert_eq!(Delta::decode(b"\xFF"), Err(DecodeError::UnknownVersion(255)));
+/// assert_eq!(Delta::decode(b""), Err(DecodeError::Truncated));
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum DecodeError {

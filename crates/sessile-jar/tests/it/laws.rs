@@ -262,6 +262,31 @@ proptest! {
         }
     }
 
+    /// A line that was kept is the line that would be written, as long as its revision says so.
+    #[test]
+    fn kept_lines_stay_right(cookies in prop::collection::vec((cookie(), 0..86_400_000_i64), 0..40)) {
+        let mut options = Options::default();
+        options.limits.per_domain = 4;
+        let mut jar = Jar::with(options);
+        let target = Target::parse("https://b.a.example/x/y/z").unwrap();
+        let context = Context::default();
+        let (mut kept, mut millis) = (None, START);
+        for (cookie, wait) in cookies {
+            jar.insert(&cookie, Timestamp::from_millis(millis)).unwrap();
+            millis += wait;
+            let now = Timestamp::from_millis(millis);
+            let mut out = Vec::new();
+            let line = jar.write_cookie_header(&target, &context, now, &mut out);
+            if let Some((revision, until, old)) = kept
+                && revision == jar.line_revision()
+                && now < until
+            {
+                prop_assert_eq!(&old, &out);
+            }
+            kept = Some((jar.line_revision(), line.valid_until, out));
+        }
+    }
+
     /// Nothing a server sends is too much, and what it set is sent back as it came.
     #[test]
     fn storing_is_total(line in prop::collection::vec(any::<u8>(), 0..120)) {

@@ -22,7 +22,7 @@ pub(super) enum Action {
     /// Fetch this page.
     Fetch(Url),
     /// Send this form.
-    Submit(Submission),
+    Submit(Box<Submission>),
 }
 
 /// Where in the login we are.
@@ -72,9 +72,9 @@ impl FormLogin {
         visit: &Visit,
         cookies: &[(String, String)],
     ) -> Result<Action, LoginError> {
-        self.steps.push(visit.words.clone());
+        self.say(visit.words.clone());
         self.seen.push(visit.url.clone());
-        refuse_obstacles(visit)?;
+        self.refuse_obstacles(visit)?;
         if let Some(next) = visit
             .page
             .refresh()
@@ -146,8 +146,10 @@ impl FormLogin {
         let submission = form
             .submission(&filled, &cookies)
             .map_err(|why| self.unfit(visit, why))?;
-        self.steps.push(describe(form));
-        self.steps.extend(submission.notes.iter().cloned());
+        self.say(describe(form));
+        for note in &submission.notes {
+            self.say(note.clone());
+        }
         self.has_captcha = form.has_captcha;
         let (stage, is_login_page) = match form.kind {
             LoginKind::NameFirst => (Stage::NameSent, true),
@@ -160,13 +162,30 @@ impl FormLogin {
         if is_login_page {
             self.login_pages.push(visit.url.clone());
         }
-        Ok(Action::Submit(submission))
+        Ok(Action::Submit(Box::new(submission)))
     }
 
     fn unfit(&self, visit: &Visit, why: FillError) -> LoginError {
         LoginError::NotSafe {
             url: ShownUrl(&visit.url).to_string(),
             what: why.to_string(),
+        }
+    }
+
+    /// What stands before the login and says nothing of the credentials.
+    fn refuse_obstacles(&self, visit: &Visit) -> Result<(), LoginError> {
+        let url = ShownUrl(&visit.url).to_string();
+        match &visit.verdict {
+            Verdict::Challenged(challenge) => Err(LoginError::Challenged {
+                url,
+                challenge: *challenge,
+            }),
+            Verdict::RateLimited { wait } => Err(LoginError::RateLimited {
+                url,
+                message: self.message(visit, "it asks to wait"),
+                wait: wait.map(|wait| wait.as_secs()),
+            }),
+            Verdict::Blocked | Verdict::Expired(_) | Verdict::Failing(_) | Verdict::Valid => Ok(()),
         }
     }
 
@@ -183,8 +202,7 @@ impl FormLogin {
             Refusal::StaleForm if !self.has_started_over => {
                 self.has_started_over = true;
                 self.stage = Stage::Seek;
-                self.steps
-                    .push(format!("the form was stale ({message}); once more"));
+                self.say(format!("the form was stale ({message}); once more"));
                 Ok(Action::Fetch(self.login.url.clone()))
             }
             Refusal::Captcha => Err(LoginError::Captcha { url, message }),
@@ -201,6 +219,14 @@ impl FormLogin {
                 Err(LoginError::Refused { url, user, message })
             }
         }
+    }
+
+    /// Tells whoever listens what was done.
+    pub(super) fn say(&mut self, step: String) {
+        if let Some(listener) = &self.login.listener {
+            listener.hear(&step);
+        }
+        self.steps.push(step);
     }
 
     /// What the site's words are about.
@@ -249,25 +275,4 @@ fn describe(form: &LoginForm) -> String {
         words.push_str(&format!(", carries {}", hidden.join(", ")));
     }
     words
-}
-
-/// What stands before the login and says nothing of the credentials.
-fn refuse_obstacles(visit: &Visit) -> Result<(), LoginError> {
-    let url = || ShownUrl(&visit.url).to_string();
-    match &visit.verdict {
-        Verdict::Challenged(challenge) => Err(LoginError::Challenged {
-            url: url(),
-            challenge: *challenge,
-        }),
-        Verdict::RateLimited { wait } => {
-            let wait = wait.map(|wait| wait.as_secs());
-            let message = "it asks to wait".to_owned();
-            Err(LoginError::RateLimited {
-                url: url(),
-                message,
-                wait,
-            })
-        }
-        Verdict::Blocked | Verdict::Expired(_) | Verdict::Failing(_) | Verdict::Valid => Ok(()),
-    }
 }

@@ -12,6 +12,7 @@ pub mod form;
 mod html;
 pub mod messages;
 pub mod page;
+mod score;
 mod token;
 pub mod tokens;
 pub(crate) mod visit;
@@ -19,6 +20,9 @@ pub(crate) mod words;
 
 #[cfg(test)]
 mod tests;
+
+use std::fmt;
+use std::sync::Arc;
 
 use sessile_jar::{Api, Context, Jar, Timestamp};
 use url::Url;
@@ -62,6 +66,29 @@ pub struct Login {
     pub check: Option<Url>,
     /// The headers of a session that is made. Defaults to `standard`.
     pub profile: ProfileChoice,
+    /// Who hears of each step while it is done, also of those before a failure. Defaults to nobody.
+    pub listener: Option<StepListener>,
+}
+
+/// Hears what a login does while it does it.
+#[derive(Clone)]
+pub struct StepListener(Arc<dyn Fn(&str) + Send + Sync>);
+
+impl StepListener {
+    /// Calls `hear` with each step, in words without secrets.
+    pub fn new(hear: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(hear))
+    }
+
+    fn hear(&self, step: &str) {
+        (self.0)(step);
+    }
+}
+
+impl fmt::Debug for StepListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StepListener")
+    }
 }
 
 impl Login {
@@ -75,6 +102,7 @@ impl Login {
             form: None,
             check: None,
             profile: ProfileChoice::default(),
+            listener: None,
         }
     }
 }
@@ -110,7 +138,7 @@ pub(crate) async fn log_in(
         let request = match flow.next(&page, &visible(&jar, &page.url, member.now()))? {
             Action::Done => break,
             Action::Fetch(url) => Request::get(url.as_str()),
-            Action::Submit(submission) => request(submission),
+            Action::Submit(submission) => request(&submission),
         };
         page = visit(&member, request).await?;
         cookies.extend(page.cookies_set.iter().cloned());
@@ -178,7 +206,7 @@ async fn learn(
     if landed.cookies_set.is_empty() || login.check.is_some() {
         return Err(LoginError::CanNotTell { url });
     }
-    flow.steps.push(format!(
+    flow.say(format!(
         "logged in as {}, it seems: the site set {}, but no page was found that shows it",
         login.user,
         landed.cookies_set.join(", ")
@@ -216,7 +244,7 @@ async fn evidence(session: &Session, url: &Url) -> Result<Evidence, LoginError> 
 }
 
 /// The form as a request, with the headers that a browser adds and frameworks check.
-fn request(submission: Submission) -> Request {
+fn request(submission: &Submission) -> Request {
     let mut request = match submission.method {
         FormMethod::Get => Request::get(submission.url.as_str()),
         FormMethod::Post => Request::post(submission.url.as_str())

@@ -23,8 +23,6 @@ pub(crate) struct Visit {
     pub(crate) status: u16,
     pub(crate) verdict: Verdict,
     pub(crate) cookies_set: Vec<String>,
-    /// The pages that redirected here.
-    pub(crate) passed: Vec<Url>,
     /// How to say it to a person: method, address, status, where it led.
     pub(crate) words: String,
 }
@@ -57,7 +55,6 @@ pub(crate) async fn visit(session: &Session, request: Request) -> Result<Visit, 
         status: reply.status().as_u16(),
         verdict: reply.verdict().clone(),
         cookies_set: reply.cookies_set().to_vec(),
-        passed: reply.history().iter().map(|hop| hop.url.clone()).collect(),
         words,
     })
 }

@@ -78,7 +78,7 @@ fn draw(allows: impl Fn(Browser) -> bool, random: u32) -> Profile {
         .map(weight)
         .sum();
     // Scaled rather than taken modulo, so that no browser is favoured by the division.
-    let mut left = u64::from(random) * total >> 32;
+    let mut left = (u64::from(random) * total) >> 32;
     for browser in browsers().filter(|browser| allows(*browser)) {
         match left.checked_sub(weight(browser)) {
             Some(rest) => left = rest,

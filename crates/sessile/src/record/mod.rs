@@ -1,6 +1,6 @@
 //! What is kept of one named session: its state, how it logs in, how it is checked.
 //!
-//! A value without behaviour; `renew` works with it, [`wire`](self::wire) turns it into bytes.
+//! A value without behaviour; `renew` works with it, `wire` turns it into bytes.
 
 mod wire;
 

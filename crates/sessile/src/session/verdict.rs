@@ -185,46 +185,46 @@ mod tests {
 
     #[test]
     fn heads_are_judged() {
-        check(200, &[], Verdict::Valid);
-        check(404, &[], Verdict::Valid);
-        check(401, &[], Verdict::Expired(Sign::Unauthorized));
-        check(403, &[], Verdict::Blocked);
+        check(200, &[], &Verdict::Valid);
+        check(404, &[], &Verdict::Valid);
+        check(401, &[], &Verdict::Expired(Sign::Unauthorized));
+        check(403, &[], &Verdict::Blocked);
         check(
             403,
             &[("cf-mitigated", "challenge")],
-            Verdict::Challenged(Challenge::Cloudflare),
+            &Verdict::Challenged(Challenge::Cloudflare),
         );
         check(
             202,
             &[("x-amzn-waf-action", "challenge")],
-            Verdict::Challenged(Challenge::AwsWaf),
+            &Verdict::Challenged(Challenge::AwsWaf),
         );
         check(
             403,
             &[("x-datadome", "protected")],
-            Verdict::Challenged(Challenge::DataDome),
+            &Verdict::Challenged(Challenge::DataDome),
         );
-        check(200, &[("x-datadome", "protected")], Verdict::Valid);
-        check(503, &[], Verdict::Failing(StatusCode::SERVICE_UNAVAILABLE));
-        check(429, &[], Verdict::RateLimited { wait: None });
+        check(200, &[("x-datadome", "protected")], &Verdict::Valid);
+        check(503, &[], &Verdict::Failing(StatusCode::SERVICE_UNAVAILABLE));
+        check(429, &[], &Verdict::RateLimited { wait: None });
         let minute = Some(Duration::from_secs(60));
         check(
             429,
             &[("retry-after", "60")],
-            Verdict::RateLimited { wait: minute },
+            &Verdict::RateLimited { wait: minute },
         );
         let date = [("retry-after", "Thu, 01 Jan 1970 00:01:40 GMT")];
-        check(429, &date, Verdict::RateLimited { wait: minute });
+        check(429, &date, &Verdict::RateLimited { wait: minute });
     }
 
     #[track_caller]
-    fn check(status: u16, pairs: &[(&'static str, &str)], expected: Verdict) {
+    fn check(status: u16, pairs: &[(&'static str, &str)], expected: &Verdict) {
         let headers = pairs
             .iter()
             .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()));
         let status = StatusCode::from_u16(status).unwrap();
         assert_eq!(
-            of_reply(status, &headers.collect(), 40),
+            &of_reply(status, &headers.collect(), 40),
             expected,
             "{status} {pairs:?}"
         );

@@ -101,10 +101,6 @@ impl<C: Reusable> Idle<C> {
     }
 
     /// Keeps a connection; answers whether it is the only one.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the runtime's clock, which tests can pause"
-    )]
     pub(super) fn put(&self, origin: Origin, connection: C) -> bool {
         let mut kept = self.lock();
         if kept.len() == MOST {
