@@ -19,6 +19,7 @@ pub mod profile;
 pub mod record;
 mod redact;
 pub mod renew;
+pub mod robots;
 pub mod secret;
 pub mod session;
 pub mod store;

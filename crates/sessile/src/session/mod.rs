@@ -7,7 +7,9 @@ mod auth;
 mod cookies;
 mod deadline;
 pub(crate) mod decode;
+mod manners;
 mod multipart;
+mod permission;
 mod prepare;
 mod redirect;
 mod reply;
@@ -32,6 +34,7 @@ use crate::transport::{ConnectOptions, Engine, Patience, Transport};
 pub use auth::Authorization;
 pub(crate) use auth::Scope;
 pub(crate) use cookies::target;
+pub use manners::{Limits, Manners};
 pub use multipart::{Multipart, Part};
 pub use reply::{Hop, Reply};
 pub use request::{Redirects, Request};
@@ -73,6 +76,7 @@ struct Habits {
     redirects: Redirects,
     may_downgrade: bool,
     retry: RetryPolicy,
+    manners: Option<Manners>,
     body_limit: u64,
 }
 
@@ -234,6 +238,7 @@ impl Default for SessionBuilder {
                 redirects: Redirects::Follow(20),
                 may_downgrade: false,
                 retry: RetryPolicy::default(),
+                manners: None,
                 body_limit: BODY_LIMIT,
             },
             connect: ConnectOptions::default(),
@@ -305,6 +310,13 @@ impl SessionBuilder {
     /// What is sent again and how often. Defaults to [`RetryPolicy::default`].
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.habits.retry = policy;
+        self
+    }
+
+    /// How a host is treated: how often it is asked, its `Retry-After`, its `robots.txt`. Give one
+    /// value to all sessions of a program. Defaults to no limits but those of the retries.
+    pub fn manners(mut self, manners: Manners) -> Self {
+        self.habits.manners = Some(manners);
         self
     }
 
