@@ -30,6 +30,12 @@ pub(crate) struct Style {
 }
 
 impl Style {
+    /// Whether only errors are said. A program that reads standard error is to find the one
+    /// JSON document there, or nothing; what was done is in the document it gets.
+    fn is_silent(self) -> bool {
+        self.quiet || self.json
+    }
+
     /// Whether the two streams are terminals is asked of them; the rest is given.
     pub(crate) fn of_process(json: bool, quiet: bool, no_colour: bool) -> Self {
         Self {
@@ -86,14 +92,14 @@ impl Printer {
     /// What was done, to standard error. Nobody is left waiting for it, so that a
     /// closed standard error doesn't end the command.
     pub(crate) fn note(&mut self, text: &str) {
-        if !self.style.quiet {
+        if !self.style.is_silent() {
             _ = writeln!(self.err, "{text}");
         }
     }
 
     /// What may need doing, to standard error.
     pub(crate) fn warn(&mut self, text: &str) {
-        if !self.style.quiet {
+        if !self.style.is_silent() {
             let label = self.paint(YELLOW, "warning:");
             _ = writeln!(self.err, "{label} {text}");
         }
@@ -279,16 +285,19 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn quiet_says_errors_only() {
-        let (mut printer, _, err) = printer(Style {
-            quiet: true,
-            ..Style::default()
-        });
-        printer.note("logged in");
-        printer.warn("two days old");
-        assert_eq!(err.text(), "");
-        printer.failure(&failure());
-        assert!(err.text().starts_with("error: "));
+    fn quiet_and_json_say_errors_only() {
+        for (quiet, json, start) in [(true, false, "error: "), (false, true, "{")] {
+            let (mut printer, _, err) = printer(Style {
+                quiet,
+                json,
+                ..Style::default()
+            });
+            printer.note("logged in");
+            printer.warn("two days old");
+            assert_eq!(err.text(), "");
+            printer.failure(&failure());
+            assert!(err.text().starts_with(start), "{}", err.text());
+        }
     }
 
     #[test]

@@ -144,6 +144,14 @@ impl fmt::Debug for Cookie<'_> {
 }
 
 /// What a cookie says about requests from other sites (section 5.6.7).
+///
+/// ```
+/// use sessile_jar::{SameSite, SetCookie};
+///
+/// assert_eq!(SetCookie::parse(b"id=1; samesite=STRICT")?.same_site, SameSite::Strict);
+/// assert_eq!(SetCookie::parse(b"id=1; SameSite=Sometimes")?.same_site, SameSite::Default);
+/// # Ok::<(), sessile_jar::Refusal>(())
+/// ```
 #[expect(clippy::exhaustive_enums, reason = "the specification has these four")]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum SameSite {
@@ -159,6 +167,13 @@ pub enum SameSite {
 }
 
 /// Which hosts a cookie goes back to.
+///
+/// ```
+/// use sessile_jar::{NewCookie, Scope};
+///
+/// let cookie = NewCookie::new("id", "1").for_domain("shop.example");
+/// assert_eq!(cookie.scope, Scope::Domain("shop.example".to_owned()));
+/// ```
 #[expect(clippy::exhaustive_enums, reason = "the specification has these two")]
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Scope {

@@ -14,6 +14,7 @@ use std::fmt;
 use crate::Timestamp;
 use crate::jar::Jar;
 use crate::record::{Record, RecordKey};
+use crate::related::Backwards;
 
 pub(crate) use removals::Removals;
 pub use wire::DecodeError;
@@ -21,6 +22,17 @@ pub use wire::DecodeError;
 /// A state of a jar's content; see [`Jar::revision`].
 ///
 /// It means something for the one jar it came from, in the process it came from.
+///
+/// ```
+/// use sessile_jar::{Jar, NewCookie, Timestamp};
+///
+/// let mut jar = Jar::new();
+/// let before = jar.revision();
+/// jar.insert(&NewCookie::new("id", "1").for_host("a.example"), Timestamp::from_seconds(0))?;
+/// assert_eq!(jar.changes_since(before).len(), 1);
+/// assert!(jar.changes_since(jar.revision()).is_empty());
+/// # Ok::<(), sessile_jar::Refusal>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Revision(pub(crate) u64);
 
@@ -94,6 +106,8 @@ pub(crate) struct Stamp {
 impl Stamp {
     /// How many bits the counter below the milliseconds has.
     const COUNTER: u32 = 16;
+    /// The latest reading that is believed: in the year 6429.
+    const MAX_CLOCK: u64 = u64::MAX >> 1;
 
     /// The first stamp that is after `last` and not before `now`.
     pub(crate) fn after(last: u64, now: Timestamp, writer: u32) -> Self {
@@ -168,6 +182,9 @@ impl PartialEq for Entry {
 
 impl Jar {
     /// The changes made since the jar was in that state, by itself or by [`Jar::apply`].
+    ///
+    /// To keep a copy in step with a stored jar: hand in the changes since the last time, have
+    /// them applied there, apply what came of it here, and remember the revision then.
     pub fn changes_since(&self, revision: Revision) -> Delta {
         let since = revision.0;
         let mut delta = Delta::default();
@@ -263,6 +280,7 @@ impl Jar {
             stays
         });
         (self.len, self.secure_len) = (len, secure_len);
+        self.backwards = Backwards::default();
         true
     }
 

@@ -39,6 +39,9 @@ pub(crate) fn self_and_parents(host: &str) -> impl Iterator<Item = &str> {
 ///
 /// Lower case, labels in ASCII, IPv6 in brackets and shortest form, a trailing dot kept.
 pub(crate) fn canonical(host: &str) -> Option<Cow<'_, str>> {
+    if is_plain_name(host) {
+        return Some(Cow::Borrowed(host));
+    }
     if host.contains(':') {
         return canonical_v6(host);
     }
@@ -69,6 +72,25 @@ pub(crate) fn canonical(host: &str) -> Option<Cow<'_, str>> {
 fn is_below(host: &str, domain: &str) -> bool {
     host.strip_suffix(domain)
         .is_some_and(|rest| rest.ends_with('.'))
+}
+
+/// Whether the host is a canonical name of the usual kind; others may be canonical, too.
+fn is_plain_name(host: &str) -> bool {
+    let mut last = b'.';
+    for byte in host.bytes() {
+        let fits = match byte {
+            b'a'..=b'z' | b'0'..=b'9' => true,
+            // No empty label, and nothing that could be an encoding.
+            b'.' | b'-' => last != byte,
+            _ => false,
+        };
+        if !fits {
+            return false;
+        }
+        last = byte;
+    }
+    // An address ends in a digit.
+    last.is_ascii_lowercase() && host.len() <= 253
 }
 
 fn canonical_v6(host: &str) -> Option<Cow<'_, str>> {

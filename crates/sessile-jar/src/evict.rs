@@ -10,6 +10,7 @@ use crate::delta::Stamp;
 use crate::index::Bucket;
 use crate::jar::Jar;
 use crate::record::{PartitionKey, Record};
+use crate::related::Backwards;
 
 /// Jars up to this size are swept whenever a cookie in them ended.
 const SMALL: usize = 4096;
@@ -63,6 +64,7 @@ impl Jar {
             true
         });
         (self.len, self.secure_len, self.earliest_expiry) = (len, secure_len, earliest);
+        self.backwards = Backwards::default();
         before - len
     }
 

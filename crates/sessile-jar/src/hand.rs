@@ -9,8 +9,8 @@ use crate::cookie::{NewCookie, Scope};
 use crate::domain::canonical;
 use crate::jar::Jar;
 use crate::parse::{MAX_PAIR, SetCookie, is_control, split_once, trim};
-use crate::record::{Draft, Flags, PartitionKey};
-use crate::storage::{MAX_AGE, Received, Stored, prefixes};
+use crate::record::{Draft, PartitionKey};
+use crate::storage::{MAX_AGE, Received, Stored, flags, prefixes};
 use crate::suffix::is_public_suffix;
 use crate::{Context, Refusal, Target, Timestamp};
 
@@ -33,11 +33,6 @@ impl Jar {
             return Err(Refusal::PartitionedInsecure);
         }
         prefixes(&parsed, is_host_only, &cookie.path)?;
-        let flags = Flags::default()
-            .with_host_only(is_host_only)
-            .with_secure(cookie.secure)
-            .with_http_only(cookie.http_only)
-            .with_same_site(cookie.same_site);
         let partition = match &cookie.partition {
             Some(partition) => PartitionKey {
                 scheme: b"",
@@ -51,7 +46,7 @@ impl Jar {
             value: &cookie.value,
             path: &cookie.path,
             partition,
-            flags,
+            flags: flags(&parsed, is_host_only),
             // Step 6 with 5.5.
             expires: cookie.expires.map_or(Timestamp::LATEST, |expires| {
                 expires.min(now.plus_seconds(MAX_AGE))

@@ -9,6 +9,19 @@ use crate::{Target, Timestamp};
 const REMEMBERED: usize = 32;
 
 /// What a `Cookie` line that was written holds.
+///
+/// ```
+/// use sessile_jar::{Context, Jar, Target, Timestamp};
+///
+/// let (mut jar, context) = (Jar::new(), Context::default());
+/// let (shop, now) = (Target::parse("https://shop.example/")?, Timestamp::from_seconds(0));
+/// jar.store(b"id=1; Max-Age=60", &shop, &context, now)?;
+/// let mut out = b"cookie: ".to_vec();
+/// let line = jar.write_cookie_header(&shop, &context, now, &mut out);
+/// assert_eq!(out, b"cookie: id=1");
+/// assert_eq!(line.valid_until, Timestamp::from_seconds(60));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Line {

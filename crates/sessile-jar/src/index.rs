@@ -7,6 +7,12 @@ use std::collections::HashMap;
 
 use crate::record::{PartitionKey, Record, RecordKey};
 
+/// More records than this in one bucket have tags.
+const SHORT: usize = 64;
+
+/// So many tags are compared at once.
+const BLOCK: usize = 64;
+
 /// More domains than this go into a hash map.
 const FEW: usize = 8;
 
@@ -19,12 +25,15 @@ pub(crate) enum Domains {
 }
 
 type Map = HashMap<Box<str>, Bucket>;
+type Tags = Vec<u32>;
 
 /// The cookies of one domain.
 #[derive(Clone, Default)]
 pub(crate) struct Bucket {
     /// In the order of sending.
     records: Vec<Record>,
+    /// In a long bucket a tag for each record, so that a search passes over most of them.
+    tags: Option<Box<Tags>>,
     /// No record here has a later revision.
     pub(crate) revision: u64,
     /// Whether the domain is a public suffix, so that only host-only cookies count.
@@ -114,12 +123,18 @@ impl Domains {
     /// Keeps the records that the closure wants, and the buckets that have any left.
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(&str, &mut Record) -> bool) {
         let mut keep_some = |name: &str, bucket: &mut Bucket| {
-            bucket.records.retain_mut(|record| keep(name, record));
+            bucket.retain(|record| keep(name, record));
             !bucket.records.is_empty()
         };
         match self {
             Self::Few(list) => list.retain_mut(|(name, bucket)| keep_some(name, bucket)),
-            Self::Many(map) => map.retain(|name, bucket| keep_some(name, bucket)),
+            Self::Many(map) => {
+                map.retain(|name, bucket| keep_some(name, bucket));
+                // Much room that was left is given back.
+                if map.capacity() / 4 > map.len() {
+                    map.shrink_to_fit();
+                }
+            }
         }
     }
 }
@@ -143,7 +158,22 @@ impl Bucket {
     }
 
     pub(crate) fn position(&self, key: &RecordKey<'_>) -> Option<usize> {
-        self.records.iter().position(|record| record.is(key))
+        let Some(tags) = &self.tags else {
+            return self.records.iter().position(|record| record.is(key));
+        };
+        let wanted = tag(key.name);
+        // Whole blocks are compared without a branch for each tag.
+        for (block, tags) in tags.chunks(BLOCK).enumerate() {
+            if !tags.iter().fold(false, |hit, tag| hit | (*tag == wanted)) {
+                continue;
+            }
+            let start = block * BLOCK;
+            let mut records = self.records.iter().skip(start).take(tags.len());
+            if let Some(place) = records.position(|record| record.is(key)) {
+                return Some(start + place);
+            }
+        }
+        None
     }
 
     /// Puts a record in its place in the order of sending.
@@ -156,10 +186,45 @@ impl Bucket {
             .records
             .partition_point(|other| other.sending_order(&record).is_lt());
         self.revision = self.revision.max(record.revision);
+        if let Some(tags) = &mut self.tags {
+            tags.insert(place, tag(record.name()));
+        }
         self.records.insert(place, record);
+        if self.tags.is_none() && self.records.len() > SHORT {
+            self.renew_tags();
+        }
     }
 
     pub(crate) fn remove(&mut self, place: usize) -> Record {
+        if let Some(tags) = &mut self.tags {
+            tags.remove(place);
+        }
         self.records.remove(place)
     }
+
+    fn retain(&mut self, keep: impl FnMut(&mut Record) -> bool) {
+        let before = self.records.len();
+        self.records.retain_mut(keep);
+        if self.records.len() < before {
+            self.records.shrink_to(self.records.len() * 2);
+            self.renew_tags();
+        }
+    }
+
+    fn renew_tags(&mut self) {
+        let tags = || {
+            self.records
+                .iter()
+                .map(|record| tag(record.name()))
+                .collect()
+        };
+        self.tags = (self.records.len() > SHORT).then(|| Box::new(tags()));
+    }
+}
+
+/// A number that most names have for themselves.
+fn tag(name: &[u8]) -> u32 {
+    name.iter().fold(0x811C_9DC5, |tag, byte| {
+        (tag ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
+    })
 }

@@ -177,6 +177,7 @@ impl Jar {
         });
         (self.len, self.secure_len) = (len, secure_len);
         if before != len {
+            self.backwards = Backwards::default();
             self.revision = revision;
             self.line_revision += 1;
         }
@@ -186,6 +187,23 @@ impl Jar {
     /// Removes all cookies of that name; answers how many there were.
     pub fn remove(&mut self, name: impl AsRef<[u8]>, now: Timestamp) -> usize {
         self.retain(now, |cookie| cookie.name() != name.as_ref())
+    }
+
+    /// Removes the cookies of that name, domain and path; answers how many there were: a domain
+    /// and a host of the same name may both have one, and so may each partition.
+    pub fn remove_at(
+        &mut self,
+        domain: &str,
+        path: impl AsRef<[u8]>,
+        name: impl AsRef<[u8]>,
+        now: Timestamp,
+    ) -> usize {
+        let domain = domain.strip_prefix('.').unwrap_or(domain);
+        self.retain(now, |cookie| {
+            cookie.domain() != domain
+                || cookie.path() != path.as_ref()
+                || cookie.name() != name.as_ref()
+        })
     }
 
     /// Removes everything, also what other copies of the jar set before now.

@@ -1,4 +1,10 @@
-//! Cookies by RFC 6265bis.
+#![doc = include_str!("../README.md")]
+//!
+//! # Where things are
+//! [`Jar`] has everything: [`Jar::store`] and [`Jar::write_cookie_header`] for HTTP,
+//! [`Jar::insert`] and its neighbours for cookies by hand, [`Jar::changes_since`] and
+//! [`Jar::apply`] for merging, [`Jar::explain`] and [`Jar::explain_store`] for the reasons.
+//! [`Target`] is where a request goes, [`Context`] who asks.
 #![forbid(unsafe_code)]
 
 mod context;

@@ -30,6 +30,15 @@ pub struct Options {
 }
 
 /// How many cookies a jar keeps; what is over is evicted in the order of section 5.7.
+///
+/// ```
+/// use sessile_jar::{Jar, Limits, Options};
+///
+/// let mut options = Options::default();
+/// options.limits = Limits::NONE;
+/// let jar = Jar::with(options);
+/// # let _ = jar;
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {

@@ -55,7 +55,7 @@ impl<'a> SetCookie<'a> {
     /// Fails if there is a control character in it, or if name and value are too long.
     pub fn parse(text: &'a [u8]) -> Result<Self, Refusal> {
         // Step 1: control characters other than TAB.
-        if text.iter().any(|byte| is_control(*byte)) {
+        if text.iter().fold(false, |has, byte| has | is_control(*byte)) {
             return Err(Refusal::ControlCharacter);
         }
         // Step 2: the pair ends at the first semicolon.

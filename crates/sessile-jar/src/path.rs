@@ -18,10 +18,6 @@ pub(crate) fn default_path(request: &[u8]) -> &[u8] {
 
 /// Whether a request to `request` may carry a cookie of the path `cookie`.
 pub(crate) fn path_matches(request: &[u8], cookie: &[u8]) -> bool {
-    // The root, which most cookies are for, has everything below it.
-    if cookie == b"/" {
-        return request.first() == Some(&b'/');
-    }
     let Some(rest) = request.strip_prefix(cookie) else {
         return false;
     };

@@ -62,8 +62,9 @@ fn needs_no_mapping(letter: char) -> bool {
     if letter.is_ascii() {
         return letter.is_ascii_alphanumeric() || letter == '-';
     }
-    // Latin, Greek, Cyrillic, Armenian, Hebrew, Arabic, Thai, Georgian, kana, Han, Hangul:
-    // the ranges without compatibility forms and without marks that combine.
+    // Latin, Greek, Cyrillic, Armenian, Hebrew, Arabic, Persian, Devanagari, Tamil, Thai,
+    // Georgian, kana, Han, Hangul: the parts without compatibility forms, and without marks
+    // that a letter could be written with or without.
     matches!(
         letter,
         '\u{DF}'..='\u{F6}'
@@ -78,6 +79,23 @@ fn needs_no_mapping(letter: char) -> bool {
         | '\u{5D0}'..='\u{5EA}'
         | '\u{620}'..='\u{63F}'
         | '\u{641}'..='\u{64A}'
+        | '\u{67E}'
+        | '\u{686}'
+        | '\u{698}'
+        | '\u{6A9}'
+        | '\u{6AF}'
+        | '\u{6BE}'
+        | '\u{6CC}'
+        | '\u{904}'..='\u{928}'
+        | '\u{92A}'..='\u{930}'
+        | '\u{932}'..='\u{933}'
+        | '\u{935}'..='\u{939}'
+        | '\u{93E}'..='\u{94D}'
+        | '\u{B85}'..='\u{B91}'
+        | '\u{B93}'
+        | '\u{B95}'..='\u{BC2}'
+        | '\u{BC8}'
+        | '\u{BCD}'
         | '\u{E01}'..='\u{E32}'
         | '\u{10D0}'..='\u{10FA}'
         | '\u{1EA0}'..='\u{1EF9}'
@@ -215,6 +233,11 @@ mod tests {
         check("例え", Some("xn--r8jz45g"));
         check("δοκιμή", Some("xn--jxalpdlp"));
         check("한국", Some("xn--3e0b707e"));
+        check("परीक्षा", Some("xn--11b5bs3a9aj6g"));
+        check("பரிட்சை", Some("xn--hlcj6aya9esc7a"));
+        check("آزمایشی", Some("xn--hgbk6aj7f53bba"));
+        check("إختبار", Some("xn--kgbechtv"));
+        check("테스트", Some("xn--9t4b11yi5a"));
         check("straße", Some("xn--strae-oqa"));
         check("a。b", Some("a.b"));
         check("ﬁ", None);
@@ -244,6 +267,19 @@ mod tests {
                     continue;
                 };
                 assert_eq!(ours, full, "{host:?} {}", u32::from(letter));
+            }
+        }
+    }
+
+    proptest::proptest! {
+        /// Letters that are taken one by one are taken together, too.
+        #[test]
+        fn words_agree_with_full_idna(
+            word in "[a-zßà-žά-ώа-яא-תءا-ي\u{904}-\u{94D}\u{B85}-\u{BCD}ก-าぁ-んァ-ヶ一-丿가-각]{1,6}",
+        ) {
+            let host = format!("{word}.test");
+            if let (Some(ours), Ok(full)) = (labels_to_ascii(&host), idna::domain_to_ascii(&host)) {
+                proptest::prop_assert_eq!(ours, full);
             }
         }
     }

@@ -191,7 +191,9 @@ impl<'a> PartitionKey<'a> {
             let between: &[u8] = if other.scheme.is_empty() { b"" } else { b"://" };
             [other.scheme, between, other.site].into_iter().flatten()
         };
-        self.ancestors == other.ancestors && self.len() == other.len() && bytes(self).eq(others)
+        self.ancestors == other.ancestors
+            && self.len() == other.len()
+            && (self.is_none() || bytes(self).eq(others))
     }
 }
 

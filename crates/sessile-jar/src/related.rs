@@ -11,6 +11,7 @@ use crate::domain::{is_address, self_and_parents};
 use crate::index::{Bucket, Domains};
 use crate::jar::Jar;
 use crate::path::path_matches;
+use crate::{Refusal, Timestamp};
 
 /// In a jar of up to so many domains all of them are looked at.
 const FEW: usize = 32;
@@ -54,25 +55,37 @@ fn backwards(domain: &str) -> Box<[u8]> {
 }
 
 impl Jar {
-    /// Step 16: whether a Secure cookie of that name lies where the cookie would overlay it.
-    pub(crate) fn has_secure_twin(&self, name: &[u8], domain: &str, path: &[u8]) -> bool {
-        if self.secure_len == 0 {
-            return false;
-        }
+    /// Step 16: refused if a Secure cookie of that name lies where the cookie would overlay it.
+    pub(crate) fn leave_secure(
+        &self,
+        name: &[u8],
+        domain: &str,
+        path: &[u8],
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
         let is_twin = |bucket: &Bucket| {
             bucket.records().iter().any(|record| {
                 // 16.1: the name. 16.2: Secure. 16.4: the path.
                 record.flags.is_secure()
                     && record.name() == name
                     && path_matches(path, record.path())
+                    && !record.is_expired(now)
             })
         };
-        // 16.3: the same domain, or one above.
+        if self.secure_len > 0 && self.any_related(domain, is_twin) {
+            return Err(Refusal::OverwriteSecure);
+        }
+        Ok(())
+    }
+
+    /// 16.3: whether any bucket of this domain, above it or below it is such.
+    fn any_related(&self, domain: &str, is_twin: impl Fn(&Bucket) -> bool) -> bool {
+        // The same domain, or one above.
         let mut above = self_and_parents(domain).filter_map(|name| self.domains.get(name));
-        if above.any(is_twin) {
+        if above.any(&is_twin) {
             return true;
         }
-        // 16.3, the other way round.
+        // The other way round.
         if self.domains.len() <= FEW {
             let is_below = |name: &str| {
                 let rest = name.strip_suffix(domain);

@@ -19,6 +19,17 @@ use crate::{Refusal, SameSite, Target, Timestamp};
 pub(crate) const MAX_AGE: i64 = 34_560_000;
 
 /// What storing a cookie did.
+///
+/// ```
+/// use sessile_jar::{Context, Jar, Stored, Target, Timestamp};
+///
+/// let (mut jar, context) = (Jar::new(), Context::default());
+/// let (shop, now) = (Target::parse("https://shop.example/")?, Timestamp::from_seconds(0));
+/// assert_eq!(jar.store(b"id=1", &shop, &context, now), Ok(Stored::Added));
+/// assert_eq!(jar.store(b"id=2", &shop, &context, now), Ok(Stored::Replaced));
+/// assert_eq!(jar.store(b"id=; Max-Age=0", &shop, &context, now), Ok(Stored::Deleted));
+/// # Ok::<(), sessile_jar::BadUrl>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Stored {
@@ -68,8 +79,11 @@ impl Jar {
             return Err(Refusal::Empty);
         }
         // Step 5 (creation and access times): done when it is put in.
+        // Step 6.
         let expires = expiry(cookie, now);
+        // Steps 7 to 10.
         let (domain, is_host_only) = self.scope(cookie, target)?;
+        // Step 11.
         let path = path(cookie, target);
         // Step 12.
         let is_secure = cookie.secure;
@@ -82,27 +96,23 @@ impl Jar {
             return Err(Refusal::HttpOnlyByScript);
         }
         // Step 16: Secure cookies are left alone by plain connections.
-        if !is_secure && !target.is_secure() && self.has_secure_twin(cookie.name, domain, path) {
-            return Err(Refusal::OverwriteSecure);
+        if !is_secure && !target.is_secure() {
+            self.leave_secure(cookie.name, domain, path, now)?;
         }
+        // Steps 17 to 19.
         same_site(cookie, context)?;
         // CHIPS: a partitioned cookie has to be Secure.
         if cookie.partitioned && !is_secure {
             return Err(Refusal::PartitionedInsecure);
         }
+        // Steps 20 to 22.
         prefixes(cookie, is_host_only, path)?;
-        let partition = self.partition(cookie, target, context);
-        let flags = Flags::default()
-            .with_host_only(is_host_only)
-            .with_secure(is_secure)
-            .with_http_only(cookie.http_only)
-            .with_same_site(cookie.same_site);
         let draft = Draft {
             name: cookie.name,
             value: cookie.value,
             path,
-            partition,
-            flags,
+            partition: self.partition(cookie, target, context),
+            flags: flags(cookie, is_host_only),
             expires,
         };
         let received = Received {
@@ -110,7 +120,8 @@ impl Jar {
             draft,
             created: None,
         };
-        self.leave_http_only(&received, context)?;
+        // Step 23.2; the rest of 23, and 24, when it is put in.
+        self.leave_http_only(&received, context, now)?;
         Ok(received)
     }
 
@@ -127,19 +138,16 @@ impl Jar {
         if !attribute.is_ascii() {
             return Err(Refusal::DomainNotAscii);
         }
-        // 5.6.3 step 3, lower case: a domain that matches is the end of the host, which is so.
-        let domain = host
-            .len()
-            .checked_sub(attribute.len())
-            .and_then(|start| host.get(start..))
-            .filter(|end| end.as_bytes().eq_ignore_ascii_case(attribute));
         // Step 10, second half: no Domain, the host alone.
         if attribute.is_empty() {
             return Ok((host, true));
         }
+        // 5.6.3 step 3, lower case: a domain that matches is the end of the host, which is so.
+        let end = host.len().checked_sub(attribute.len());
+        let domain = end
+            .and_then(|start| host.get(start..))
+            .filter(|end| end.as_bytes().eq_ignore_ascii_case(attribute));
         let Some(domain) = domain else {
-            // Step 9.3 for a domain that is not even near the host, so that the answer is the
-            // step's own; the cookie is refused either way.
             return Err(self.refused_domain(attribute));
         };
         // Step 9: a public suffix is for its own host alone.
@@ -157,6 +165,7 @@ impl Jar {
         }
     }
 
+    /// Steps 9.3 and 10.1 for a domain that the host does not end in.
     fn refused_domain(&self, attribute: &[u8]) -> Refusal {
         let domain = String::from_utf8_lossy(attribute).to_ascii_lowercase();
         if is_public_suffix(&*self.options.suffixes, &domain) {
@@ -199,7 +208,12 @@ impl Jar {
     }
 
     /// Step 23.2: a script can't replace what it can't see.
-    fn leave_http_only(&self, received: &Received<'_>, context: &Context) -> Result<(), Refusal> {
+    fn leave_http_only(
+        &self,
+        received: &Received<'_>,
+        context: &Context,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
         if context.api == Api::Http {
             return Ok(());
         }
@@ -208,67 +222,109 @@ impl Jar {
             bucket.records().get(place)
         });
         match old {
-            Some(old) if old.flags.is_http_only() => Err(Refusal::OverwriteHttpOnly),
+            Some(old) if old.flags.is_http_only() && !old.is_expired(now) => {
+                Err(Refusal::OverwriteHttpOnly)
+            }
             _ => Ok(()),
         }
     }
 
     /// Steps 23 and 24: in the place of the cookie with the same key, or beside the others.
     pub(crate) fn place(&mut self, received: &Received<'_>, now: Timestamp) -> Stored {
+        let Received { domain, draft, .. } = received;
+        // "The user agent MUST evict all expired cookies."
+        self.sweep_if_due(now);
+        let stamp = self.next_stamp(now);
+        self.revision += 1;
+        let is_over = draft.expires <= now;
+        match self.live_place(domain, &draft.key(), now) {
+            None if is_over => {
+                // Another copy of the jar may have what is to be deleted.
+                self.note_removal(domain, &draft.key(), stamp);
+                Stored::Nothing
+            }
+            None => {
+                self.put_beside(received, stamp, now);
+                Stored::Added
+            }
+            Some(place) if is_over => {
+                self.take(domain, place);
+                self.note_removal(domain, &draft.key(), stamp);
+                self.line_revision += 1;
+                Stored::Deleted
+            }
+            Some(place) => self.put_instead(received, place, stamp, now),
+        }
+    }
+
+    /// Where a cookie lies; one whose time is over is put out on the way.
+    fn live_place(&mut self, domain: &str, key: &RecordKey<'_>, now: Timestamp) -> Option<usize> {
+        let bucket = self.domains.get(domain)?;
+        let place = bucket.position(key)?;
+        if bucket.records().get(place)?.is_expired(now) {
+            self.take(domain, place);
+            return None;
+        }
+        Some(place)
+    }
+
+    /// Step 24, with nothing in its place.
+    fn put_beside(&mut self, received: &Received<'_>, stamp: Stamp, now: Timestamp) {
         let Received {
             domain,
             draft,
             created,
-        } = *received;
-        self.sweep_if_due(now);
-        let stamp = self.next_stamp(now);
-        self.revision += 1;
-        let bucket = self.domains.get_mut(domain);
-        let old = bucket.and_then(|bucket| Some((bucket.position(&draft.key())?, bucket)));
-        let is_over = draft.expires <= now;
-        let Some((place, bucket)) = old else {
-            if is_over {
-                self.note_removal(domain, &draft.key(), stamp);
-                return Stored::Nothing;
-            }
-            let mut record = self.fresh(&draft, now);
-            record.created = created.unwrap_or(now);
-            (record.stamp, record.revision) = (stamp, self.revision);
-            self.removals.forget(domain, &draft.key());
-            self.add(domain, record);
-            self.line_revision += 1;
-            self.keep_limits(domain, &draft.partition, now);
-            return Stored::Added;
+        } = received;
+        let mut record = self.fresh(draft, now);
+        // Step 5: the creation time, unless one was given by hand.
+        record.created = created.unwrap_or(now);
+        (record.stamp, record.revision) = (stamp, self.revision);
+        self.removals.forget(domain, &draft.key());
+        self.add(domain, record);
+        self.line_revision += 1;
+        self.keep_limits(domain, &draft.partition, now);
+    }
+
+    /// Steps 23.3, 23.4 and 24: the old record becomes the new one.
+    fn put_instead(
+        &mut self,
+        received: &Received<'_>,
+        place: usize,
+        stamp: Stamp,
+        now: Timestamp,
+    ) -> Stored {
+        let Received { domain, draft, .. } = received;
+        let revision = self.revision;
+        let Some(bucket) = self.domains.get_mut(domain) else {
+            return Stored::Nothing;
         };
-        if is_over {
-            self.take(domain, place);
-            self.note_removal(domain, &draft.key(), stamp);
-            self.line_revision += 1;
-            return Stored::Deleted;
-        }
-        bucket.revision = self.revision;
+        bucket.revision = revision;
         let Some(record) = bucket.record_mut(place) else {
             return Stored::Nothing;
         };
+        let (old_expires, was_secure) = (record.expires, record.flags.is_secure());
+        let is_same = record.is_same(draft);
+        record.update(draft);
+        record.touch(now);
+        (record.stamp, record.revision) = (stamp, revision);
         // Step 23.3: the creation time stays, unless one was given by hand.
-        let was = (record.expires, record.flags.is_secure());
-        let is_same = record.is_same(&draft);
+        let old_created = record.created;
+        let created = received.created.filter(|created| *created != old_created);
+        self.secure_len += usize::from(draft.flags.is_secure());
+        self.secure_len -= usize::from(was_secure);
+        self.earliest_expiry = self.earliest_expiry.min(draft.expires);
+        if let Some(created) = created {
+            self.recreate(domain, place, created);
+        }
         // A line that was written down stays right if the cookie only lives longer.
-        if !is_same || draft.expires < was.0 {
+        if !is_same || draft.expires < old_expires || created.is_some() {
             self.line_revision += 1;
         }
-        record.update(&draft);
-        record.touch(now);
-        (record.stamp, record.revision) = (stamp, self.revision);
-        self.secure_len += usize::from(draft.flags.is_secure());
-        self.secure_len -= usize::from(was.1);
-        self.earliest_expiry = self.earliest_expiry.min(draft.expires);
-        if let Some(created) = created.filter(|created| *created != record.created) {
-            self.recreate(domain, place, created);
-        } else if is_same && was.0 == draft.expires {
-            return Stored::Unchanged;
+        if is_same && draft.expires == old_expires && created.is_none() {
+            Stored::Unchanged
+        } else {
+            Stored::Replaced
         }
-        Stored::Replaced
     }
 
     fn note_removal(&mut self, domain: &str, key: &RecordKey<'_>, stamp: Stamp) {
@@ -285,7 +341,6 @@ impl Jar {
         let mut record = bucket.remove(place);
         record.created = created;
         bucket.insert(record);
-        self.line_revision += 1;
     }
 }
 
@@ -318,6 +373,15 @@ impl Received<'_> {
     }
 }
 
+/// Steps 12, 14 and 17, and the second halves of step 10.
+pub(crate) fn flags(cookie: &SetCookie<'_>, is_host_only: bool) -> Flags {
+    Flags::default()
+        .with_host_only(is_host_only)
+        .with_secure(cookie.secure)
+        .with_http_only(cookie.http_only)
+        .with_same_site(cookie.same_site)
+}
+
 /// Step 6: Max-Age before Expires, both at most 400 days ahead (5.5, 5.6.1, 5.6.2).
 fn expiry(cookie: &SetCookie<'_>, now: Timestamp) -> Timestamp {
     match (cookie.max_age, cookie.expires) {
@@ -338,7 +402,7 @@ fn path<'a>(cookie: &SetCookie<'a>, target: &'a Target<'_>) -> &'a [u8] {
     }
 }
 
-/// Steps 17 to 19.
+/// Steps 17 to 19: `SameSite`, and where a cookie with one may come from.
 fn same_site(cookie: &SetCookie<'_>, context: &Context) -> Result<(), Refusal> {
     if cookie.same_site == SameSite::None {
         // Step 19.

@@ -21,6 +21,12 @@ pub trait SuffixList: Send + Sync {
 }
 
 /// Mozilla's public suffix list as compiled into the program, private section included.
+///
+/// ```
+/// use sessile_jar::{PublicSuffixes, SuffixList};
+///
+/// assert_eq!(PublicSuffixes.suffix_len("user.github.io"), "github.io".len());
+/// ```
 #[expect(clippy::exhaustive_structs, reason = "it has nothing to hold")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PublicSuffixes;
@@ -32,6 +38,16 @@ impl SuffixList for PublicSuffixes {
 }
 
 /// No list: every domain is taken for somebody's own. For closed networks and tests.
+///
+/// ```
+/// use std::sync::Arc;
+/// use sessile_jar::{Jar, NoSuffixes, Options};
+///
+/// let mut options = Options::default();
+/// options.suffixes = Arc::new(NoSuffixes);
+/// let jar = Jar::with(options);
+/// # let _ = jar;
+/// ```
 #[expect(clippy::exhaustive_structs, reason = "it has nothing to hold")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoSuffixes;
@@ -45,18 +61,22 @@ impl SuffixList for NoSuffixes {
 /// Whether the domain as a whole is a public suffix.
 pub(crate) fn is_public_suffix(list: &dyn SuffixList, domain: &str) -> bool {
     let bare = domain.strip_suffix('.').unwrap_or(domain);
-    list.suffix_len(bare) >= bare.len()
+    !is_address(bare) && list.suffix_len(bare) >= bare.len()
 }
 
 /// The registrable domain of a host: its public suffix and one label more.
 ///
-/// A host without one (an address, a public suffix) stands for itself.
+/// A host without one (an address, a public suffix, any host for an empty list) stands for
+/// itself.
 pub(crate) fn registrable<'a>(list: &dyn SuffixList, host: &'a str) -> &'a str {
     let bare = host.strip_suffix('.').unwrap_or(host);
     if is_address(bare) {
         return bare;
     }
     let suffix = list.suffix_len(bare);
+    if suffix == 0 {
+        return bare;
+    }
     let Some(before) = bare
         .len()
         .checked_sub(suffix + 1)
@@ -82,6 +102,7 @@ mod tests {
         check("example.com", false);
         check("user.github.io", false);
         check("127.0.0.1", false);
+        check("[::1]", false);
         // Wildcard and exception rules.
         check("anything.ck", true);
         check("www.ck", false);
@@ -99,6 +120,7 @@ mod tests {
         assert_eq!(site("com"), "com");
         assert_eq!(site("10.1.2.3"), "10.1.2.3");
         assert_eq!(site("[::1]"), "[::1]");
+        assert_eq!(registrable(&NoSuffixes, "a.example.com"), "a.example.com");
     }
 
     #[track_caller]

@@ -94,6 +94,13 @@ impl<'a> Target<'a> {
 }
 
 /// Why a URL is no place that cookies go to.
+///
+/// ```
+/// use sessile_jar::{BadUrl, Target};
+///
+/// assert_eq!(Target::parse("mailto:me@shop.example"), Err(BadUrl::Scheme));
+/// assert_eq!(Target::parse("https://shop..example/"), Err(BadUrl::Host));
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum BadUrl {
@@ -141,7 +148,8 @@ fn is_trusted(host: &str) -> bool {
 }
 
 fn without_query(path: &str) -> &str {
-    path.find(['?', '#'])
+    path.bytes()
+        .position(|byte| matches!(byte, b'?' | b'#'))
         .and_then(|end| path.get(..end))
         .unwrap_or(path)
 }

@@ -38,6 +38,8 @@ pub(crate) struct State {
     pub(crate) items: Vec<Value>,
     pub(crate) journal: Journal,
     pub(crate) logins: u64,
+    /// What members have left at `/members/notes`.
+    pub(crate) notes: Vec<Value>,
     pub(crate) sessions: Tickets<Session>,
     /// Bearer tokens and whose they are.
     pub(crate) tokens: Tickets<String>,
@@ -186,6 +188,7 @@ impl State {
             items: Vec::new(),
             journal: Journal::default(),
             logins: 0,
+            notes: Vec::new(),
             sessions: Tickets::new(),
             throttle: Throttle::default(),
             tokens: Tickets::new(),

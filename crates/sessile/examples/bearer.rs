@@ -9,7 +9,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let session = Session::builder().base_url(&site.url())?.build()?;
 
     let login = serde_json::json!({ "user": ADA, "password": ADA_PASSWORD });
-    let reply = session.send(Request::post("/api/login").json(&login)).await?;
+    let reply = session
+        .send(Request::post("/api/login").json(&login))
+        .await?;
     let answer: serde_json::Value = reply.json().await?;
     let token = answer["token"].as_str().unwrap_or_default().to_owned();
     session.update(|state, _now| {

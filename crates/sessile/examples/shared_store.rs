@@ -17,15 +17,20 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let first = Vault::open(&url, &key, &StoreOptions::default()).await?;
     let state = SessionState::new(Profile::Standard);
-    Kept::create(&first, &name, state, KeptOptions::default())?.save().await?;
+    Kept::create(&first, &name, state, KeptOptions::default())?
+        .save()
+        .await?;
     let one = Kept::open(&first, &name, KeptOptions::default()).await?;
 
     let second = Vault::open(&url, &key, &StoreOptions::default()).await?;
     let other = Kept::open(&second, &name, KeptOptions::default()).await?;
 
-    one.send(Request::get(format!("{}/cookies/five", site.url()))).await?;
+    one.send(Request::get(format!("{}/cookies/five", site.url())))
+        .await?;
     one.save().await?;
-    let answer = other.send(Request::get(format!("{}/cookies/show", site.url()))).await?;
+    let answer = other
+        .send(Request::get(format!("{}/cookies/show", site.url())))
+        .await?;
     println!("the other holder sends: {}", answer.reply.text().await?);
     site.stop().await;
     Ok(())

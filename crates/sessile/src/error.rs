@@ -5,6 +5,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use http::StatusCode;
+
 /// Why a request has no reply.
 ///
 /// The text says what was attempted and what went wrong, never a secret: URLs appear as
@@ -66,6 +68,14 @@ pub enum Error {
         to: String,
         /// Why it isn't followed.
         why: RedirectRefusal,
+    },
+    /// The reply's status says that the request failed; only
+    /// [`Reply::error_for_status`](crate::Reply::error_for_status) makes an error of it.
+    Status {
+        /// What was fetched.
+        url: String,
+        /// The status.
+        status: StatusCode,
     },
     /// It took too long.
     TimeOut {
@@ -155,11 +165,13 @@ impl Error {
     pub fn blame(&self) -> Blame {
         match self {
             Self::BadRequest { .. } | Self::Closed => Blame::Caller,
+            Self::Status { status, .. } if status.is_client_error() => Blame::Caller,
             Self::Connect { .. } | Self::Disconnect { .. } | Self::TimeOut { .. } => Blame::Network,
             Self::CutShort { .. }
             | Self::Decode { .. }
             | Self::Protocol { .. }
             | Self::Redirect { .. }
+            | Self::Status { .. }
             | Self::Tls { .. }
             | Self::TooLarge { .. } => Blame::Server,
         }
@@ -173,6 +185,13 @@ impl Error {
                 Obstacle::Proxy | Obstacle::Refused | Obstacle::Unreachable => true,
             },
             Self::CutShort { .. } | Self::Disconnect { .. } | Self::TimeOut { .. } => true,
+            Self::Status { status, .. } => {
+                status.is_server_error()
+                    || matches!(
+                        *status,
+                        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS
+                    )
+            }
             Self::BadRequest { .. }
             | Self::Closed
             | Self::Decode { .. }
@@ -193,17 +212,32 @@ impl fmt::Display for Error {
         match self {
             Self::BadRequest { what } => f.write_str(what),
             Self::Closed => f.write_str("the session is closed"),
-            Self::Connect { origin, obstacle, detail } => {
+            Self::Connect {
+                origin,
+                obstacle,
+                detail,
+            } => {
                 write!(f, "can't connect to {origin}: {obstacle} ({detail})")
             }
             Self::CutShort { url, detail } => {
                 write!(f, "the reply of {url} was cut short: {detail}")
             }
             Self::Decode { url, detail } => {
-                write!(f, "the body of {url} isn't what its Content-Encoding says: {detail}")
+                write!(
+                    f,
+                    "the body of {url} isn't what its Content-Encoding says: {detail}"
+                )
             }
-            Self::Disconnect { origin, detail, sent } => {
-                let when = if *sent { "before it replied" } else { "before the request was sent" };
+            Self::Disconnect {
+                origin,
+                detail,
+                sent,
+            } => {
+                let when = if *sent {
+                    "before it replied"
+                } else {
+                    "before the request was sent"
+                };
                 write!(f, "{origin} closed the connection {when}: {detail}")
             }
             Self::Protocol { origin, detail } => {
@@ -212,6 +246,7 @@ impl fmt::Display for Error {
             Self::Redirect { from, to, why } => {
                 write!(f, "{from} redirects to {to}, which isn't followed: {why}")
             }
+            Self::Status { url, status } => write!(f, "{url} answered {status}"),
             Self::TimeOut { phase, url, after } => {
                 write!(f, "{url}: {phase} took longer than {after:?}")
             }
@@ -219,7 +254,10 @@ impl fmt::Display for Error {
                 write!(f, "no trusted TLS connection to {origin}: {detail}")
             }
             Self::TooLarge { url, limit } => {
-                write!(f, "the reply of {url} is larger than the limit of {limit} bytes")
+                write!(
+                    f,
+                    "the reply of {url} is larger than the limit of {limit} bytes"
+                )
             }
         }
     }

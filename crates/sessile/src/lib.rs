@@ -5,10 +5,12 @@
 //! | [`session`] | one identity towards one site; `run` is the life of a request |
 //! | [`transport`] | the seam below: who sends the bytes |
 //! | [`store`] | where sessions are kept, sealed: memory, one SQLite file |
+//! | [`blocking`] | the session for programs without an async runtime |
 //! | [`profile`] | the headers a session starts with |
 
 #![forbid(unsafe_code)]
 
+pub mod blocking;
 pub mod check;
 pub mod clock;
 mod error;
@@ -23,7 +25,7 @@ pub mod store;
 pub mod transport;
 
 pub use error::{Blame, Error, Obstacle, Phase, RedirectRefusal};
-pub use profile::Profile;
+pub use profile::{Profile, ProfileChoice};
 pub use redact::ShownUrl;
 pub use secret::Secret;
 pub use session::{Authorization, Reply, Request, Session, SessionState, Verdict};

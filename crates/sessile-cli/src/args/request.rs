@@ -4,8 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-
-use sessile::Profile;
+use sessile::ProfileChoice;
 
 use super::values::{Refused, profile, time_limit};
 
@@ -87,11 +86,12 @@ pub(crate) struct RequestArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) base_url: Option<String>,
 
-    /// The headers to send: `none` or `standard`
+    /// The headers to send: `none`, `standard`, `browser`, `chrome`, `firefox` or `safari`
     ///
+    /// A browser is chosen at random, or named whole, as `firefox/150/linux`.
     /// A stored session keeps the one it was made with. Defaults to `standard`.
     #[arg(long, value_name = "PROFILE", value_parser = profile)]
-    pub(crate) profile: Option<Profile>,
+    pub(crate) profile: Option<ProfileChoice>,
 
     /// Trust the certificates in this PEM file as well as the system's
     #[arg(long, value_name = "FILE")]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, Command, Error};
-use sessile::Profile;
+use sessile::ProfileChoice;
 
 /// A time limit: seconds, or a number with a unit.
 pub(super) fn time_limit(text: &str) -> Result<Duration, String> {
@@ -39,8 +39,8 @@ fn with_unit(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()
 }
 
-/// The name of a profile.
-pub(super) fn profile(name: &str) -> Result<Profile, String> {
+/// The name of a profile, or of several to choose one from.
+pub(super) fn profile(name: &str) -> Result<ProfileChoice, String> {
     name.parse()
         .map_err(|unknown: sessile::Error| unknown.to_string())
 }

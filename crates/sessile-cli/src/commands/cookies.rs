@@ -308,3 +308,56 @@ fn standard_input() -> Result<String, Failure> {
         })?;
     Ok(value.trim_end_matches(['\r', '\n']).to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    #[test]
+    fn options_become_attributes() {
+        check("a=1", Ok("a=1"));
+        check("a=b=c", Ok("a=b=c"));
+        check("a=", Ok("a="));
+        check(
+            "a=1 --domain h.example --path /x --secure --http-only --same-site none",
+            Ok("a=1; Domain=h.example; Path=/x; Secure; HttpOnly; SameSite=None"),
+        );
+        check("a=1 --max-age 2m", Ok("a=1; Max-Age=120"));
+    }
+
+    #[test]
+    fn what_would_become_an_attribute_by_accident_is_refused() {
+        let semicolon = "a cookie's name can't hold ; or =, its value can't hold ;";
+        check("a=1;Secure", Err(semicolon));
+        check("a;b=1", Err(semicolon));
+        check("a=1 --path /;Secure", Err("Path can't hold a semicolon"));
+        check(
+            "a=1 --expires soon",
+            Err("--expires is not a date a cookie can have"),
+        );
+        check("a", Err("the cookie has no value"));
+        check("a=1 --value-stdin", Err("the cookie has two values"));
+    }
+
+    #[track_caller]
+    fn check(words: &str, expected: Result<&str, &str>) {
+        let line = format!("sessile cookies s set {words} --url http://h/");
+        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+        let Command::Cookies(CookiesArgs {
+            command: CookiesCommand::Set(args),
+            ..
+        }) = cli.command
+        else {
+            panic!("another command");
+        };
+        let found = set_cookie_line(&args).map_err(|failure| failure.to_string());
+        assert_eq!(
+            found,
+            expected.map(str::to_owned).map_err(str::to_owned),
+            "{words}"
+        );
+    }
+}

@@ -108,11 +108,12 @@ impl From<LoginError> for Failure {
     fn from(error: LoginError) -> Self {
         let (exit, kind) = match error {
             LoginError::Request(error) => return error.into(),
+            LoginError::Captcha { .. } => (Exit::PersonNeeded, "captcha"),
             LoginError::CanNotTell { .. } => (Exit::Failed, "cannotTell"),
             LoginError::Challenged { .. } => (Exit::PersonNeeded, "challenged"),
             LoginError::NoForm { .. } => (Exit::Failed, "noLoginForm"),
             LoginError::NotSafe { .. } => (Exit::Failed, "notSafe"),
-            LoginError::RateLimited { .. } => (Exit::Failed, "rateLimited"),
+            LoginError::RateLimited { .. } => (Exit::NotLoggedIn, "rateLimited"),
             LoginError::Refused { .. } => (Exit::NotLoggedIn, "loginRefused"),
             LoginError::SecondFactor { .. } => (Exit::PersonNeeded, "secondFactor"),
             _ if error.needs_person() => (Exit::PersonNeeded, "personNeeded"),
@@ -123,6 +124,7 @@ impl From<LoginError> for Failure {
             LoginError::NoForm { .. } => {
                 failure.hint("give the address of the page with the login form")
             }
+            LoginError::RateLimited { .. } => failure.hint("wait before the next attempt"),
             LoginError::Refused { .. } => {
                 failure.hint("check user name and password; what was stored is unchanged")
             }
@@ -142,6 +144,7 @@ impl From<Error> for Failure {
             Error::Disconnect { .. } => (Exit::Failed, "disconnect"),
             Error::Protocol { .. } => (Exit::Failed, "protocol"),
             Error::Redirect { .. } => (Exit::Failed, "redirect"),
+            Error::Status { .. } => (Exit::Failed, "status"),
             Error::TimeOut { .. } => (Exit::Failed, "timeOut"),
             Error::Tls { .. } => (Exit::Failed, "tls"),
             Error::TooLarge { .. } => (Exit::Failed, "tooLarge"),
@@ -181,5 +184,76 @@ impl From<StoreError> for Stop {
 impl From<Error> for Stop {
     fn from(error: Error) -> Self {
         Self::Fail(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_session_means_what_was_wanted_of_it() {
+        for (purpose, exit) in [
+            (Purpose::Check, Exit::NotLoggedIn),
+            (Purpose::Manage, Exit::Failed),
+            (Purpose::Send, Exit::NotLoggedIn),
+        ] {
+            let error = KeepError::Unknown {
+                name: "shop".into(),
+                place: "sqlite:a.db".into(),
+            };
+            assert_eq!(of_kept(&error, purpose).exit(), exit, "{purpose:?}");
+        }
+    }
+
+    #[test]
+    fn each_fault_has_its_exit_code() {
+        let place = || "sqlite:a.db".to_owned();
+        let (url, user) = (|| "http://h/".to_owned(), || "ada".to_owned());
+        let refused = LoginError::Refused {
+            url: url(),
+            user: user(),
+            message: "no".into(),
+        };
+        let second = LoginError::SecondFactor {
+            url: url(),
+            user: user(),
+            message: "code".into(),
+        };
+        let logged_out = KeepError::LoggedOut {
+            name: "shop".into(),
+            sign: "401".into(),
+            why: NoRenewal::NoPassword,
+        };
+        check(
+            StoreError::ReadOnly { place: place() },
+            Exit::StoreUnavailable,
+            "storeReadOnly",
+        );
+        check(
+            StoreError::Full { place: place() },
+            Exit::StoreUnavailable,
+            "storeFull",
+        );
+        check(
+            StoreError::Tampered { name: "a".into() },
+            Exit::StoreUnavailable,
+            "recordDamaged",
+        );
+        check(refused, Exit::NotLoggedIn, "loginRefused");
+        check(second, Exit::PersonNeeded, "secondFactor");
+        check(logged_out, Exit::NotLoggedIn, "loggedOut");
+        check(Error::Closed, Exit::Failed, "closed");
+        check(
+            Error::BadRequest { what: "w".into() },
+            Exit::Usage,
+            "badRequest",
+        );
+    }
+
+    #[track_caller]
+    fn check(error: impl Into<KeepError>, exit: Exit, kind: &str) {
+        let failure = of_kept(&error.into(), Purpose::Send);
+        assert_eq!((failure.exit(), failure.kind()), (exit, kind), "{failure}");
     }
 }

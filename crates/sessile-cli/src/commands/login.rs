@@ -8,6 +8,7 @@ use url::Url;
 
 use super::connect::{self, Connection};
 use super::failure::{self, Purpose};
+use super::profile;
 use super::work::{self, Work};
 use crate::args::{LoginArgs, PasswordFrom};
 use crate::exit::{Exit, Failure, Outcome};
@@ -26,11 +27,13 @@ pub(super) async fn run(args: LoginArgs, work: &mut Work<'_>) -> Outcome {
         timeout: args.timeout,
     })?;
     let login = login(&args, work)?;
+    work.say_age(&login.profile);
     let done = Kept::log_in(&vault, &name, login, options).await;
-    let (_, report) = done.map_err(|error| failure::of_kept(&error, Purpose::Send))?;
+    let (kept, report) = done.map_err(|error| failure::of_kept(&error, Purpose::Send))?;
     for step in &report.steps {
         work.printer.note(&plain(step));
     }
+    profile::warn(&kept, args.profile.as_ref(), work);
     let (generation, place) = (report.generation, vault.place());
     work.printer.note(&format!(
         "saved session {name} (generation {generation}) in {place}"
@@ -54,7 +57,7 @@ fn login(args: &LoginArgs, work: &Work<'_>) -> Result<Login, Failure> {
     );
     login.remember = args.remember;
     login.check = check;
-    login.profile = args.profile.unwrap_or_default();
+    login.profile = args.profile.clone().unwrap_or_default();
     Ok(login)
 }
 

@@ -12,6 +12,7 @@ mod key;
 mod list;
 mod login;
 mod output;
+mod profile;
 mod request;
 mod rm;
 mod show;

@@ -3,12 +3,13 @@
 use http::Method;
 use sessile::renew::{Answer, KeepError, Kept, KeptOptions, Mode, Renewal, Renewer};
 use sessile::session::Redirects;
-use sessile::{Authorization, Request, Secret, Session};
+use sessile::{Authorization, ProfileChoice, Request, Secret, Session};
 use url::Url;
 
 use super::connect::{self, Connection};
 use super::failure::{self, Purpose};
 use super::output::{self, Delivery};
+use super::profile;
 use super::work::{self, Work};
 use crate::args::{AuthArgs, AuthType, RequestArgs};
 use crate::exit::{Failure, Outcome};
@@ -24,6 +25,7 @@ pub(super) async fn run(method: Method, args: RequestArgs, work: &mut Work<'_>) 
     let request = request(&method, &args, &mut inputs)?;
     let delivery = Delivery::new(&method, &args);
     let Some(name) = &args.session else {
+        work.say_age(&profile(&args));
         let session = alone(&args, authorization)?;
         let reply = session.send(request).await;
         let reply = reply?;
@@ -93,9 +95,7 @@ fn fill(
         (_, Some(_)) => return Err(content::two_bodies()),
         (Body::Form(pairs), None) => request.form(pairs),
         (Body::Json(value), None) => request.json(&value),
-        (Body::Multipart { media_type, bytes }, None) => {
-            request.header("content-type", &media_type).body(bytes)
-        }
+        (Body::Multipart(fields), None) => request.multipart(body::form(fields, inputs)?),
         (Body::Source(source), None) => body::attach(request, &source, inputs)?,
     })
 }
@@ -108,9 +108,13 @@ fn connection(args: &RequestArgs) -> Connection<'_> {
     }
 }
 
+fn profile(args: &RequestArgs) -> ProfileChoice {
+    args.profile.clone().unwrap_or_default()
+}
+
 /// A session in memory, for one request.
 fn alone(args: &RequestArgs, authorization: Option<Authorization>) -> Outcome<Session> {
-    let mut builder = connect::builder(connection(args))?.profile(args.profile.unwrap_or_default());
+    let mut builder = connect::builder(connection(args))?.profile(profile(args));
     if let Some(origin) = origin(&address(args)?) {
         builder = builder.base_url(&origin)?;
     }
@@ -139,21 +143,17 @@ async fn open(
     let vault = work.vault().await?;
     let kept = match Kept::open(&vault, &name, options(args)?).await {
         Err(KeepError::Unknown { .. }) if args.create => {
+            work.say_age(&profile(args));
             let state = alone(args, None)?.state();
             Kept::create(&vault, &name, state, options(args)?)
         }
-        opened => {
-            if args.profile.is_some() && opened.is_ok() {
-                work.printer.warn(&format!(
-                    "session `{name}` keeps the profile it was made with"
-                ));
-            }
-            opened
-        }
+        opened => opened,
     };
     let kept = kept.map_err(|error| failure::of_kept(&error, Purpose::Send))?;
+    profile::warn(&kept, args.profile.as_ref(), work);
     if let Some(authorization) = authorization {
-        authorize(kept.session(), authorization)?;
+        kept.session()
+            .update(|state, _| state.set_authorization(authorization));
     }
     Ok(kept)
 }
@@ -166,17 +166,6 @@ fn options(args: &RequestArgs) -> Result<KeptOptions, Failure> {
         false => options.ask = work::ask(),
     }
     Ok(options)
-}
-
-/// The session authenticates like this from now on.
-fn authorize(session: &Session, authorization: Authorization) -> Result<(), Failure> {
-    let changed = Session::builder()
-        .state(session.state())
-        .authorization(authorization)
-        .build()?
-        .state();
-    session.update(|state, _| *state = changed);
-    Ok(())
 }
 
 /// What --auth-type and its companions say.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use sessile::Secret;
 use sessile::clock::{Clock as _, SystemClock};
 use sessile::renew::{AskPassword, Kept, KeptOptions, Mode};
 use sessile::store::{KeySource, Name, StoreError, StoreOptions, StoreUrl, Vault};
+use sessile::{ProfileChoice, Secret};
 use sessile_jar::Timestamp;
 
 use super::failure::{self, Purpose};
@@ -44,6 +44,13 @@ impl<'a> Work<'a> {
     /// The time.
     pub(super) fn now(&self) -> Timestamp {
         SystemClock.now()
+    }
+
+    /// Says so where a browser comes from a list that is old.
+    pub(super) fn say_age(&mut self, profile: &ProfileChoice) {
+        if let Some(stale) = profile.staleness(self.now()) {
+            self.printer.note(&stale.to_string());
+        }
     }
 
     /// Where store and key are.

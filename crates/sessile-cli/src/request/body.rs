@@ -1,15 +1,16 @@
-//! A whole body from a file or from standard input.
+//! Bodies that are read: a whole one from a file or standard input, and forms with files.
 
 use std::io::Read;
 
 use bytes::Bytes;
 use futures_util::stream;
+use sessile::session::{Multipart, Part};
 use sessile::transport::ByteStream;
 use sessile::{Error, Request};
 
-use super::content::{Inputs, unreadable};
-use crate::exit::Failure;
-use crate::items::Source;
+use super::content::{Field, Inputs, unreadable};
+use crate::exit::{Exit, Failure};
+use crate::items::{FilePart, Source};
 
 /// Up to here a body is held in memory, so that it can be sent again after a renewal.
 const WHOLE: u64 = 16 * 1024 * 1024;
@@ -35,6 +36,34 @@ pub(crate) fn attach(
     }
     let name = source.to_string();
     Ok(request.stream(Box::pin(pieces(head, reader, name))))
+}
+
+/// The form; its files are read while they are sent.
+pub(crate) fn form(fields: Vec<Field>, inputs: &mut Inputs) -> Result<Multipart, Failure> {
+    let mut form = Multipart::new();
+    for field in fields {
+        form = match field {
+            Field::File(file) => {
+                let part = part(&file, inputs)?;
+                form.part(file.name, part)
+            }
+            Field::Text { name, text } => form.text(name, &text),
+        };
+    }
+    Ok(form)
+}
+
+fn part(file: &FilePart, inputs: &mut Inputs) -> Result<Part, Failure> {
+    let part = match &file.source {
+        Source::File(path) => {
+            Part::file(path).map_err(|error| Failure::of(Exit::Failed, "input", &error))?
+        }
+        stdin @ Source::StandardInput => Part::bytes(inputs.bytes(stdin)?).file_name("stdin"),
+    };
+    Ok(match &file.media_type {
+        Some(media_type) => part.content_type(media_type),
+        None => part,
+    })
 }
 
 type Reader = Box<dyn Read + Send>;

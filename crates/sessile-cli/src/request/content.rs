@@ -8,8 +8,6 @@ use serde_json::{Map, Value};
 use crate::exit::{Exit, Failure};
 use crate::items::{FieldValue, FilePart, HeaderValue, Item, Source, Text};
 
-use super::multipart::{self, Part};
-
 /// How fields are written into the body.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Encoding {
@@ -37,11 +35,16 @@ pub(crate) enum Body {
     Empty,
     Form(Vec<(String, String)>),
     Json(Value),
-    Multipart {
-        media_type: String,
-        bytes: Vec<u8>,
-    },
+    /// In the order given.
+    Multipart(Vec<Field>),
     Source(Source),
+}
+
+/// A field of a multipart form.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Field {
+    File(FilePart),
+    Text { name: String, text: String },
 }
 
 /// Standard input, which can be read once, and the files.
@@ -79,7 +82,8 @@ impl Inputs {
         self.open(&Source::StandardInput).map(drop)
     }
 
-    fn bytes(&mut self, source: &Source) -> Result<Vec<u8>, Failure> {
+    /// Everything that a source holds.
+    pub(crate) fn bytes(&mut self, source: &Source) -> Result<Vec<u8>, Failure> {
         let mut bytes = Vec::new();
         self.open(source)?
             .read_to_end(&mut bytes)
@@ -130,8 +134,8 @@ pub(crate) fn sort(
         match item {
             Item::Body(source) if whole.is_none() => whole = Some(source),
             Item::Body(_) => return Err(two_bodies()),
-            Item::Field { name, value } => fields.push(Field::Value(name, value)),
-            Item::File(part) => fields.push(Field::File(part)),
+            Item::Field { name, value } => fields.push(Given::Value(name, value)),
+            Item::File(part) => fields.push(Given::File(part)),
             Item::Header { name, value } => content.headers.push((name, header(value, inputs)?)),
             Item::Query { name, value } => content.query.push((name, inputs.line(value)?)),
         }
@@ -145,7 +149,7 @@ pub(crate) fn sort(
     Ok(content)
 }
 
-enum Field {
+enum Given {
     File(FilePart),
     Value(String, FieldValue),
 }
@@ -163,8 +167,8 @@ fn header(value: HeaderValue, inputs: &mut Inputs) -> Result<Option<String>, Fai
     }
 }
 
-fn encode(fields: Vec<Field>, encoding: Encoding, inputs: &mut Inputs) -> Result<Body, Failure> {
-    let has_file = fields.iter().any(|field| matches!(field, Field::File(_)));
+fn encode(fields: Vec<Given>, encoding: Encoding, inputs: &mut Inputs) -> Result<Body, Failure> {
+    let has_file = fields.iter().any(|field| matches!(field, Given::File(_)));
     match encoding {
         Encoding::Form if !has_file => form(fields, inputs),
         Encoding::Form | Encoding::Multipart => multipart(fields, inputs),
@@ -172,12 +176,12 @@ fn encode(fields: Vec<Field>, encoding: Encoding, inputs: &mut Inputs) -> Result
     }
 }
 
-fn json(fields: Vec<Field>, inputs: &mut Inputs) -> Result<Body, Failure> {
+fn json(fields: Vec<Given>, inputs: &mut Inputs) -> Result<Body, Failure> {
     let mut object = Map::new();
     for field in fields {
         let (name, value) = match field {
-            Field::File(part) => return Err(file_in_json(&part)),
-            Field::Value(name, value) => (name, value),
+            Given::File(part) => return Err(file_in_json(&part)),
+            Given::Value(name, value) => (name, value),
         };
         let value = json_value(&name, value, inputs)?;
         if object.insert(name.clone(), value).is_some() {
@@ -209,10 +213,10 @@ fn file_in_json(part: &FilePart) -> Failure {
     ))
 }
 
-fn form(fields: Vec<Field>, inputs: &mut Inputs) -> Result<Body, Failure> {
+fn form(fields: Vec<Given>, inputs: &mut Inputs) -> Result<Body, Failure> {
     let mut pairs = Vec::new();
     for field in fields {
-        if let Field::Value(name, value) = field {
+        if let Given::Value(name, value) = field {
             let value = form_value(&name, value, inputs)?;
             pairs.push((name, value));
         }
@@ -228,38 +232,16 @@ fn form_value(name: &str, value: FieldValue, inputs: &mut Inputs) -> Result<Stri
     }
 }
 
-fn multipart(fields: Vec<Field>, inputs: &mut Inputs) -> Result<Body, Failure> {
-    let mut parts = Vec::new();
-    for field in fields {
-        parts.push(match field {
-            Field::File(part) => file_part(part, inputs)?,
-            Field::Value(name, value) => {
-                let text = form_value(&name, value, inputs)?;
-                Part::text(name, text)
-            }
-        });
-    }
-    let (media_type, bytes) = multipart::encode(&parts);
-    Ok(Body::Multipart { media_type, bytes })
-}
-
-fn file_part(part: FilePart, inputs: &mut Inputs) -> Result<Part, Failure> {
-    let bytes = inputs.bytes(&part.source)?;
-    let file_name = match &part.source {
-        Source::File(path) => path
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned()),
-        Source::StandardInput => None,
+fn multipart(fields: Vec<Given>, inputs: &mut Inputs) -> Result<Body, Failure> {
+    let field = |given| match given {
+        Given::File(part) => Ok(Field::File(part)),
+        Given::Value(name, value) => {
+            let text = form_value(&name, value, inputs)?;
+            Ok(Field::Text { name, text })
+        }
     };
-    Ok(Part {
-        name: part.name,
-        file_name: Some(file_name.unwrap_or_else(|| "stdin".to_owned())),
-        media_type: Some(
-            part.media_type
-                .unwrap_or_else(|| "application/octet-stream".to_owned()),
-        ),
-        bytes,
-    })
+    let fields: Result<_, Failure> = fields.into_iter().map(field).collect();
+    fields.map(Body::Multipart)
 }
 
 #[cfg(test)]
@@ -366,14 +348,17 @@ mod tests {
 
     #[test]
     fn a_file_makes_a_form_multipart() {
-        let Body::Multipart { media_type, bytes } =
-            sorted(Encoding::Form, &["t=x", "up@-"]).unwrap().body
-        else {
-            panic!("not multipart");
+        let text = Field::Text {
+            name: "t".into(),
+            text: "x".into(),
         };
-        assert!(media_type.starts_with("multipart/form-data; boundary="));
-        let text = String::from_utf8(bytes).unwrap();
-        assert!(text.contains("name=\"up\"; filename=\"stdin\""), "{text}");
+        let file = Field::File(FilePart {
+            name: "up".into(),
+            source: Source::File("cat.jpg".into()),
+            media_type: None,
+        });
+        let both = Body::Multipart(vec![text, file]);
+        check(Encoding::Form, &["t=x", "up@cat.jpg"], Ok(both));
     }
 
     fn sorted(encoding: Encoding, words: &[&str]) -> Result<Content, Failure> {

@@ -4,4 +4,3 @@
 
 pub(crate) mod body;
 pub(crate) mod content;
-mod multipart;

@@ -31,6 +31,13 @@ const HAS_PARTITION: u8 = 2;
 const HAS_CROSS_SITE_ANCESTOR: u8 = 4;
 
 /// Why bytes are no changes of a jar.
+///
+/// ```
+/// use sessile_jar::{DecodeError, Delta};
+///
+/// assert_eq!(Delta::decode(b"\xFF"), Err(DecodeError::UnknownVersion(255)));
+/// assert_eq!(Delta::decode(b""), Err(DecodeError::Truncated));
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum DecodeError {
@@ -267,8 +274,13 @@ impl<'a> Reader<'a> {
     }
 
     fn stamp(&mut self) -> Result<Stamp, DecodeError> {
+        let clock = self.number()?;
+        // No clock that goes right comes near; one that did would stop all clocks it meets.
+        if clock > Stamp::MAX_CLOCK {
+            return Err(DecodeError::Invalid("stamp"));
+        }
         Ok(Stamp {
-            clock: self.number()?,
+            clock,
             writer: u32::try_from(self.number()?).map_err(|_| DecodeError::Invalid("writer"))?,
         })
     }

@@ -143,12 +143,16 @@ proptest! {
         let (from_one, from_two) = (one.snapshot(), two.snapshot());
         one.apply(&from_two, now);
         two.apply(&from_one, now);
+        // Where one of them has met the end of a cookie and the other has not.
+        one.clear_expired(now);
+        two.clear_expired(now);
         prop_assert_eq!(one.snapshot().encode(), two.snapshot().encode());
         // A third one that hears of everything in the other order and twice ends there, too.
         let mut three = Jar::with(one.options().clone());
         for delta in [&from_two, &from_one, &from_two] {
             three.apply(delta, now);
         }
+        three.clear_expired(now);
         prop_assert_eq!(content(&three), content(&one));
     }
 
@@ -255,6 +259,31 @@ proptest! {
             for cookie in jar.select(&target, &Context::default(), now) {
                 prop_assert!(!cookie.is_expired(now) && cookie.domain().ends_with("a.example"));
             }
+        }
+    }
+
+    /// A line that was kept is the line that would be written, as long as its revision says so.
+    #[test]
+    fn kept_lines_stay_right(cookies in prop::collection::vec((cookie(), 0..86_400_000_i64), 0..40)) {
+        let mut options = Options::default();
+        options.limits.per_domain = 4;
+        let mut jar = Jar::with(options);
+        let target = Target::parse("https://b.a.example/x/y/z").unwrap();
+        let context = Context::default();
+        let (mut kept, mut millis) = (None, START);
+        for (cookie, wait) in cookies {
+            jar.insert(&cookie, Timestamp::from_millis(millis)).unwrap();
+            millis += wait;
+            let now = Timestamp::from_millis(millis);
+            let mut out = Vec::new();
+            let line = jar.write_cookie_header(&target, &context, now, &mut out);
+            if let Some((revision, until, old)) = kept
+                && revision == jar.line_revision()
+                && now < until
+            {
+                prop_assert_eq!(&old, &out);
+            }
+            kept = Some((jar.line_revision(), line.valid_until, out));
         }
     }
 

@@ -2,4 +2,6 @@
 
 mod cases;
 mod conformance;
+mod jar;
 mod laws;
+mod tree;

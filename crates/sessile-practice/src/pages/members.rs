@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use axum::Router;
 use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Json, Router};
 use maud::{Markup, html};
 
 use super::layout::Page;
@@ -22,9 +24,13 @@ const ADVERTISEMENTS: [&str; 4] = [
     "Your lighthouse, repainted",
 ];
 
+/// How many notes are kept.
+const MAX_NOTES: usize = 10_000;
+
 pub(super) fn routes() -> Router<Arc<World>> {
     Router::new()
         .route("/members", get(redirecting))
+        .route("/members/notes", get(notes).post(add_note))
         .route("/members/plain", get(plain))
         .route("/members/soft", get(soft))
         .route("/members/subtle", get(subtle))
@@ -35,6 +41,35 @@ async fn redirecting(State(world): State<Arc<World>>, visit: Visit) -> Response 
         return door::see_other("/login?next=/members");
     };
     area(&world, &visit, user)
+}
+
+/// The notes that members have left, for programs.
+async fn notes(State(world): State<Arc<World>>, visit: Visit) -> Response {
+    if visit.user.is_none() {
+        return door::see_other("/login?next=/members/notes");
+    }
+    Json(world.state().notes.clone()).into_response()
+}
+
+/// Takes a note. JSON alone: no form of another site can send that, so it needs no token.
+async fn add_note(
+    State(world): State<Arc<World>>,
+    visit: Visit,
+    note: Result<Json<serde_json::Value>, JsonRejection>,
+) -> Response {
+    if visit.user.is_none() {
+        return door::see_other("/login?next=/members/notes");
+    }
+    let Json(note) = match note {
+        Ok(note) => note,
+        Err(rejection) => return rejection.into_response(),
+    };
+    let mut state = world.state();
+    if state.notes.len() >= MAX_NOTES {
+        return StatusCode::INSUFFICIENT_STORAGE.into_response();
+    }
+    state.notes.push(note);
+    (StatusCode::CREATED, Json(state.notes.len())).into_response()
 }
 
 async fn plain(State(world): State<Arc<World>>, visit: Visit) -> Response {

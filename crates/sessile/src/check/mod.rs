@@ -6,3 +6,6 @@
 pub mod evidence;
 pub mod learn;
 pub mod mark;
+
+#[cfg(test)]
+mod tests;

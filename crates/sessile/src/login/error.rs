@@ -102,5 +102,6 @@ impl LoginError {
 }
 
 fn seconds(wait: Option<u64>) -> String {
-    wait.map(|wait| format!(" (for {wait} s)")).unwrap_or_default()
+    wait.map(|wait| format!(" (for {wait} s)"))
+        .unwrap_or_default()
 }

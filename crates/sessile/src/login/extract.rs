@@ -5,6 +5,7 @@ use url::Url;
 
 use super::form::{Field, FieldKind, Form, FormEncoding, FormMethod, ScriptUse, Submit};
 use super::html::{Document, Node, one_line};
+use super::words;
 
 /// What addresses and texts of the page are relative to.
 pub(crate) struct Context<'a> {
@@ -53,6 +54,7 @@ pub(crate) fn forms(context: &Context<'_>) -> (Vec<Form>, Vec<Field>) {
         }
     }
     for (at, form) in at_forms.iter().zip(&mut forms) {
+        form.has_captcha = has_captcha(document, *at, form);
         form.script = script_use(document.node(*at), form);
     }
     (forms, loose)
@@ -68,6 +70,18 @@ enum Control {
     Submit(Submit),
 }
 
+fn has_captcha(document: &Document, at: usize, form: &Form) -> bool {
+    let is_widget = |node: &Node| {
+        let classes = node.attribute("class").unwrap_or_default();
+        node.has("data-sitekey") || words::has(classes, words::CAPTCHA)
+    };
+    let is_answer = |field: &Field| {
+        let said = format!("{} {}", field.names(), field.label.to_lowercase());
+        words::has(&said, words::CAPTCHA)
+    };
+    form.fields.iter().any(is_answer) || document.inside(at).any(|(_, node)| is_widget(node))
+}
+
 fn form(context: &Context<'_>, at: usize, node: &Node, heading: Option<String>) -> Form {
     let text = |name: &str| node.filled(name).map(str::to_owned);
     Form {
@@ -76,6 +90,7 @@ fn form(context: &Context<'_>, at: usize, node: &Node, heading: Option<String>) 
         classes: text("class").unwrap_or_default(),
         encoding: encoding(node.filled("enctype")).unwrap_or(FormEncoding::Urlencoded),
         fields: Vec::new(),
+        has_captcha: false,
         heading,
         id: text("id"),
         is_concealed: context.document.is_concealed(at, None),
@@ -315,14 +330,17 @@ fn chosen(document: &Document, at: usize) -> Vec<String> {
         Some(value) => value.to_owned(),
         None => document.text(*at, 200),
     };
-    let marked = options.iter().filter(|(_, node)| node.has("selected"));
+    let mut marked = options.iter().filter(|(_, node)| node.has("selected"));
     if select.has("multiple") {
         return marked.filter(|(at, _)| !is_off(*at)).map(value).collect();
     }
     let first = options.iter().find(|(at, _)| !is_off(*at));
     let is_list = select.filled("size").is_some_and(|size| size != "1");
     let default = if is_list { None } else { first };
-    let one = marked.last().filter(|(at, _)| !is_off(*at)).or(default);
+    let one = marked
+        .next_back()
+        .filter(|(at, _)| !is_off(*at))
+        .or(default);
     one.map(value).into_iter().collect()
 }
 

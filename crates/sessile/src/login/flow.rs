@@ -2,12 +2,12 @@
 
 use url::Url;
 
-use super::form::FieldKind;
-use super::{Login, LoginError};
 use super::fill::{FillError, Filled, Submission};
 use super::find::{self, LoginForm, LoginKind, NoLoginForm};
+use super::form::FieldKind;
 use super::messages::{self, Refusal};
 use super::visit::Visit;
+use super::{Login, LoginError};
 use crate::redact::ShownUrl;
 use crate::session::Verdict;
 
@@ -22,7 +22,7 @@ pub(super) enum Action {
     /// Fetch this page.
     Fetch(Url),
     /// Send this form.
-    Submit(Submission),
+    Submit(Box<Submission>),
 }
 
 /// Where in the login we are.
@@ -75,23 +75,28 @@ impl FormLogin {
         self.steps.push(visit.words.clone());
         self.seen.push(visit.url.clone());
         refuse_obstacles(visit)?;
-        if let Some(next) = visit.page.refresh().cloned().and_then(|url| self.detour(url)) {
+        if let Some(next) = visit
+            .page
+            .refresh()
+            .cloned()
+            .and_then(|url| self.detour(url))
+        {
             return Ok(Action::Fetch(next));
         }
         match (self.stage, self.find(visit)) {
-            (_, Ok(form)) if form.kind == LoginKind::OneTimeCode => {
-                Err(LoginError::SecondFactor {
-                    url: ShownUrl(&visit.url).to_string(),
-                    user: self.login.user.clone(),
-                    message: self.message(visit, "it asks for a code"),
-                })
-            }
+            (_, Ok(form)) if form.kind == LoginKind::OneTimeCode => Err(LoginError::SecondFactor {
+                url: ShownUrl(&visit.url).to_string(),
+                user: self.login.user.clone(),
+                message: self.message(visit, "it asks for a code"),
+            }),
             (_, Ok(form)) if form.kind == LoginKind::Relay => self.fill(visit, &form, cookies),
             (Stage::Seek, Ok(form)) => self.fill(visit, &form, cookies),
             (Stage::NameSent, Ok(form)) if form.kind != LoginKind::NameFirst => {
                 self.fill(visit, &form, cookies)
             }
-            (Stage::NameSent | Stage::PasswordSent, Ok(form)) => self.refused(visit, form.has_captcha),
+            (Stage::NameSent | Stage::PasswordSent, Ok(form)) => {
+                self.refused(visit, form.has_captcha)
+            }
             (Stage::Seek, Err(why)) => self.seek(visit, why),
             (Stage::NameSent, Err(_)) => self.refused(visit, false),
             (Stage::PasswordSent, Err(_)) if visit.status >= 400 => self.refused(visit, false),
@@ -112,7 +117,10 @@ impl FormLogin {
         let next = links.into_iter().find(|url| !self.seen.contains(url));
         match next.and_then(|url| self.detour(url)) {
             Some(url) => Ok(Action::Fetch(url)),
-            None => Err(LoginError::NoForm { url: ShownUrl(&visit.url).to_string(), why }),
+            None => Err(LoginError::NoForm {
+                url: ShownUrl(&visit.url).to_string(),
+                why,
+            }),
         }
     }
 
@@ -131,9 +139,13 @@ impl FormLogin {
         cookies: &[(String, String)],
     ) -> Result<Action, LoginError> {
         let filled = Filled::new(&self.login.user, self.login.password.expose());
-        let cookies: Vec<(&str, &str)> =
-            cookies.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let submission = form.submission(&filled, &cookies).map_err(|why| self.unfit(visit, why))?;
+        let cookies: Vec<(&str, &str)> = cookies
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        let submission = form
+            .submission(&filled, &cookies)
+            .map_err(|why| self.unfit(visit, why))?;
         self.steps.push(describe(form));
         self.steps.extend(submission.notes.iter().cloned());
         self.has_captcha = form.has_captcha;
@@ -148,11 +160,14 @@ impl FormLogin {
         if is_login_page {
             self.login_pages.push(visit.url.clone());
         }
-        Ok(Action::Submit(submission))
+        Ok(Action::Submit(Box::new(submission)))
     }
 
     fn unfit(&self, visit: &Visit, why: FillError) -> LoginError {
-        LoginError::NotSafe { url: ShownUrl(&visit.url).to_string(), what: why.to_string() }
+        LoginError::NotSafe {
+            url: ShownUrl(&visit.url).to_string(),
+            what: why.to_string(),
+        }
     }
 
     /// The form came back, or an error page: why, in the site's own words.
@@ -168,7 +183,8 @@ impl FormLogin {
             Refusal::StaleForm if !self.has_started_over => {
                 self.has_started_over = true;
                 self.stage = Stage::Seek;
-                self.steps.push(format!("the form was stale ({message}); once more"));
+                self.steps
+                    .push(format!("the form was stale ({message}); once more"));
                 Ok(Action::Fetch(self.login.url.clone()))
             }
             Refusal::Captcha => Err(LoginError::Captcha { url, message }),
@@ -176,11 +192,14 @@ impl FormLogin {
                 Err(LoginError::Captcha { url, message })
             }
             Refusal::NeedsSecondFactor => Err(LoginError::SecondFactor { url, user, message }),
-            Refusal::TooManyAttempts => Err(LoginError::RateLimited { url, message, wait: None }),
-            Refusal::Locked
-            | Refusal::Other
-            | Refusal::StaleForm
-            | Refusal::WrongCredentials => Err(LoginError::Refused { url, user, message }),
+            Refusal::TooManyAttempts => Err(LoginError::RateLimited {
+                url,
+                message,
+                wait: None,
+            }),
+            Refusal::Locked | Refusal::Other | Refusal::StaleForm | Refusal::WrongCredentials => {
+                Err(LoginError::Refused { url, user, message })
+            }
         }
     }
 
@@ -192,7 +211,11 @@ impl FormLogin {
     /// The site's own words.
     pub(super) fn message(&self, visit: &Visit, silence: &str) -> String {
         let words = self.words(visit);
-        if words.is_empty() { silence.to_owned() } else { words.join(" ") }
+        if words.is_empty() {
+            silence.to_owned()
+        } else {
+            words.join(" ")
+        }
     }
 
     fn words(&self, visit: &Visit) -> Vec<String> {
@@ -203,10 +226,14 @@ impl FormLogin {
 /// Which form was found, by the names of its fields.
 fn describe(form: &LoginForm) -> String {
     let name = |field: Option<usize>| {
-        field.and_then(|at| form.form.fields.get(at)).map(|field| format!("`{}`", field.name))
+        field
+            .and_then(|at| form.form.fields.get(at))
+            .map(|field| format!("`{}`", field.name))
     };
-    let typed: Vec<String> =
-        [form.user_field, form.password_field, form.code_field].into_iter().filter_map(name).collect();
+    let typed: Vec<String> = [form.user_field, form.password_field, form.code_field]
+        .into_iter()
+        .filter_map(name)
+        .collect();
     let hidden: Vec<String> = form
         .form
         .fields
@@ -228,13 +255,18 @@ fn describe(form: &LoginForm) -> String {
 fn refuse_obstacles(visit: &Visit) -> Result<(), LoginError> {
     let url = || ShownUrl(&visit.url).to_string();
     match &visit.verdict {
-        Verdict::Challenged(challenge) => {
-            Err(LoginError::Challenged { url: url(), challenge: *challenge })
-        }
+        Verdict::Challenged(challenge) => Err(LoginError::Challenged {
+            url: url(),
+            challenge: *challenge,
+        }),
         Verdict::RateLimited { wait } => {
             let wait = wait.map(|wait| wait.as_secs());
             let message = "it asks to wait".to_owned();
-            Err(LoginError::RateLimited { url: url(), message, wait })
+            Err(LoginError::RateLimited {
+                url: url(),
+                message,
+                wait,
+            })
         }
         Verdict::Blocked | Verdict::Expired(_) | Verdict::Failing(_) | Verdict::Valid => Ok(()),
     }

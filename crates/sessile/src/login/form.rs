@@ -20,6 +20,8 @@ pub struct Form {
     pub encoding: FormEncoding,
     /// The controls in page order, disabled ones left out.
     pub fields: Vec<Field>,
+    /// Whether a puzzle against robots stands in the form.
+    pub has_captcha: bool,
     /// The heading or legend over the form.
     pub heading: Option<String>,
     /// The `id` attribute.

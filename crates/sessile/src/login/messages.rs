@@ -34,15 +34,23 @@ pub enum Refusal {
     WrongCredentials,
 }
 
-/// The messages of a page, errors first, without the given secrets.
+/// The messages of a page without the given secrets, first what is known to refuse a login.
 pub fn error_messages(page: &Page, secrets: &[&str]) -> Vec<String> {
-    let errors = page.notices.iter().filter(|notice| notice.is_error);
-    let others = page.notices.iter().filter(|notice| !notice.is_error);
+    let marked = page.notices.iter().map(|notice| {
+        let order = match (notice.is_error, classify(&notice.text)) {
+            (true, Refusal::Other) => 2,
+            (false, Refusal::Other) => 4,
+            (true, _) => 0,
+            (false, _) => 1,
+        };
+        (order, notice.text.as_str())
+    });
     let said = page.texts.iter().map(|text| text.text.as_str());
-    let plain = said.filter(|text| classify(text) != Refusal::Other && is_sentence(text));
-    let marked = errors.chain(others).map(|notice| notice.text.as_str());
+    let plain = said.filter(|text| is_sentence(text) && classify(text) != Refusal::Other);
+    let mut found: Vec<(u8, &str)> = marked.chain(plain.map(|text| (3, text))).collect();
+    found.sort_by_key(|(order, _)| *order);
     let mut messages: Vec<String> = Vec::new();
-    for text in marked.chain(plain) {
+    for (_, text) in found {
         let message = blank(text, secrets);
         let is_known = messages
             .iter()

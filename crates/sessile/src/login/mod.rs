@@ -12,17 +12,21 @@ pub mod form;
 mod html;
 pub mod messages;
 pub mod page;
+mod score;
 mod token;
 pub mod tokens;
 pub(crate) mod visit;
 pub(crate) mod words;
+
+#[cfg(test)]
+mod tests;
 
 use sessile_jar::{Api, Context, Jar, Timestamp};
 use url::Url;
 
 use crate::check::evidence::Evidence;
 use crate::check::learn;
-use crate::profile::Profile;
+use crate::profile::ProfileChoice;
 use crate::record::Check;
 use crate::redact::ShownUrl;
 use crate::secret::Secret;
@@ -57,8 +61,8 @@ pub struct Login {
     pub form: Option<String>,
     /// A page that only members see. Defaults to one that is found.
     pub check: Option<Url>,
-    /// The headers of a session that is made. Defaults to [`Profile::Standard`].
-    pub profile: Profile,
+    /// The headers of a session that is made. Defaults to `standard`.
+    pub profile: ProfileChoice,
 }
 
 impl Login {
@@ -71,7 +75,7 @@ impl Login {
             remember: false,
             form: None,
             check: None,
-            profile: Profile::default(),
+            profile: ProfileChoice::default(),
         }
     }
 }
@@ -107,7 +111,7 @@ pub(crate) async fn log_in(
         let request = match flow.next(&page, &visible(&jar, &page.url, member.now()))? {
             Action::Done => break,
             Action::Fetch(url) => Request::get(url.as_str()),
-            Action::Submit(submission) => request(submission),
+            Action::Submit(submission) => request(&submission),
         };
         page = visit(&member, request).await?;
         cookies.extend(page.cookies_set.iter().cloned());
@@ -124,7 +128,13 @@ pub(crate) async fn log_in(
         base.set_fragment(None);
         state.set_base_url(base);
     }
-    Ok(LoginReport { steps: flow.steps, check, cookies, generation: 0, state })
+    Ok(LoginReport {
+        steps: flow.steps,
+        check,
+        cookies,
+        generation: 0,
+        state,
+    })
 }
 
 /// Finds a page that shows whether one is logged in, by comparing it with what strangers get.
@@ -137,15 +147,22 @@ async fn learn(
 ) -> Result<Option<Check>, LoginError> {
     for url in candidates(login, landed, &flow.login_pages) {
         let ours = evidence(member, &url).await?;
-        let strangers =
-            [evidence(&session.stranger(), &url).await?, evidence(&session.stranger(), &url).await?];
+        let strangers = [
+            evidence(&session.stranger(), &url).await?,
+            evidence(&session.stranger(), &url).await?,
+        ];
         let names = [login.user.as_str()];
         let learned = learn::learn(&ours, [&strangers[0], &strangers[1]], &names);
         // What a second look doesn't bear out was chance.
         let again = evidence(member, &url).await?;
         if let Some(learned) = learned.and_then(|learned| learned.confirm(&again)) {
             let shown = ShownUrl(&url).to_string();
-            flow.steps.push(format!("logged in as {}: at {shown} {learned}", login.user));
+            let shows = learned.member.first().map_or_else(
+                || format!("strangers get something else ({learned})"),
+                |mark| format!("{mark}, which strangers don't see"),
+            );
+            flow.steps
+                .push(format!("logged in as {}: at {shown} {shows}", login.user));
             return Ok(Some(Check { url, learned }));
         }
     }
@@ -153,7 +170,11 @@ async fn learn(
     let url = ShownUrl(&landed.url).to_string();
     if flow.refusal(landed) != Refusal::Other {
         let message = flow.message(landed, "");
-        return Err(LoginError::Refused { url, user: login.user.clone(), message });
+        return Err(LoginError::Refused {
+            url,
+            user: login.user.clone(),
+            message,
+        });
     }
     if landed.cookies_set.is_empty() || login.check.is_some() {
         return Err(LoginError::CanNotTell { url });
@@ -174,7 +195,9 @@ fn candidates(login: &Login, landed: &Visit, login_pages: &[Url]) -> Vec<Url> {
     let mut root = landed.url.clone();
     root.set_path("/");
     root.set_query(None);
-    let started_at_form = login_pages.iter().any(|page| page.path() == login.url.path());
+    let started_at_form = login_pages
+        .iter()
+        .any(|page| page.path() == login.url.path());
     let mut urls = if started_at_form {
         vec![landed.url.clone(), root, login.url.clone()]
     } else {
@@ -194,7 +217,7 @@ async fn evidence(session: &Session, url: &Url) -> Result<Evidence, LoginError> 
 }
 
 /// The form as a request, with the headers that a browser adds and frameworks check.
-fn request(submission: Submission) -> Request {
+fn request(submission: &Submission) -> Request {
     let mut request = match submission.method {
         FormMethod::Get => Request::get(submission.url.as_str()),
         FormMethod::Post => Request::post(submission.url.as_str())
@@ -213,11 +236,18 @@ fn request(submission: Submission) -> Request {
 
 /// The cookies that a script on the page could read; some forms send one of them back.
 fn visible(jar: &Jar, url: &Url, now: Timestamp) -> Vec<(String, String)> {
-    let Some(target) = session::target(url) else { return Vec::new() };
+    let Some(target) = session::target(url) else {
+        return Vec::new();
+    };
     let mut script = Context::default();
     script.api = Api::NonHttp;
     let cookies = jar.select(&target, &script, now);
     cookies
-        .map(|cookie| (cookie.name_lossy().into_owned(), cookie.value_lossy().into_owned()))
+        .map(|cookie| {
+            (
+                cookie.name_lossy().into_owned(),
+                cookie.value_lossy().into_owned(),
+            )
+        })
         .collect()
 }

@@ -23,8 +23,6 @@ pub(crate) struct Visit {
     pub(crate) status: u16,
     pub(crate) verdict: Verdict,
     pub(crate) cookies_set: Vec<String>,
-    /// The pages that redirected here.
-    pub(crate) passed: Vec<Url>,
     /// How to say it to a person: method, address, status, where it led.
     pub(crate) words: String,
 }
@@ -43,7 +41,10 @@ pub(crate) async fn visit(session: &Session, request: Request) -> Result<Visit, 
     let first = reply.history().first().map_or(reply.url(), |hop| &hop.url);
     let mut words = format!("{method} {}", ShownUrl(first));
     let statuses = reply.history().iter().map(|hop| hop.status);
-    let status = statuses.chain([reply.status()]).next().unwrap_or(reply.status());
+    let status = statuses
+        .chain([reply.status()])
+        .next()
+        .unwrap_or(reply.status());
     words.push_str(&format!(" → {}", status.as_u16()));
     if first != reply.url() {
         words.push_str(&format!(" to {}", shown_near(reply.url(), &asked)));
@@ -54,7 +55,6 @@ pub(crate) async fn visit(session: &Session, request: Request) -> Result<Visit, 
         status: reply.status().as_u16(),
         verdict: reply.verdict().clone(),
         cookies_set: reply.cookies_set().to_vec(),
-        passed: reply.history().iter().map(|hop| hop.url.clone()).collect(),
         words,
     })
 }
@@ -64,7 +64,11 @@ async fn page(reply: &mut Reply) -> Result<Page, Error> {
     let kind = reply.headers().get(header::CONTENT_TYPE);
     let kind = kind.and_then(|kind| kind.to_str().ok()).map(str::to_owned);
     let url = reply.url().clone();
-    Ok(Page::decode(reply.peek(LOOK_AT).await?, kind.as_deref(), &url))
+    Ok(Page::decode(
+        reply.peek(LOOK_AT).await?,
+        kind.as_deref(),
+        &url,
+    ))
 }
 
 /// What a reply shows of a login.
@@ -84,7 +88,10 @@ fn shown_near(url: &Url, from: &str) -> String {
     match Url::parse(from) {
         Ok(from) if from.origin() == url.origin() => {
             let origin = url.origin().ascii_serialization();
-            shown.strip_prefix(&origin).map(str::to_owned).unwrap_or(shown)
+            shown
+                .strip_prefix(&origin)
+                .map(str::to_owned)
+                .unwrap_or(shown)
         }
         Ok(_) | Err(_) => shown,
     }

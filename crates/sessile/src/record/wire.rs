@@ -15,6 +15,7 @@ use zeroize::{Zeroize, Zeroizing};
 use super::{Check, KeptLogin, KeptRefusal, Last, Record};
 use crate::check::learn::LearnedCheck;
 use crate::check::mark::Mark;
+use crate::profile::Profile;
 use crate::secret::Secret;
 use crate::session::{Authorization, Counts, Scope, SessionState, Signs};
 
@@ -135,7 +136,10 @@ pub(crate) fn encode(record: &Record) -> Zeroizing<Vec<u8>> {
 pub(crate) fn decode(bytes: &[u8]) -> Result<Record, WireError> {
     let envelope: Envelope = serde_json::from_slice(bytes).map_err(malformed)?;
     if envelope.version != VERSION {
-        return Err(WireError::Newer { found: envelope.version, known: VERSION });
+        return Err(WireError::Newer {
+            found: envelope.version,
+            known: VERSION,
+        });
     }
     let wire: WireRecord = serde_json::from_slice(bytes).map_err(malformed)?;
     Record::try_from(wire)
@@ -162,7 +166,11 @@ impl From<&Record> for WireRecord {
             login: record.login.as_ref().map(WireLogin::from),
             check: record.check.as_ref().map(WireCheck::from),
             last_login: record.last.login.map(Timestamp::as_millis),
-            last_check: record.last.check.clone().map(|(at, found)| (at.as_millis(), found)),
+            last_check: record
+                .last
+                .check
+                .clone()
+                .map(|(at, found)| (at.as_millis(), found)),
             refusal: record.last.refusal.as_ref().map(WireRefusal::from),
         }
     }
@@ -174,7 +182,10 @@ impl TryFrom<WireRecord> for Record {
     fn try_from(mut wire: WireRecord) -> Result<Self, WireError> {
         let last = Last {
             login: wire.last_login.map(Timestamp::from_millis),
-            check: wire.last_check.take().map(|(at, found)| (Timestamp::from_millis(at), found)),
+            check: wire
+                .last_check
+                .take()
+                .map(|(at, found)| (Timestamp::from_millis(at), found)),
             refusal: wire.refusal.take().map(KeptRefusal::from),
         };
         let login = wire.login.take().map(KeptLogin::try_from).transpose()?;
@@ -192,33 +203,50 @@ impl TryFrom<WireRecord> for Record {
 
 fn state(wire: &WireRecord) -> Result<SessionState, WireError> {
     let bytes = Base64::decode_vec(&wire.jar).map_err(|_invalid| bad("encoding of the jar"))?;
-    let delta = Delta::decode(&Zeroizing::new(bytes))
-        .map_err(|error| WireError::Malformed { what: format!("the jar: {error}") })?;
+    let delta = Delta::decode(&Zeroizing::new(bytes)).map_err(|error| WireError::Malformed {
+        what: format!("the jar: {error}"),
+    })?;
     let mut jar = Jar::new();
     jar.apply(&delta, Timestamp::from_millis(wire.created));
-    let pages = wire.login_pages.iter().map(|page| parse_url(page, "login page"));
+    let pages = wire
+        .login_pages
+        .iter()
+        .map(|page| parse_url(page, "login page"));
     let mut headers = HeaderMap::new();
     for (name, value) in &wire.headers {
         let (name, value) = read_header(name, value)?;
         headers.append(name, value);
     }
     Ok(SessionState {
-        base_url: wire.base_url.as_deref().map(|url| parse_url(url, "base URL")).transpose()?,
+        base_url: wire
+            .base_url
+            .as_deref()
+            .map(|url| parse_url(url, "base URL"))
+            .transpose()?,
         // A profile that this program doesn't know must not cost the session.
-        profile: wire.profile.parse().unwrap_or_default(),
+        profile: Profile::stored(&wire.profile),
         headers,
         authorization: wire.authorization.as_ref().map(Authorization::from),
         scope: wire.scope.clone().map(Scope::from),
         jar,
-        signs: Signs { login_pages: pages.collect::<Result<_, _>>()? },
+        signs: Signs {
+            login_pages: pages.collect::<Result<_, _>>()?,
+        },
         generation: wire.generation,
-        counts: Counts { replies: wire.replies, requests: wire.requests },
+        counts: Counts {
+            replies: wire.replies,
+            requests: wire.requests,
+        },
     })
 }
 
 /// Header values are bytes; Latin-1 gives each its own character.
 fn wire_header((name, value): (&HeaderName, &HeaderValue)) -> (String, String) {
-    let value = value.as_bytes().iter().map(|byte| char::from(*byte)).collect();
+    let value = value
+        .as_bytes()
+        .iter()
+        .map(|byte| char::from(*byte))
+        .collect();
     (name.as_str().to_owned(), value)
 }
 
@@ -238,13 +266,15 @@ impl From<&Authorization> for WireAuthorization {
     fn from(authorization: &Authorization) -> Self {
         let text = |secret: &Secret<String>| secret.expose().clone();
         match authorization {
-            Authorization::Basic { user, password } => {
-                Self::Basic { user: user.clone(), password: text(password) }
-            }
+            Authorization::Basic { user, password } => Self::Basic {
+                user: user.clone(),
+                password: text(password),
+            },
             Authorization::Bearer(token) => Self::Bearer { token: text(token) },
-            Authorization::Digest { user, password } => {
-                Self::Digest { user: user.clone(), password: text(password) }
-            }
+            Authorization::Digest { user, password } => Self::Digest {
+                user: user.clone(),
+                password: text(password),
+            },
             Authorization::Header(value) => Self::Header { value: text(value) },
         }
     }
@@ -253,13 +283,15 @@ impl From<&Authorization> for WireAuthorization {
 impl From<&WireAuthorization> for Authorization {
     fn from(wire: &WireAuthorization) -> Self {
         match wire {
-            WireAuthorization::Basic { user, password } => {
-                Self::Basic { user: user.clone(), password: password.clone().into() }
-            }
+            WireAuthorization::Basic { user, password } => Self::Basic {
+                user: user.clone(),
+                password: password.clone().into(),
+            },
             WireAuthorization::Bearer { token } => Self::Bearer(token.clone().into()),
-            WireAuthorization::Digest { user, password } => {
-                Self::Digest { user: user.clone(), password: password.clone().into() }
-            }
+            WireAuthorization::Digest { user, password } => Self::Digest {
+                user: user.clone(),
+                password: password.clone().into(),
+            },
             WireAuthorization::Header { value } => Self::Header(value.clone().into()),
         }
     }
@@ -270,7 +302,10 @@ impl From<&KeptLogin> for WireLogin {
         Self {
             url: login.url.to_string(),
             user: login.user.clone(),
-            password: login.password.as_ref().map(|password| password.expose().clone()),
+            password: login
+                .password
+                .as_ref()
+                .map(|password| password.expose().clone()),
         }
     }
 }
@@ -305,7 +340,10 @@ impl TryFrom<WireCheck> for Check {
     fn try_from(wire: WireCheck) -> Result<Self, WireError> {
         let marks = |marks: Vec<WireMark>| marks.into_iter().map(Mark::from).collect();
         let learned = LearnedCheck::new(wire.landing, marks(wire.member), marks(wire.stranger));
-        Ok(Self { url: parse_url(&wire.url, "check URL")?, learned })
+        Ok(Self {
+            url: parse_url(&wire.url, "check URL")?,
+            learned,
+        })
     }
 }
 
@@ -378,16 +416,23 @@ impl Drop for WireRecord {
 }
 
 /// Says where, never what: the text may be a secret.
-#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err asks for")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the shape that map_err asks for"
+)]
 fn malformed(error: serde_json::Error) -> WireError {
     let kind = match error.classify() {
         serde_json::error::Category::Data => "a field is missing or has another shape",
         serde_json::error::Category::Eof => "it ends early",
         serde_json::error::Category::Io | serde_json::error::Category::Syntax => "it isn't JSON",
     };
-    WireError::Malformed { what: format!("{kind}, at column {}", error.column()) }
+    WireError::Malformed {
+        what: format!("{kind}, at column {}", error.column()),
+    }
 }
 
 fn bad(what: &str) -> WireError {
-    WireError::Malformed { what: format!("bad {what}") }
+    WireError::Malformed {
+        what: format!("bad {what}"),
+    }
 }

@@ -80,9 +80,7 @@ pub enum NoRenewal {
     #[error("it isn't renewed, because the request was read-only")]
     ReadOnly,
     /// The site refused the last login; asking again could lock the account.
-    #[error(
-        "the site refused the last login ({message}); it isn't tried again before {again}"
-    )]
+    #[error("the site refused the last login ({message}); it isn't tried again before {again}")]
     Refused {
         /// In the site's words.
         message: String,

@@ -50,7 +50,9 @@ impl Inner {
         if *reply.verdict() != Verdict::Valid || !reply.status().is_success() || !reply.is_html() {
             return Ok(());
         }
-        let Some(check) = self.held().check.clone() else { return Ok(()) };
+        let Some(check) = self.held().check.clone() else {
+            return Ok(());
+        };
         let evidence = visit::evidence(reply).await?;
         let why = match check.learned.judge(&evidence) {
             Judgement::Valid(_) => return Ok(()),
@@ -88,12 +90,23 @@ impl Inner {
     /// Fetches the check's page and judges it.
     pub(super) async fn check(&self) -> Result<CheckReport, KeepError> {
         let check = self.held().check.clone();
-        let url = check.as_ref().map(|check| check.url.clone()).or_else(|| self.fallback_page());
+        let url = check
+            .as_ref()
+            .map(|check| check.url.clone())
+            .or_else(|| self.fallback_page());
         let Some(url) = url else {
             let why = "nothing is known that would tell; `sessile login` finds out".to_owned();
-            return Ok(CheckReport { verdict: Verdict::Valid, is_certain: false, page: String::new(), why });
+            return Ok(CheckReport {
+                verdict: Verdict::Valid,
+                is_certain: false,
+                page: String::new(),
+                why,
+            });
         };
-        let mut reply = self.session.send(visit::page_request(Request::get(url.as_str()))).await?;
+        let mut reply = self
+            .session
+            .send(visit::page_request(Request::get(url.as_str())))
+            .await?;
         let page = ShownUrl(&url).to_string();
         let verdict = reply.verdict().clone();
         let Some(check) = check.filter(|_| verdict == Verdict::Valid) else {
@@ -102,16 +115,29 @@ impl Inner {
                 other => other.to_string(),
             };
             let is_certain = verdict != Verdict::Valid;
-            return Ok(CheckReport { verdict, is_certain, page, why });
+            return Ok(CheckReport {
+                verdict,
+                is_certain,
+                page,
+                why,
+            });
         };
-        let (verdict, is_certain, why) = match check.learned.judge(&visit::evidence(&mut reply).await?) {
-            Judgement::Expired(why) => {
-                (Verdict::Expired(Sign::StrangersPage(why.clone())), true, why)
-            }
-            Judgement::Unsure(why) => (Verdict::Valid, false, why),
-            Judgement::Valid(why) => (Verdict::Valid, true, why),
-        };
-        Ok(CheckReport { verdict, is_certain, page, why })
+        let (verdict, is_certain, why) =
+            match check.learned.judge(&visit::evidence(&mut reply).await?) {
+                Judgement::Expired(why) => (
+                    Verdict::Expired(Sign::StrangersPage(why.clone())),
+                    true,
+                    why,
+                ),
+                Judgement::Unsure(why) => (Verdict::Valid, false, why),
+                Judgement::Valid(why) => (Verdict::Valid, true, why),
+            };
+        Ok(CheckReport {
+            verdict,
+            is_certain,
+            page,
+            why,
+        })
     }
 
     /// Without a learned check, the page where the login started or the base URL has to do.

@@ -119,7 +119,9 @@ impl Default for KeptOptions {
 
 impl fmt::Debug for KeptOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeptOptions").field("mode", &self.mode).finish_non_exhaustive()
+        f.debug_struct("KeptOptions")
+            .field("mode", &self.mode)
+            .finish_non_exhaustive()
     }
 }
 
@@ -196,9 +198,12 @@ impl Kept {
     ) -> Result<(Self, LoginReport), KeepError> {
         let kept = match sync::load(vault, name).await {
             Ok((record, version)) => Self::around(vault, name, record, version, options)?,
-            Err(KeepError::Unknown { .. }) => {
-                Self::create(vault, name, SessionState::new(login.profile), options)?
-            }
+            Err(KeepError::Unknown { .. }) => Self::create(
+                vault,
+                name,
+                SessionState::new(login.profile.choose()),
+                options,
+            )?,
             Err(other) => return Err(other),
         };
         let report = single::log_in(&kept.0, login).await?;
@@ -253,21 +258,31 @@ impl Kept {
         inner.judge(&mut reply).await?;
         let Verdict::Expired(sign) = reply.verdict().clone() else {
             inner.save_if_due().await?;
-            return Ok(Answer { reply, renewal: None });
+            return Ok(Answer {
+                reply,
+                renewal: None,
+            });
         };
         // A 401 of a session that never logs in is the site's answer, and the caller's to read.
         if inner.held().login.is_none() {
-            return Ok(Answer { reply, renewal: None });
+            return Ok(Answer {
+                reply,
+                renewal: None,
+            });
         }
         let Some(by) = inner.renew(reply.generation(), &sign).await? else {
             if let Sign::LoginRedirect(_) = sign {
                 return Err(inner.logged_out(&sign, NoRenewal::OtherRights));
             }
             reply.set_verdict(Verdict::Blocked);
-            return Ok(Answer { reply, renewal: None });
+            return Ok(Answer {
+                reply,
+                renewal: None,
+            });
         };
-        let again =
-            again.ok_or_else(|| KeepError::NotReplayable { name: inner.name.to_string() })?;
+        let again = again.ok_or_else(|| KeepError::NotReplayable {
+            name: inner.name.to_string(),
+        })?;
         let mut reply = inner.session.send(again).await?;
         inner.judge(&mut reply).await?;
         if let Verdict::Expired(sign) = reply.verdict() {
@@ -276,7 +291,14 @@ impl Kept {
         }
         inner.save_if_due().await?;
         let generation = inner.session.read(SessionState::generation);
-        Ok(Answer { reply, renewal: Some(Renewal { sign, by, generation }) })
+        Ok(Answer {
+            reply,
+            renewal: Some(Renewal {
+                sign,
+                by,
+                generation,
+            }),
+        })
     }
 
     /// Asks the site whether the session is still logged in; renews nothing.
@@ -354,7 +376,9 @@ impl Kept {
 
 impl fmt::Debug for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Kept").field("name", &self.0.name).finish_non_exhaustive()
+        f.debug_struct("Kept")
+            .field("name", &self.0.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -364,7 +388,11 @@ impl Inner {
     }
 
     fn logged_out(&self, sign: &Sign, why: NoRenewal) -> KeepError {
-        KeepError::LoggedOut { name: self.name.to_string(), sign: sign.to_string(), why }
+        KeepError::LoggedOut {
+            name: self.name.to_string(),
+            sign: sign.to_string(),
+            why,
+        }
     }
 
     fn check_url(&self) -> Option<Url> {

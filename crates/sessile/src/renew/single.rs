@@ -42,7 +42,9 @@ pub(super) async fn log_in(inner: &Inner, login: Login) -> Result<LoginReport, K
     if inner.held().saved.is_stored() {
         lease = inner.lease(generation, None).await?;
     }
-    let done = inner.guarded(lease.as_ref(), inner.log_in_now(&login, Start::Afresh)).await;
+    let done = inner
+        .guarded(lease.as_ref(), inner.log_in_now(&login, Start::Afresh))
+        .await;
     let done = match done {
         Ok(report) => inner.keep(&login, report, lease.as_ref()).await,
         Err(error) => Err(error),
@@ -62,11 +64,7 @@ enum Start {
 
 impl Inner {
     /// Brings a login back that was seen to be gone; `None` where the check says that it is not.
-    pub(super) async fn renew(
-        &self,
-        seen: u64,
-        sign: &Sign,
-    ) -> Result<Option<Renewer>, KeepError> {
+    pub(super) async fn renew(&self, seen: u64, sign: &Sign) -> Result<Option<Renewer>, KeepError> {
         if self.mode == super::Mode::ReadOnly {
             return Err(self.logged_out(sign, NoRenewal::ReadOnly));
         }
@@ -77,7 +75,9 @@ impl Inner {
         let Some(lease) = self.lease(seen, Some(sign)).await? else {
             return Ok(Some(Renewer::Other));
         };
-        let renewed = self.guarded(Some(&lease), self.renew_now(seen, sign, &lease)).await;
+        let renewed = self
+            .guarded(Some(&lease), self.renew_now(seen, sign, &lease))
+            .await;
         self.release(Some(lease)).await;
         renewed
     }
@@ -113,7 +113,9 @@ impl Inner {
 
     /// A refused password isn't tried again: the account could be locked.
     fn may_try(&self, sign: &Sign) -> Result<(), KeepError> {
-        let Some(refusal) = self.held().last.refusal.clone() else { return Ok(()) };
+        let Some(refusal) = self.held().last.refusal.clone() else {
+            return Ok(());
+        };
         let now = self.session.now();
         let again = match refusal.again {
             Some(again) if again <= now => return Ok(()),
@@ -123,7 +125,13 @@ impl Inner {
             }
             None => "you run `sessile login` again".to_owned(),
         };
-        Err(self.logged_out(sign, NoRenewal::Refused { message: refusal.message, again }))
+        Err(self.logged_out(
+            sign,
+            NoRenewal::Refused {
+                message: refusal.message,
+                again,
+            },
+        ))
     }
 
     /// The login that is kept, with its password or one that is asked for.
@@ -141,7 +149,7 @@ impl Inner {
         let mut login = Login::new(kept.url, kept.user, password);
         login.remember = remember;
         login.check = self.check_url();
-        login.profile = self.session.read(SessionState::profile);
+        login.profile = self.session.read(SessionState::profile).into();
         Ok(login)
     }
 
@@ -166,8 +174,11 @@ impl Inner {
         let password: Option<Secret<String>> = login.remember.then(|| login.password.clone());
         {
             let mut held = self.held();
-            held.login =
-                Some(KeptLogin { url: login.url.clone(), user: login.user.clone(), password });
+            held.login = Some(KeptLogin {
+                url: login.url.clone(),
+                user: login.user.clone(),
+                password,
+            });
             held.check = report.check.clone();
             held.last.login = Some(now);
             held.last.refusal = None;
@@ -190,7 +201,12 @@ impl Inner {
         let now = self.session.now();
         let again = Some(now.plus(Duration::from_secs(COOL_DOWN)));
         let message = "a page went on asking for a login after a new one".to_owned();
-        self.store_refusal(KeptRefusal { at: now, message, again }).await
+        self.store_refusal(KeptRefusal {
+            at: now,
+            message,
+            again,
+        })
+        .await
     }
 
     /// What the site refused is stored, so that the next process doesn't ask again.
@@ -203,12 +219,20 @@ impl Inner {
             }
             _ => return Ok(()),
         };
-        self.store_refusal(KeptRefusal { at: now, message: error.to_string(), again }).await
+        self.store_refusal(KeptRefusal {
+            at: now,
+            message: error.to_string(),
+            again,
+        })
+        .await
     }
 
     async fn store_refusal(&self, refusal: KeptRefusal) -> Result<(), KeepError> {
         self.held().last.refusal = Some(refusal.clone());
-        super::edit(&self.vault, &self.name, move |record| record.last.refusal = Some(refusal)).await
+        super::edit(&self.vault, &self.name, move |record| {
+            record.last.refusal = Some(refusal)
+        })
+        .await
     }
 
     /// The right to log in; `None` where another process did it while this one waited.
@@ -241,7 +265,9 @@ impl Inner {
         lease: Option<&Lease>,
         work: impl Future<Output = Result<T, KeepError>>,
     ) -> Result<T, KeepError> {
-        let Some(lease) = lease else { return work.await };
+        let Some(lease) = lease else {
+            return work.await;
+        };
         let extending = async {
             loop {
                 sleep(EXTEND).await;

@@ -24,7 +24,12 @@ pub(super) struct Saved {
 impl Saved {
     /// The state as it came from, or went to, the store.
     pub(super) fn of(state: &SessionState, version: u64, at: Timestamp) -> Self {
-        Self { jar: state.jar.revision(), counts: state.counts, at, is_stored: version > 0 }
+        Self {
+            jar: state.jar.revision(),
+            counts: state.counts,
+            at,
+            is_stored: version > 0,
+        }
     }
 
     pub(super) fn is_stored(&self) -> bool {
@@ -52,13 +57,17 @@ pub async fn edit<T: Send + 'static>(
     change: impl FnOnce(&mut Record) -> T + Send + 'static,
 ) -> Result<T, KeepError> {
     let written = write(vault, name, None, move |opened| {
-        let Some(opened) = opened else { return Ok(None) };
+        let Some(opened) = opened else {
+            return Ok(None);
+        };
         let mut record = record::decode(&opened.plain)?;
         let answer = change(&mut record);
         Ok(Some((record, answer)))
     })
     .await?;
-    written.map(|(answer, _version)| answer).ok_or_else(|| unknown(vault, name))
+    written
+        .map(|(answer, _version)| answer)
+        .ok_or_else(|| unknown(vault, name))
 }
 
 impl Inner {
@@ -113,7 +122,9 @@ impl Inner {
         })
         .await?;
         // Without an answer somebody removed the session: it isn't brought back behind his back.
-        let Some((merged, version)) = written else { return Ok(()) };
+        let Some((merged, version)) = written else {
+            return Ok(());
+        };
         let mut held = self.held();
         held.saved.is_stored = true;
         held.saved.at = now;
@@ -136,7 +147,10 @@ impl Inner {
     fn pending(&self) -> Pending {
         let held = self.held();
         let state = self.session.state();
-        Pending { saved: held.saved, record: held.record(state) }
+        Pending {
+            saved: held.saved,
+            record: held.record(state),
+        }
     }
 }
 
@@ -186,12 +200,18 @@ async fn write<T: Send + 'static>(
     let stored = vault
         .update(name, move |opened| {
             let decided = change(opened).map_err(|why| unreadable(&changed, why))?;
-            let Some((record, answer)) = decided else { return Ok(NextPlain::Keep) };
+            let Some((record, answer)) = decided else {
+                return Ok(NextPlain::Keep);
+            };
             let plain = record::encode(&record);
             let generation = record.state.generation;
             // Nobody waits for the answer of an update that was given up.
             let _given_up = sender.send(answer);
-            Ok::<_, KeepError>(NextPlain::Write { generation, plain, fence })
+            Ok::<_, KeepError>(NextPlain::Write {
+                generation,
+                plain,
+                fence,
+            })
         })
         .await?;
     let version = stored.map_or(0, |opened| opened.version);
@@ -199,9 +219,15 @@ async fn write<T: Send + 'static>(
 }
 
 fn unknown(vault: &Vault, name: &Name) -> KeepError {
-    KeepError::Unknown { name: name.to_string(), place: vault.place().to_owned() }
+    KeepError::Unknown {
+        name: name.to_string(),
+        place: vault.place().to_owned(),
+    }
 }
 
 fn unreadable(name: &Name, why: WireError) -> KeepError {
-    KeepError::Unreadable { name: name.to_string(), why }
+    KeepError::Unreadable {
+        name: name.to_string(),
+        why,
+    }
 }

@@ -50,10 +50,15 @@ impl Authorization {
         let text = match self {
             Self::Basic { user, password } => {
                 if user.contains(':') {
-                    return Err(Error::bad_request("basic: a user name can't contain a colon"));
+                    return Err(Error::bad_request(
+                        "basic: a user name can't contain a colon",
+                    ));
                 }
                 let pair = Secret::from(format!("{user}:{}", password.expose()));
-                Secret::from(format!("Basic {}", Base64::encode_string(pair.expose().as_bytes())))
+                Secret::from(format!(
+                    "Basic {}",
+                    Base64::encode_string(pair.expose().as_bytes())
+                ))
             }
             Self::Bearer(token) => Secret::from(format!("Bearer {}", token.expose())),
             Self::Digest { .. } => return Ok(None),
@@ -99,7 +104,9 @@ impl DigestPrompt {
         method: &Method,
         url: &Url,
     ) -> Result<Option<HeaderValue>, Error> {
-        let Authorization::Digest { user, password } = authorization else { return Ok(None) };
+        let Authorization::Digest { user, password } = authorization else {
+            return Ok(None);
+        };
         let target = &url[url::Position::BeforePath..url::Position::AfterQuery];
         let method = HttpMethod::from(method.as_str().to_owned());
         let context = AuthContext::new_with_method(

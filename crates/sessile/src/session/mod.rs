@@ -7,6 +7,7 @@ mod auth;
 mod cookies;
 mod deadline;
 pub(crate) mod decode;
+mod multipart;
 mod prepare;
 mod redirect;
 mod reply;
@@ -25,12 +26,13 @@ use url::Url;
 
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
-use crate::profile::Profile;
+use crate::profile::ProfileChoice;
 use crate::transport::{ConnectOptions, Engine, Patience, Transport};
 
 pub use auth::Authorization;
 pub(crate) use auth::Scope;
 pub(crate) use cookies::target;
+pub use multipart::{Multipart, Part};
 pub use reply::{Hop, Reply};
 pub use request::{Redirects, Request};
 pub use retry::RetryPolicy;
@@ -67,6 +69,7 @@ struct Inner {
 struct Habits {
     patience: Patience,
     timeout: Option<Duration>,
+    query: Vec<(String, String)>,
     redirects: Redirects,
     may_downgrade: bool,
     retry: RetryPolicy,
@@ -156,7 +159,7 @@ impl Session {
         let transport = transport.sibling().unwrap_or_else(|| Arc::clone(transport));
         let state = self.read(|state| SessionState {
             base_url: state.base_url.clone(),
-            profile: state.profile,
+            profile: state.profile.clone(),
             headers: state.headers.clone(),
             ..SessionState::default()
         });
@@ -217,6 +220,7 @@ pub struct SessionBuilder {
     transport: Option<Arc<dyn Transport>>,
     clock: Arc<dyn Clock>,
     headers: Vec<(String, String)>,
+    profile: Option<ProfileChoice>,
 }
 
 impl Default for SessionBuilder {
@@ -226,6 +230,7 @@ impl Default for SessionBuilder {
             habits: Habits {
                 patience: Patience::default(),
                 timeout: None,
+                query: Vec::new(),
                 redirects: Redirects::Follow(20),
                 may_downgrade: false,
                 retry: RetryPolicy::default(),
@@ -236,6 +241,7 @@ impl Default for SessionBuilder {
             transport: None,
             clock: Arc::new(SystemClock),
             headers: Vec::new(),
+            profile: None,
         }
     }
 }
@@ -252,15 +258,23 @@ impl SessionBuilder {
         Ok(self)
     }
 
-    /// The set of default headers. Defaults to [`Profile::Standard`].
-    pub fn profile(mut self, profile: Profile) -> Self {
-        self.state.profile = profile;
+    /// The set of default headers. A state that was kept and has a profile that fits keeps it.
+    /// Defaults to the state's own, which is `standard` in an empty one.
+    pub fn profile(mut self, profile: impl Into<ProfileChoice>) -> Self {
+        self.profile = Some(profile.into());
         self
     }
 
     /// A header for every request; see [`SessionState::set_header`]. Defaults to none.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// A pair for the query of every request to the site of the base URL, or to everywhere where
+    /// there is none. A request's own pairs of the same name take its place. Defaults to none.
+    pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.habits.query.push((name.into(), value.into()));
         self
     }
 
@@ -341,6 +355,7 @@ impl SessionBuilder {
     /// [`Error::BadRequest`] where a header can't be sent.
     pub fn build(mut self) -> Result<Session, Error> {
         let now = self.clock.now();
+        self.choose_profile();
         for (name, value) in &self.headers {
             self.state.set_header(name, value, now)?;
         }
@@ -354,6 +369,18 @@ impl SessionBuilder {
             clock: self.clock,
             state: Mutex::new(Live::new(self.state)),
         })))
+    }
+}
+
+impl SessionBuilder {
+    /// Draws a profile, unless the state has one already that was drawn for the same choice.
+    fn choose_profile(&mut self) {
+        let Some(choice) = self.profile.take() else {
+            return;
+        };
+        if !choice.accepts(&self.state.profile) {
+            self.state.profile = choice.choose();
+        }
     }
 }
 

@@ -35,12 +35,22 @@ pub(super) fn headers(
         }
         headers
     };
-    // Section 8.6 of RFC 9110: methods that mean something by a body say that it is empty.
+    needs_length(&mut headers, request);
+    Ok(headers)
+}
+
+/// Section 8.6 of RFC 9110: methods that mean something by a body say that it is empty, and a
+/// body that arrives in pieces says how long it is where that is known.
+fn needs_length(headers: &mut HeaderMap, request: &Request) {
+    if let Body::Parts(parts) = &request.body
+        && let Some(length) = parts.length()
+    {
+        headers.insert(header::CONTENT_LENGTH, length.into());
+    }
     let expects = matches!(request.method, Method::POST | Method::PUT | Method::PATCH);
     if expects && matches!(request.body, Body::Empty) {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
-    Ok(headers)
 }
 
 /// Whether a request carries nothing but what its session says, the same each time.

@@ -110,7 +110,10 @@ impl Reply {
         let limit = self.body.limit;
         self.body.read(limit).await?;
         if self.body.is_over(limit) {
-            return Err(Error::TooLarge { url: ShownUrl(&self.url).to_string(), limit });
+            return Err(Error::TooLarge {
+                url: ShownUrl(&self.url).to_string(),
+                limit,
+            });
         }
         Ok(self.body.take_head())
     }
@@ -121,9 +124,38 @@ impl Reply {
     ///
     /// As [`Reply::bytes`]. Bytes that aren't text become U+FFFD.
     pub async fn text(self) -> Result<String, Error> {
+        self.text_with("utf-8").await
+    }
+
+    /// The whole body as text, by the `charset` of its `Content-Type`, else by this one, as
+    /// `shift_jis`; a name that the Encoding standard doesn't have means UTF-8.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reply::text`].
+    pub async fn text_with(self, charset: &str) -> Result<String, Error> {
         let label = self.charset();
         let bytes = self.bytes().await?;
-        Ok(decode_text(&bytes, label.as_deref()))
+        Ok(decode_text(
+            &bytes,
+            Some(label.as_deref().unwrap_or(charset)),
+        ))
+    }
+
+    /// The reply, unless its status says that the request failed (4xx and 5xx).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Status`].
+    pub fn error_for_status(self) -> Result<Self, Error> {
+        if self.status.is_client_error() || self.status.is_server_error() {
+            let url = ShownUrl(&self.url).to_string();
+            return Err(Error::Status {
+                url,
+                status: self.status,
+            });
+        }
+        Ok(self)
     }
 
     /// The whole body as JSON.
@@ -134,13 +166,18 @@ impl Reply {
     pub async fn json<T: DeserializeOwned>(self) -> Result<T, Error> {
         let url = ShownUrl(&self.url).to_string();
         let bytes = self.bytes().await?;
-        serde_json::from_slice(&bytes)
-            .map_err(|error| Error::Decode { url, detail: format!("not the expected JSON: {error}") })
+        serde_json::from_slice(&bytes).map_err(|error| Error::Decode {
+            url,
+            detail: format!("not the expected JSON: {error}"),
+        })
     }
 
     /// Whether the body says that it is an HTML page.
     pub fn is_html(&self) -> bool {
-        let kind = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let kind = self
+            .headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
         kind.is_some_and(|kind| {
             let kind = kind.split(';').next().unwrap_or("").trim();
             kind.eq_ignore_ascii_case("text/html")
@@ -174,7 +211,13 @@ impl Reply {
 
 impl fmt::Debug for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Reply({} {}, {})", self.status, ShownUrl(&self.url), self.verdict)
+        write!(
+            f,
+            "Reply({} {}, {})",
+            self.status,
+            ShownUrl(&self.url),
+            self.verdict
+        )
     }
 }
 
@@ -195,7 +238,11 @@ pub(super) struct ReplyBody {
 
 impl ReplyBody {
     pub(super) fn new(rest: ByteStream, limit: u64) -> Self {
-        Self { head: BytesMut::new(), rest: Some(rest), limit }
+        Self {
+            head: BytesMut::new(),
+            rest: Some(rest),
+            limit,
+        }
     }
 
     /// Fails when the time is over.
@@ -206,7 +253,9 @@ impl ReplyBody {
     /// Reads into `head` until it holds more than `limit` or everything.
     async fn read(&mut self, limit: u64) -> Result<(), Error> {
         while !self.is_over(limit) {
-            let Some(rest) = &mut self.rest else { return Ok(()) };
+            let Some(rest) = &mut self.rest else {
+                return Ok(());
+            };
             match rest.next().await.transpose()? {
                 Some(piece) => self.head.extend_from_slice(&piece),
                 None => self.rest = None,

@@ -6,7 +6,9 @@ use serde::Serialize;
 use std::time::Duration;
 use url::form_urlencoded;
 
+use super::multipart::{Multipart, MultipartBody, random_boundary};
 use crate::error::Error;
+use crate::profile::RequestKind;
 use crate::transport::{ByteStream, OutgoingBody};
 
 /// What to fetch, and how it differs from the session's habits.
@@ -33,6 +35,7 @@ pub struct Request {
     pub(super) body: Body,
     pub(super) redirects: Option<Redirects>,
     pub(super) timeout: Option<Duration>,
+    pub(super) kind: Option<RequestKind>,
     pub(super) mistake: Option<Error>,
 }
 
@@ -52,12 +55,23 @@ pub(crate) enum Body {
     Bytes(Bytes),
     #[default]
     Empty,
+    Parts(MultipartBody),
     /// Can be sent once; `None` after that.
     Stream(Option<StreamOnce>),
 }
 
 /// A stream that shows nothing of itself.
 pub(crate) struct StreamOnce(ByteStream);
+
+impl StreamOnce {
+    pub(super) fn new(stream: ByteStream) -> Self {
+        Self(stream)
+    }
+
+    pub(super) fn into_inner(self) -> ByteStream {
+        self.0
+    }
+}
 
 impl std::fmt::Debug for StreamOnce {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -78,6 +92,7 @@ impl Request {
             body: Body::Empty,
             redirects: None,
             timeout: None,
+            kind: None,
             mistake: None,
         }
     }
@@ -90,6 +105,31 @@ impl Request {
     /// `POST` to a URL.
     pub fn post(url: impl Into<String>) -> Self {
         Self::new(Method::POST, url)
+    }
+
+    /// `DELETE` of a URL.
+    pub fn delete(url: impl Into<String>) -> Self {
+        Self::new(Method::DELETE, url)
+    }
+
+    /// `HEAD` of a URL.
+    pub fn head(url: impl Into<String>) -> Self {
+        Self::new(Method::HEAD, url)
+    }
+
+    /// `OPTIONS` of a URL.
+    pub fn options(url: impl Into<String>) -> Self {
+        Self::new(Method::OPTIONS, url)
+    }
+
+    /// `PATCH` of a URL.
+    pub fn patch(url: impl Into<String>) -> Self {
+        Self::new(Method::PATCH, url)
+    }
+
+    /// `PUT` of a URL.
+    pub fn put(url: impl Into<String>) -> Self {
+        Self::new(Method::PUT, url)
     }
 
     /// Adds a pair to the query; the URL's own query stays.
@@ -149,9 +189,29 @@ impl Request {
         mut self,
         pairs: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
-        let text = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        let text = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(pairs)
+            .finish();
         self.content_type("application/x-www-form-urlencoded");
         self.body(text)
+    }
+
+    /// A form of texts and files (`multipart/form-data`).
+    pub fn multipart(mut self, form: Multipart) -> Self {
+        let body = random_boundary().and_then(|boundary| form.into_body(boundary));
+        match body {
+            Ok(body) => {
+                // Without this very boundary the body can't be read, whatever type was set.
+                let kind = HeaderValue::from_str(&body.content_type());
+                self.headers.insert(
+                    header::CONTENT_TYPE,
+                    kind.expect("a boundary is hexadecimal"),
+                );
+                self.body = Body::Parts(body);
+            }
+            Err(mistake) => self.mistake = Some(mistake),
+        }
+        self
     }
 
     /// A body that is read as it is sent. It can be sent once: a redirect that asks for it again
@@ -173,6 +233,13 @@ impl Request {
         self
     }
 
+    /// What a browser would be doing, for profiles that are a browser's: it decides on
+    /// `Sec-Fetch-*`, `Origin` and `Accept`. Defaults to [`RequestKind::of`] method and headers.
+    pub fn kind(mut self, kind: RequestKind) -> Self {
+        self.kind = Some(kind);
+        self
+    }
+
     /// The method.
     pub fn method(&self) -> &Method {
         &self.method
@@ -183,11 +250,12 @@ impl Request {
         &self.url
     }
 
-    /// The same request again; `None` where the body is a stream.
+    /// The same request again; `None` where the body is a stream or has one in it.
     pub fn try_clone(&self) -> Option<Self> {
         let body = match &self.body {
             Body::Bytes(bytes) => Body::Bytes(bytes.clone()),
             Body::Empty => Body::Empty,
+            Body::Parts(parts) => Body::Parts(parts.try_clone()?),
             Body::Stream(_) => return None,
         };
         Some(Self {
@@ -200,6 +268,7 @@ impl Request {
             body,
             redirects: self.redirects,
             timeout: self.timeout,
+            kind: self.kind,
             mistake: self.mistake.clone(),
         })
     }
@@ -207,14 +276,28 @@ impl Request {
     /// A type that the caller set by hand wins.
     fn content_type(&mut self, value: &'static str) {
         if !self.headers.contains_key(header::CONTENT_TYPE) {
-            self.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(value));
+            self.headers
+                .insert(header::CONTENT_TYPE, HeaderValue::from_static(value));
         }
     }
 }
 
 impl Body {
     pub(super) fn is_replayable(&self) -> bool {
-        !matches!(self, Self::Stream(_))
+        match self {
+            Self::Bytes(_) | Self::Empty => true,
+            Self::Parts(parts) => parts.is_replayable(),
+            Self::Stream(_) => false,
+        }
+    }
+
+    /// How long it is, where it is there and its length is known.
+    pub(super) fn length(&self) -> Option<u64> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes.len() as u64),
+            Self::Parts(parts) => parts.length(),
+            Self::Empty | Self::Stream(_) => None,
+        }
     }
 
     /// The body for one sending; `None` where it was a stream and is gone.
@@ -222,6 +305,7 @@ impl Body {
         Some(match self {
             Self::Bytes(bytes) => OutgoingBody::Bytes(bytes.clone()),
             Self::Empty => OutgoingBody::Empty,
+            Self::Parts(parts) => parts.outgoing()?,
             Self::Stream(stream) => OutgoingBody::Stream(stream.take()?.0),
         })
     }
@@ -244,6 +328,9 @@ pub(crate) fn header_pair(name: &str, value: &str) -> Result<(HeaderName, Header
 
 fn header_name(name: &str) -> Result<HeaderName, Error> {
     HeaderName::from_bytes(name.as_bytes()).map_err(|_invalid| {
-        Error::bad_request(format!("`{}` can't be a header's name", name.escape_debug()))
+        Error::bad_request(format!(
+            "`{}` can't be a header's name",
+            name.escape_debug()
+        ))
     })
 }

@@ -24,6 +24,7 @@ use super::retry::{self, Outcome};
 use super::verdict::{self, Sign, Verdict};
 use super::{Inner, absolute_url, cookies, decode, prepare};
 use crate::error::Error;
+use crate::profile::{self, Browser, Occasion, RequestKind};
 use crate::redact::ShownUrl;
 use crate::transport::{Incoming, Outgoing};
 
@@ -65,7 +66,7 @@ struct Hop {
 impl Hop {
     fn first(session: &Inner, mut request: Request) -> Result<Self, Error> {
         let base = session.live().state.base_url.clone();
-        let mut url = match base {
+        let mut url = match &base {
             Some(base) => base.join(&request.url).map_err(|error| {
                 Error::bad_request(format!("the URL can't be joined to the base URL: {error}"))
             })?,
@@ -75,6 +76,9 @@ impl Hop {
             return Err(Error::bad_request(
                 "only http and https URLs can be fetched",
             ));
+        }
+        if base.is_none_or(|base| base.origin() == url.origin()) {
+            add_defaults(&mut request, &url, &session.habits.query);
         }
         if !request.query.is_empty() {
             url.query_pairs_mut().extend_pairs(request.query.drain(..));
@@ -123,6 +127,20 @@ fn leave_out(headers: &mut HeaderMap, names: &[HeaderName]) {
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
     }
+}
+
+/// The session's query pairs that the request has nothing of its own for, before its own.
+fn add_defaults(request: &mut Request, url: &Url, defaults: &[(String, String)]) {
+    let is_absent = |name: &str| {
+        !request.query.iter().any(|(own, _)| own == name)
+            && !url.query_pairs().any(|(own, _)| own == name)
+    };
+    let absent: Vec<_> = defaults
+        .iter()
+        .filter(|(name, _)| is_absent(name))
+        .cloned()
+        .collect();
+    request.query.splice(..0, absent);
 }
 
 /// A `Cookie` header by hand means cookies for this request: one header goes out, never two.
@@ -278,8 +296,9 @@ fn jitter() -> f64 {
 fn prepare(session: &Inner, hop: &mut Hop) -> Result<(Outgoing, u64), Error> {
     let now = session.clock.now();
     let mut live = session.live();
-    let headers = prepare::headers(&mut live, &hop.request, &hop.url, now)?;
+    let mut headers = prepare::headers(&mut live, &hop.request, &hop.url, now)?;
     live.state.counts.requests += 1;
+    let browser = live.state.profile.browser();
     let generation = live.state.generation;
     hop.cookies = live.state.jar.line_revision();
     drop(live);
@@ -288,6 +307,9 @@ fn prepare(session: &Inner, hop: &mut Hop) -> Result<(Outgoing, u64), Error> {
         .body
         .outgoing()
         .ok_or_else(|| Error::bad_request("the body was streamed and can't be sent again"))?;
+    if let Some(browser) = browser {
+        headers = dress(browser, headers, hop);
+    }
     let outgoing = Outgoing {
         method: hop.request.method.clone(),
         url: Arc::clone(&hop.url),
@@ -296,6 +318,22 @@ fn prepare(session: &Inner, hop: &mut Hop) -> Result<(Outgoing, u64), Error> {
         patience: session.habits.patience,
     };
     Ok((outgoing, generation))
+}
+
+/// What the browser adds for this very request, in its order.
+fn dress(browser: Browser, headers: HeaderMap, hop: &Hop) -> HeaderMap {
+    let request = &hop.request;
+    let passed = hop.passed.iter().map(|passed| &passed.url);
+    let occasion = Occasion {
+        method: &request.method,
+        chain: passed.chain([&*hop.url]).collect(),
+        kind: request
+            .kind
+            .unwrap_or_else(|| RequestKind::of(&request.method, &request.headers)),
+        length: request.body.length(),
+        without: &request.without,
+    };
+    profile::dress(browser, headers, &occasion)
 }
 
 /// Remembers a digest challenge; answers whether there is now something to answer it with.

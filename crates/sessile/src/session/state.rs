@@ -2,8 +2,8 @@
 //!
 //! Who keeps it is not known here.
 
-use http::header;
 use http::HeaderMap;
+use http::header;
 use sessile_jar::{Jar, Timestamp};
 use url::Url;
 
@@ -59,7 +59,10 @@ impl Counts {
 impl SessionState {
     /// A session that has done nothing yet.
     pub fn new(profile: Profile) -> Self {
-        Self { profile, ..Self::default() }
+        Self {
+            profile,
+            ..Self::default()
+        }
     }
 
     /// What relative URLs are relative to, and the site that the authorization belongs to.
@@ -69,7 +72,7 @@ impl SessionState {
 
     /// The set of headers that it started with.
     pub fn profile(&self) -> Profile {
-        self.profile
+        self.profile.clone()
     }
 
     /// The headers that were set for every request, beside the profile's.

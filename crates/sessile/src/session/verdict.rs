@@ -81,8 +81,16 @@ impl Signs {
 /// `index.php?page=login` is another page than `index.php?page=members`: where the login page's
 /// query names a page, the same pairs must be there.
 fn same_front_controller(page: &Url, url: &Url) -> bool {
-    const ROUTE: [&str; 8] =
-        ["action", "controller", "do", "mod", "option", "page", "route", "title"];
+    const ROUTE: [&str; 8] = [
+        "action",
+        "controller",
+        "do",
+        "mod",
+        "option",
+        "page",
+        "route",
+        "title",
+    ];
     page.query_pairs()
         .filter(|(name, _)| ROUTE.contains(&name.as_ref()))
         .all(|wanted| url.query_pairs().any(|pair| pair == wanted))
@@ -96,9 +104,9 @@ pub(crate) fn of_reply(status: StatusCode, headers: &HeaderMap, now_unix: i64) -
     match status {
         StatusCode::UNAUTHORIZED => Verdict::Expired(Sign::Unauthorized),
         StatusCode::FORBIDDEN => Verdict::Blocked,
-        StatusCode::TOO_MANY_REQUESTS => {
-            Verdict::RateLimited { wait: retry_after(headers, now_unix) }
-        }
+        StatusCode::TOO_MANY_REQUESTS => Verdict::RateLimited {
+            wait: retry_after(headers, now_unix),
+        },
         status if status.is_server_error() => Verdict::Failing(status),
         _ => Verdict::Valid,
     }
@@ -139,7 +147,11 @@ impl fmt::Display for Verdict {
             Self::Expired(sign) => write!(f, "expired: {sign}"),
             Self::Failing(status) => write!(f, "failing: the server answered {status}"),
             Self::RateLimited { wait: Some(wait) } => {
-                write!(f, "rate-limited: the server asks to wait {} s", wait.as_secs())
+                write!(
+                    f,
+                    "rate-limited: the server asks to wait {} s",
+                    wait.as_secs()
+                )
             }
             Self::RateLimited { wait: None } => f.write_str("rate-limited"),
             Self::Valid => f.write_str("valid"),
@@ -173,43 +185,70 @@ mod tests {
 
     #[test]
     fn heads_are_judged() {
-        check(200, &[], Verdict::Valid);
-        check(404, &[], Verdict::Valid);
-        check(401, &[], Verdict::Expired(Sign::Unauthorized));
-        check(403, &[], Verdict::Blocked);
-        check(403, &[("cf-mitigated", "challenge")], Verdict::Challenged(Challenge::Cloudflare));
-        check(202, &[("x-amzn-waf-action", "challenge")], Verdict::Challenged(Challenge::AwsWaf));
-        check(403, &[("x-datadome", "protected")], Verdict::Challenged(Challenge::DataDome));
-        check(200, &[("x-datadome", "protected")], Verdict::Valid);
-        check(503, &[], Verdict::Failing(StatusCode::SERVICE_UNAVAILABLE));
-        check(429, &[], Verdict::RateLimited { wait: None });
+        check(200, &[], &Verdict::Valid);
+        check(404, &[], &Verdict::Valid);
+        check(401, &[], &Verdict::Expired(Sign::Unauthorized));
+        check(403, &[], &Verdict::Blocked);
+        check(
+            403,
+            &[("cf-mitigated", "challenge")],
+            &Verdict::Challenged(Challenge::Cloudflare),
+        );
+        check(
+            202,
+            &[("x-amzn-waf-action", "challenge")],
+            &Verdict::Challenged(Challenge::AwsWaf),
+        );
+        check(
+            403,
+            &[("x-datadome", "protected")],
+            &Verdict::Challenged(Challenge::DataDome),
+        );
+        check(200, &[("x-datadome", "protected")], &Verdict::Valid);
+        check(503, &[], &Verdict::Failing(StatusCode::SERVICE_UNAVAILABLE));
+        check(429, &[], &Verdict::RateLimited { wait: None });
         let minute = Some(Duration::from_secs(60));
-        check(429, &[("retry-after", "60")], Verdict::RateLimited { wait: minute });
+        check(
+            429,
+            &[("retry-after", "60")],
+            &Verdict::RateLimited { wait: minute },
+        );
         let date = [("retry-after", "Thu, 01 Jan 1970 00:01:40 GMT")];
-        check(429, &date, Verdict::RateLimited { wait: minute });
+        check(429, &date, &Verdict::RateLimited { wait: minute });
     }
 
     #[track_caller]
-    fn check(status: u16, pairs: &[(&'static str, &str)], expected: Verdict) {
-        let headers = pairs.iter().map(|(name, value)| {
-            (http::HeaderName::from_static(name), value.parse().unwrap())
-        });
+    fn check(status: u16, pairs: &[(&'static str, &str)], expected: &Verdict) {
+        let headers = pairs
+            .iter()
+            .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()));
         let status = StatusCode::from_u16(status).unwrap();
-        assert_eq!(of_reply(status, &headers.collect(), 40), expected, "{status} {pairs:?}");
+        assert_eq!(
+            &of_reply(status, &headers.collect(), 40),
+            expected,
+            "{status} {pairs:?}"
+        );
     }
 
     #[test]
     fn a_redirect_to_the_login_page_is_a_sign() {
         let page = |text: &str| Url::parse(text).unwrap();
-        let signs = Signs { login_pages: vec![page("http://a.test/login/?next=/x")] };
+        let signs = Signs {
+            login_pages: vec![page("http://a.test/login/?next=/x")],
+        };
         let is = |from: &str, to: &str| signs.is_login_redirect(&page(from), &page(to));
-        assert!(is("http://a.test/members", "http://a.test/login/?next=/members"));
+        assert!(is(
+            "http://a.test/members",
+            "http://a.test/login/?next=/members"
+        ));
         assert!(is("http://a.test/members", "http://a.test/login"));
         assert!(!is("http://a.test/login", "http://a.test/login/"));
         assert!(!is("http://a.test/members", "http://b.test/login/"));
         assert!(!is("http://a.test/members", "http://a.test/login/help"));
 
-        let signs = Signs { login_pages: vec![page("http://a.test/index.php?page=login")] };
+        let signs = Signs {
+            login_pages: vec![page("http://a.test/index.php?page=login")],
+        };
         let is = |to: &str| signs.is_login_redirect(&page("http://a.test/"), &page(to));
         assert!(is("http://a.test/index.php?page=login&from=x"));
         assert!(!is("http://a.test/index.php?page=members"));

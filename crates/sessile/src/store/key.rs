@@ -11,10 +11,10 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use base64ct::{Base64, Base64Unpadded, Base64Url, Base64UrlUnpadded, Encoding as _};
 use zeroize::Zeroizing;
 
-use super::StoreError;
 use super::aside::aside;
 use super::files::failed;
 use super::seal::{Key, random_bytes};
+use super::{StoreError, keyring};
 use crate::secret::Secret;
 
 /// The length of a key in bytes.
@@ -31,6 +31,14 @@ pub enum KeySource {
         /// The file.
         path: PathBuf,
         /// Whether a file with a random key is made if there is none.
+        create: bool,
+    },
+    /// The desktop's keyring (Secret Service). Only in builds with the feature `keyring`; others answer
+    /// [`StoreError::NoKey`].
+    Keyring {
+        /// Under which name the key lies there, beside others of this program.
+        entry: String,
+        /// Whether a random key is put there if there is none.
         create: bool,
     },
     /// A passphrase, stretched with Argon2id.
@@ -55,11 +63,16 @@ pub(super) enum RootSource {
 
 impl RootSource {
     /// Reads the key; with `may_create`, makes the key file that is to be made.
-    pub(super) fn read(source: &KeySource, may_create: bool) -> Result<Self, StoreError> {
+    pub(super) async fn read(source: &KeySource, may_create: bool) -> Result<Self, StoreError> {
         Ok(match source {
             KeySource::Bytes(bytes) => Self::Key(Key::new(bytes.clone())),
             KeySource::File { path, create } => {
                 Self::Key(Key::new(key_from_file(path, *create && may_create)?))
+            }
+            KeySource::Keyring { entry, create } => {
+                let (entry, create) = (entry.clone(), *create && may_create);
+                // The keyring may ask the user something first.
+                Self::Key(Key::new(aside(move || keyring::key(&entry, create)).await?))
             }
             KeySource::Passphrase(passphrase) => Self::Passphrase(passphrase.clone()),
         })
@@ -207,7 +220,10 @@ fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
     file.sync_all()
 }
 
-fn key_from_text(text: &str, origin: &str) -> Result<Secret<[u8; KEY_LENGTH]>, StoreError> {
+pub(super) fn key_from_text(
+    text: &str,
+    origin: &str,
+) -> Result<Secret<[u8; KEY_LENGTH]>, StoreError> {
     let text = text.trim();
     let decoded = match text.len() {
         64 => from_hex(text),

@@ -9,6 +9,7 @@ mod error;
 mod files;
 mod key;
 mod key_table;
+mod keyring;
 mod lease;
 mod memory;
 mod name;

@@ -43,7 +43,7 @@ impl Vault {
             Acquired::Granted(lease) => lease,
             Acquired::Busy { .. } => return Err(self.keys_keep_moving()),
         };
-        let source = RootSource::read(source, true)?;
+        let source = RootSource::read(source, true).await?;
         let root = self.add_key(&source).await?;
         let mut reached = Progress {
             done: 0,

@@ -48,8 +48,10 @@ impl Vault {
     /// A vault over a store that is open already.
     pub async fn over(store: Arc<dyn Store>, source: &KeySource) -> Result<Self, StoreError> {
         let keys = match store.load_keys().await? {
-            Some(row) => unlock(&row, &RootSource::read(source, false)?, store.place()).await?,
-            None => make_keys(&*store, &RootSource::read(source, true)?).await?,
+            Some(row) => {
+                unlock(&row, &RootSource::read(source, false).await?, store.place()).await?
+            }
+            None => make_keys(&*store, &RootSource::read(source, true).await?).await?,
         };
         let keys = RwLock::new(Arc::new(keys));
         Ok(Self(Arc::new(Inner { store, keys })))

@@ -35,11 +35,16 @@ impl World {
 
     async fn log_in(&self, path: &str) -> Kept {
         let options = KeptOptions::default();
-        Kept::log_in(&self.vault, &name(), self.login(path), options).await.unwrap().0
+        Kept::log_in(&self.vault, &name(), self.login(path), options)
+            .await
+            .unwrap()
+            .0
     }
 
     async fn open(&self) -> Kept {
-        Kept::open(&self.vault, &name(), KeptOptions::default()).await.unwrap()
+        Kept::open(&self.vault, &name(), KeptOptions::default())
+            .await
+            .unwrap()
     }
 }
 
@@ -48,7 +53,13 @@ fn name() -> Name {
 }
 
 async fn text(kept: &Kept, url: &str) -> String {
-    kept.send(Request::get(url)).await.unwrap().reply.text().await.unwrap()
+    kept.send(Request::get(url))
+        .await
+        .unwrap()
+        .reply
+        .text()
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -71,7 +82,10 @@ async fn every_kind_of_login_page_is_understood() {
         assert_eq!(world.site.logins(), 1, "{path}");
         let page = text(&kept, &world.url("/members")).await;
         assert!(page.contains(ADA), "{path}: {page}");
-        assert!(kept.record().check.is_some(), "{path}: no check was learned");
+        assert!(
+            kept.record().check.is_some(),
+            "{path}: no check was learned"
+        );
         world.site.stop().await;
     }
 }
@@ -81,13 +95,20 @@ async fn odd_passwords_arrive_as_they_are() {
     let world = World::new().await;
     let url = world.url("/login").parse().unwrap();
     let login = Login::new(url, GRACE, Secret::from(GRACE_PASSWORD.to_owned()));
-    Kept::log_in(&world.vault, &name(), login, KeptOptions::default()).await.unwrap();
+    Kept::log_in(&world.vault, &name(), login, KeptOptions::default())
+        .await
+        .unwrap();
     assert_eq!(world.site.logins(), 1);
 }
 
 #[tokio::test]
 async fn a_forgotten_login_is_renewed_and_the_request_answered() {
-    for page in ["/members", "/members/plain", "/members/soft", "/members/subtle"] {
+    for page in [
+        "/members",
+        "/members/plain",
+        "/members/soft",
+        "/members/subtle",
+    ] {
         let world = World::new().await;
         world.log_in(page).await;
         world.site.kill_sessions();
@@ -104,7 +125,13 @@ async fn a_forgotten_login_is_renewed_and_the_request_answered() {
 
 #[tokio::test]
 async fn a_login_that_holds_is_left_alone() {
-    for page in ["/members", "/members/plain", "/members/soft", "/members/subtle", "/"] {
+    for page in [
+        "/members",
+        "/members/plain",
+        "/members/soft",
+        "/members/subtle",
+        "/",
+    ] {
         let world = World::new().await;
         world.log_in("/members").await;
         let kept = world.open().await;
@@ -162,8 +189,15 @@ async fn a_wrong_password_names_the_sites_words_and_changes_nothing() {
     };
     assert!(message.contains("Wrong user name or password"), "{message}");
     assert!(!message.contains("wrong-guess"), "{message}");
-    assert_eq!(world.vault.load(&name()).await.unwrap().unwrap().version, before);
-    assert!(text(&world.open().await, &world.url("/members")).await.contains(ADA));
+    assert_eq!(
+        world.vault.load(&name()).await.unwrap().unwrap().version,
+        before
+    );
+    assert!(
+        text(&world.open().await, &world.url("/members"))
+            .await
+            .contains(ADA)
+    );
 }
 
 #[tokio::test]
@@ -196,14 +230,24 @@ async fn a_refused_renewal_is_not_tried_again() {
         let refused = kept.send(Request::get(world.url("/members"))).await;
         match (round, refused) {
             (0, Err(KeepError::Login(LoginError::Refused { .. }))) => {}
-            (_, Err(KeepError::LoggedOut { why: NoRenewal::Refused { .. }, .. })) => {}
+            (
+                _,
+                Err(KeepError::LoggedOut {
+                    why: NoRenewal::Refused { .. },
+                    ..
+                }),
+            ) => {}
             (_, other) => panic!("round {round}: {other:?}"),
         }
     }
     assert_eq!(world.site.attempts(), attempts + 1);
     // A person who logs in again clears it.
     world.log_in("/members").await;
-    assert!(text(&world.open().await, &world.url("/members")).await.contains(ADA));
+    assert!(
+        text(&world.open().await, &world.url("/members"))
+            .await
+            .contains(ADA)
+    );
 }
 
 #[tokio::test]
@@ -211,11 +255,23 @@ async fn without_a_password_a_renewal_asks_or_says_so() {
     let world = World::new().await;
     let mut login = world.login("/members");
     login.remember = false;
-    Kept::log_in(&world.vault, &name(), login, KeptOptions::default()).await.unwrap();
+    Kept::log_in(&world.vault, &name(), login, KeptOptions::default())
+        .await
+        .unwrap();
     world.site.kill_sessions();
-    let refused = world.open().await.send(Request::get(world.url("/members"))).await;
+    let refused = world
+        .open()
+        .await
+        .send(Request::get(world.url("/members")))
+        .await;
     assert!(
-        matches!(refused, Err(KeepError::LoggedOut { why: NoRenewal::NoPassword, .. })),
+        matches!(
+            refused,
+            Err(KeepError::LoggedOut {
+                why: NoRenewal::NoPassword,
+                ..
+            })
+        ),
         "{refused:?}"
     );
     let mut options = KeptOptions::default();
@@ -239,12 +295,38 @@ async fn read_only_neither_renews_nor_writes() {
     let kept = Kept::open(&world.vault, &name(), options).await.unwrap();
     let refused = kept.send(Request::get(world.url("/members"))).await;
     assert!(
-        matches!(refused, Err(KeepError::LoggedOut { why: NoRenewal::ReadOnly, .. })),
+        matches!(
+            refused,
+            Err(KeepError::LoggedOut {
+                why: NoRenewal::ReadOnly,
+                ..
+            })
+        ),
         "{refused:?}"
     );
     kept.save().await.unwrap();
-    assert_eq!(world.vault.load(&name()).await.unwrap().unwrap().version, before);
+    assert_eq!(
+        world.vault.load(&name()).await.unwrap().unwrap().version,
+        before
+    );
     assert_eq!(world.site.logins(), 1);
+}
+
+#[tokio::test]
+async fn a_post_is_repeated_once_after_the_login_is_renewed() {
+    let world = World::new().await;
+    let kept = world.log_in("/members").await;
+    world.site.kill_sessions();
+    let note = serde_json::json!({ "note": "one" });
+    let request = Request::post(world.url("/members/notes")).json(&note);
+    let answer = kept.send(request).await.unwrap();
+    assert_eq!(answer.reply.status().as_u16(), 201);
+    assert!(answer.renewal.is_some());
+    assert_eq!(
+        text(&kept, &world.url("/members/notes")).await,
+        r#"[{"note":"one"}]"#
+    );
+    assert_eq!(world.site.requests()["/members/notes"], 3);
 }
 
 #[tokio::test]
@@ -252,14 +334,19 @@ async fn a_streamed_body_is_not_sent_twice() {
     let world = World::new().await;
     let kept = world.log_in("/members").await;
     world.site.kill_sessions();
-    let piece = bytes::Bytes::from_static(b"piece");
+    let piece = bytes::Bytes::from_static(b"{}");
     let stream = futures_util::stream::once(async move { Ok(piece) });
-    let request = Request::post(world.url("/members")).stream(Box::pin(stream));
+    let request = Request::post(world.url("/members/notes"))
+        .header("content-type", "application/json")
+        .stream(Box::pin(stream));
     let refused = kept.send(request).await;
-    assert!(matches!(refused, Err(KeepError::NotReplayable { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(KeepError::NotReplayable { .. })),
+        "{refused:?}"
+    );
     // The login itself is back.
     assert_eq!(world.site.logins(), 2);
-    assert!(text(&kept, &world.url("/members")).await.contains(ADA));
+    assert_eq!(text(&kept, &world.url("/members/notes")).await, "[]");
 }
 
 #[tokio::test]
@@ -275,8 +362,10 @@ async fn cookies_of_two_holders_are_merged() {
     let names = |kept: &Kept| {
         let state = kept.session().state();
         let jar = state.jar();
-        let mut names: Vec<String> =
-            jar.iter().map(|cookie| cookie.name_lossy().into_owned()).collect();
+        let mut names: Vec<String> = jar
+            .iter()
+            .map(|cookie| cookie.name_lossy().into_owned())
+            .collect();
         names.sort();
         names
     };

@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
+mod blocking;
 mod kept;
+mod profile;
+mod recorder;
+mod request;
 mod session;
 mod store;

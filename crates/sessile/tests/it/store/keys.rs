@@ -8,6 +8,7 @@ use sessile::store::{KeySource, StoreError, StoreOptions, Vault};
 
 use tokio::task::JoinSet;
 
+use super::processes::{Role, run_process};
 use super::support::*;
 
 #[tokio::test]
@@ -128,6 +129,20 @@ async fn keys_are_read_in_each_notation() {
             "bad key from SESSILE_KEY: a key is 32 bytes, written as 64 hexadecimal digits or in base64"
         );
     }
+}
+
+#[test]
+fn without_a_keyring_the_other_ways_are_told() {
+    let said = run_process(&Place::new(), Role::NoKeyring);
+    let [said] = said.as_slice() else {
+        panic!("{said:?}");
+    };
+    assert!(
+        said.starts_with("no key: the keyring does not answer ("),
+        "{said}"
+    );
+    let ways = "): name a key file, give the key in the environment, or use a passphrase";
+    assert!(said.ends_with(ways), "{said}");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use sessile::store::{StoreError, StoreOptions, StoreUrl, Vault};
+use sessile::store::{KeySource, StoreError, StoreOptions, StoreUrl, Vault};
 
 use tokio::task::JoinSet;
 
@@ -16,13 +16,20 @@ use super::support::*;
 pub(super) enum Role {
     /// Adds its letter to one shared record, many times.
     Append,
+    /// Asks for a keyring where there is none.
+    NoKeyring,
     /// Reads and tries to write.
     ReadOnlyFile,
     /// Stores numbered records from many tasks until it is killed.
     WriteForever,
 }
 
-const ROLES: [Role; 3] = [Role::Append, Role::ReadOnlyFile, Role::WriteForever];
+const ROLES: [Role; 4] = [
+    Role::Append,
+    Role::NoKeyring,
+    Role::ReadOnlyFile,
+    Role::WriteForever,
+];
 const APPENDS: usize = 200;
 
 #[tokio::test]
@@ -126,6 +133,14 @@ impl Process {
     }
 }
 
+/// Runs a process to its end, and answers what it says.
+pub(super) fn run_process(place: &Place, role: Role) -> Vec<String> {
+    let mut process = start_process(place, role);
+    let said = process.lines().collect();
+    process.child.wait().unwrap();
+    said
+}
+
 fn start_process(place: &Place, role: Role) -> Process {
     spawn(Command::new(std::env::current_exe().unwrap()), place, role)
 }
@@ -135,6 +150,7 @@ fn spawn(mut command: Command, place: &Place, role: Role) -> Process {
         .args(["--exact", "store::processes::process", "--nocapture"])
         .env("SESSILE_TEST_ROLE", format!("{role:?}"))
         .env("SESSILE_TEST_STORE", place.path())
+        .env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent")
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -180,11 +196,19 @@ fn process() {
         .worker_threads(2)
         .build()
         .unwrap();
+    let source = match role {
+        Role::NoKeyring => KeySource::Keyring {
+            entry: "test".to_owned(),
+            create: true,
+        },
+        Role::Append | Role::ReadOnlyFile | Role::WriteForever => key(1),
+    };
     runtime.block_on(async {
-        let opened = Vault::open(&StoreUrl::sqlite(path), &key(1), &StoreOptions::default()).await;
+        let opened = Vault::open(&StoreUrl::sqlite(path), &source, &StoreOptions::default()).await;
         match (role, opened) {
             (Role::Append, vault) => append(&vault.unwrap()).await,
             (Role::WriteForever, vault) => write_forever(&vault.unwrap()).await,
+            (Role::NoKeyring, opened) => say(&opened.unwrap_err().to_string()),
             (Role::ReadOnlyFile, Ok(vault)) => read_only(&vault).await,
             (Role::ReadOnlyFile, Err(StoreError::ReadOnly { .. })) => say("read-only"),
             (Role::ReadOnlyFile, Err(other)) => say(&other.to_string()),

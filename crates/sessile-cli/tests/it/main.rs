@@ -1,0 +1,18 @@
+//! The built binary against real websites, from outside: what it prints, how it exits, what it leaves.
+//!
+//! `scripts/test` installs the websites and says where they are; without it these tests fail.
+
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod cli;
+#[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod django;
+#[cfg(test)]
+mod httpbin;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
+mod support;

@@ -1,0 +1,46 @@
+//! What the tests are written with: a person's machine, and the websites they meet.
+
+mod django;
+mod faults;
+mod gunicorn;
+mod person;
+mod practice;
+mod table;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub(crate) use django::{ADMIN, Django, MEMBERS_PAGE};
+pub(crate) use faults::Faults;
+pub(crate) use gunicorn::Gunicorn;
+pub(crate) use person::{Outcome, Person};
+pub(crate) use practice::Practice;
+pub(crate) use table::Table;
+
+/// A directory that `scripts/test` prepared and named in the environment.
+#[track_caller]
+fn prepared(variable: &str) -> PathBuf {
+    let named: Option<OsString> = std::env::var_os(variable);
+    let path = PathBuf::from(named.unwrap_or_else(|| {
+        panic!("{variable} is not set: run scripts/test, which installs what this test needs")
+    }));
+    assert!(
+        path.is_dir(),
+        "{variable} names {}, which isn't there: run scripts/test",
+        path.display()
+    );
+    path
+}
+
+/// Asks again and again until there is an answer, for at most half a minute.
+#[track_caller]
+fn wait_for<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..1500 {
+        if let Some(found) = answer() {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("{what}: not after half a minute");
+}

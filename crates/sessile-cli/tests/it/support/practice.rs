@@ -1,0 +1,46 @@
+//! The practice site, served beside the test that uses it.
+
+use std::ops::Deref;
+
+use sessile_practice::{GRACE, GRACE_PASSWORD, Options, Site};
+use tokio::runtime::Runtime;
+
+use super::{Outcome, Person};
+
+/// A running practice site; ends when dropped.
+pub(crate) struct Practice {
+    site: Site,
+    // Dropped after the site, whose task it runs.
+    _runtime: Runtime,
+}
+
+impl Practice {
+    pub(crate) fn start() -> Self {
+        let runtime = Runtime::new().unwrap();
+        let site = runtime.block_on(Site::start(Options::default())).unwrap();
+        Self {
+            site,
+            _runtime: runtime,
+        }
+    }
+
+    /// The address of a page, given its path.
+    pub(crate) fn page(&self, path: &str) -> String {
+        format!("{}{path}", self.url())
+    }
+
+    /// Logs Grace in at the page, as the session `name`.
+    pub(crate) fn log_in(&self, person: &Person, name: &str, path: &str, options: &str) -> Outcome {
+        let url = self.page(path);
+        let line = format!("login {name} {url} --username {GRACE} --password-stdin {options}");
+        person.sessile(&line).input(GRACE_PASSWORD).run()
+    }
+}
+
+impl Deref for Practice {
+    type Target = Site;
+
+    fn deref(&self) -> &Site {
+        &self.site
+    }
+}
