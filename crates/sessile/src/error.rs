@@ -122,8 +122,10 @@ pub enum Error {
 pub enum Obstacle {
     /// The name has no address.
     NoSuchHost,
-    /// The proxy refused or failed.
+    /// The proxy can't be reached, or couldn't reach the host.
     Proxy,
+    /// The proxy refuses to pass this on.
+    ProxyRefused,
     /// Nobody listens there.
     Refused,
     /// The host can't be reached.
@@ -193,7 +195,10 @@ impl Error {
     /// Whether the same request may succeed when it is sent again later.
     pub fn is_retry_sensible(&self) -> bool {
         match self {
-            Self::Connect { obstacle, .. } => *obstacle != Obstacle::NoSuchHost,
+            Self::Connect { obstacle, .. } => match obstacle {
+                Obstacle::NoSuchHost | Obstacle::ProxyRefused => false,
+                Obstacle::Proxy | Obstacle::Refused | Obstacle::Unreachable => true,
+            },
             Self::CutShort { .. }
             | Self::Disconnect { .. }
             | Self::HoldOff { .. }
@@ -294,6 +299,7 @@ impl fmt::Display for Obstacle {
         f.write_str(match self {
             Self::NoSuchHost => "no such host",
             Self::Proxy => "the proxy failed",
+            Self::ProxyRefused => "the proxy refuses",
             Self::Refused => "connection refused",
             Self::Unreachable => "host unreachable",
         })

@@ -5,6 +5,7 @@
 
 mod auth;
 mod cookies;
+mod deadline;
 pub(crate) mod decode;
 mod manners;
 mod multipart;
@@ -62,7 +63,6 @@ pub struct Session(Arc<Inner>);
 struct Inner {
     habits: Habits,
     transport: Arc<dyn Transport>,
-    source: Source,
     clock: Arc<dyn Clock>,
     state: Mutex<Live>,
 }
@@ -78,13 +78,6 @@ struct Habits {
     retry: RetryPolicy,
     manners: Option<Manners>,
     body_limit: u64,
-}
-
-/// Where a second transport for the same options comes from.
-#[derive(Clone, Debug)]
-enum Source {
-    Engine(Engine, Arc<ConnectOptions>),
-    Given(Arc<dyn Transport>),
 }
 
 /// The state with what is derived from it.
@@ -144,7 +137,16 @@ impl Session {
         self.0.transport.connections()
     }
 
+    /// Connects in another way from the next request on, through another proxy perhaps. No
+    /// connection made before is used again; requests under way end on theirs.
+    pub fn reconnect(&self, options: ConnectOptions) {
+        self.0.transport.reconnect(options);
+    }
+
     /// Drops every connection. Requests under way and later ones fail with [`Error::Closed`].
+    ///
+    /// When the last clone is dropped, idle connections are; a reply that is still read ends on its
+    /// own.
     pub fn close(&self) {
         self.0.transport.close();
     }
@@ -157,10 +159,8 @@ impl Session {
     /// A session that the server can't tell to be this one: no cookie, no authorization and no
     /// connection in common.
     pub(crate) fn stranger(&self) -> Self {
-        let transport = match &self.0.source {
-            Source::Engine(engine, options) => engine.transport(Arc::clone(options)),
-            Source::Given(transport) => Arc::clone(transport),
-        };
+        let transport = &self.0.transport;
+        let transport = transport.sibling().unwrap_or_else(|| Arc::clone(transport));
         let state = self.read(|state| SessionState {
             base_url: state.base_url.clone(),
             profile: state.profile.clone(),
@@ -175,7 +175,6 @@ impl Session {
         Self(Arc::new(Inner {
             habits: inner.habits.clone(),
             transport,
-            source: inner.source.clone(),
             clock: Arc::clone(&inner.clock),
             state: Mutex::new(Live::new(state)),
         }))
@@ -327,7 +326,7 @@ impl SessionBuilder {
         self
     }
 
-    /// How to connect: TLS. Defaults to the system's roots.
+    /// How to connect: proxy, names, TLS. Defaults to a direct way and the system's roots.
     pub fn connect(mut self, options: ConnectOptions) -> Self {
         self.connect = options;
         self
@@ -372,18 +371,13 @@ impl SessionBuilder {
         for (name, value) in &self.headers {
             self.state.set_header(name, value, now)?;
         }
-        let source = match self.transport {
-            Some(transport) => Source::Given(transport),
-            None => Source::Engine(self.engine.unwrap_or_default(), Arc::new(self.connect)),
-        };
-        let transport = match &source {
-            Source::Engine(engine, options) => engine.transport(Arc::clone(options)),
-            Source::Given(transport) => Arc::clone(transport),
-        };
+        let transport = self.transport.unwrap_or_else(|| {
+            let engine = self.engine.unwrap_or_default();
+            engine.transport(Arc::new(self.connect))
+        });
         Ok(Session(Arc::new(Inner {
             habits: self.habits,
             transport,
-            source,
             clock: self.clock,
             state: Mutex::new(Live::new(self.state)),
         })))

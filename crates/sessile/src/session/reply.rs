@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use http::{HeaderMap, StatusCode, Version, header};
 use serde::de::DeserializeOwned;
 use url::Url;
 
+use super::deadline::Deadline;
 use super::verdict::Verdict;
 use crate::error::Error;
 use crate::redact::ShownUrl;
@@ -24,7 +26,7 @@ pub struct Reply {
     pub(super) status: StatusCode,
     pub(super) version: Version,
     pub(super) headers: HeaderMap,
-    pub(super) url: Url,
+    pub(super) url: Arc<Url>,
     pub(super) history: Vec<Hop>,
     pub(super) elapsed: Duration,
     pub(super) verdict: Verdict,
@@ -241,6 +243,11 @@ impl ReplyBody {
             rest: Some(rest),
             limit,
         }
+    }
+
+    /// Fails when the time is over.
+    pub(super) fn keep(&mut self, deadline: Deadline, url: Arc<Url>) {
+        self.rest = self.rest.take().map(|rest| deadline.limit(rest, url));
     }
 
     /// Reads into `head` until it holds more than `limit` or everything.

@@ -3,19 +3,21 @@
 //! Each step is a pure decision from a file beside this one, or one call: resolve the URL, merge
 //! headers, add the cookies, send, take cookies in, judge, follow or answer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::{FutureExt, stream};
 use http::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, COOKIE, HOST, LOCATION,
     PROXY_AUTHORIZATION,
 };
-use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use sessile_jar::Revision;
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, timeout_at};
 use url::Url;
 
 use super::auth::DigestPrompt;
+use super::deadline::Deadline;
 use super::manners::Turn;
 use super::redirect::{self, Attempt, Decision, Next};
 use super::reply::{Hop as Passed, Reply, ReplyBody};
@@ -23,7 +25,7 @@ use super::request::{Body, Request};
 use super::retry::{self, Outcome};
 use super::verdict::{self, Sign, Verdict};
 use super::{Inner, absolute_url, cookies, decode, permission, prepare};
-use crate::error::{Error, Phase};
+use crate::error::Error;
 use crate::profile::{self, Browser, Occasion, RequestKind};
 use crate::redact::ShownUrl;
 use crate::transport::{Incoming, Outgoing};
@@ -36,27 +38,29 @@ pub(super) async fn run(session: &Inner, mut request: Request) -> Result<Reply, 
     let Some(limit) = hop.timeout.or(session.habits.timeout) else {
         return follow(session, hop).await;
     };
-    let url = ShownUrl(&hop.url).to_string();
-    timeout(limit, follow(session, hop))
-        .await
-        .map_err(|_elapsed| Error::TimeOut {
-            phase: Phase::Total,
-            url,
-            after: limit,
-        })?
+    let deadline = Deadline::in_time(limit);
+    let url = Arc::clone(&hop.url);
+    match timeout_at(deadline.at, follow(session, hop)).await {
+        Ok(reply) => {
+            let mut reply = reply?;
+            reply.body.keep(deadline, url);
+            Ok(reply)
+        }
+        Err(_elapsed) => Err(deadline.error(&url)),
+    }
 }
 
 /// One request of a chain of redirects.
 struct Hop {
     request: Request,
-    url: Url,
+    url: Arc<Url>,
     timeout: Option<Duration>,
     /// Whether the chain is still where the request's own credentials may go.
     is_at_origin: bool,
     cookies_set: Vec<String>,
     passed: Vec<Passed>,
     /// The pages that redirected, with the cookies they were asked with.
-    been: Vec<(Method, Url, Revision)>,
+    been: Vec<(Method, Arc<Url>, Revision)>,
     /// The cookies that this page is asked with.
     cookies: Revision,
 }
@@ -85,7 +89,7 @@ impl Hop {
         Ok(Self {
             timeout: request.timeout,
             request,
-            url,
+            url: Arc::new(url),
             is_at_origin: true,
             cookies_set: Vec::new(),
             passed: Vec::new(),
@@ -95,10 +99,10 @@ impl Hop {
     }
 
     fn advance(&mut self, status: StatusCode, next: Next) {
-        let from = std::mem::replace(&mut self.url, next.url);
+        let from = std::mem::replace(&mut self.url, Arc::new(next.url));
         let method = std::mem::replace(&mut self.request.method, next.method);
         self.passed.push(Passed {
-            url: from.clone(),
+            url: Url::clone(&from),
             status,
         });
         self.been.push((method, from, self.cookies));
@@ -161,7 +165,7 @@ async fn follow(session: &Inner, mut hop: Hop) -> Result<Reply, Error> {
     let started = session.clock.now();
     loop {
         if let Some(manners) = session.habits.manners.as_ref().filter(|_| hop.request.asks_robots) {
-            permission::ask(session, manners, &hop.url).await?;
+            permission::ask(session, manners, &hop.url).boxed().await?;
         }
         let (incoming, generation) = attempt(session, &mut hop).await?;
         let decision = decide(session, &hop, &incoming);
@@ -211,13 +215,13 @@ fn decide(session: &Inner, hop: &Hop, incoming: &Incoming) -> Decision {
         was_there: &|method, url| {
             // A page that sends one back to itself after it has set a cookie is no loop.
             let is_same =
-                hop.request.method == *method && hop.url == *url && hop.cookies == cookies;
+                hop.request.method == *method && *hop.url == *url && hop.cookies == cookies;
             is_same
                 || hop
                     .been
                     .iter()
                     .any(|(been_method, been_url, been_cookies)| {
-                        been_method == method && been_url == url && *been_cookies == cookies
+                        been_method == method && **been_url == *url && *been_cookies == cookies
                     })
         },
     })
@@ -243,7 +247,8 @@ async fn attempt(session: &Inner, hop: &mut Hop) -> Result<(Incoming, u64), Erro
     loop {
         let is_replayable = hop.request.body.is_replayable();
         let turn = match &session.habits.manners {
-            Some(manners) => Some(manners.wait(&hop.url).await?),
+            // Boxed, so that sessions without manners carry no room for the wait.
+            Some(manners) => Some(manners.wait(&hop.url).boxed().await?),
             None => None,
         };
         let (outgoing, generation) = prepare(session, hop)?;
@@ -335,7 +340,7 @@ fn prepare(session: &Inner, hop: &mut Hop) -> Result<(Outgoing, u64), Error> {
     }
     let outgoing = Outgoing {
         method: hop.request.method.clone(),
-        url: hop.url.clone(),
+        url: Arc::clone(&hop.url),
         headers,
         body,
         patience: session.habits.patience,
@@ -349,7 +354,7 @@ fn dress(browser: Browser, headers: HeaderMap, hop: &Hop) -> HeaderMap {
     let passed = hop.passed.iter().map(|passed| &passed.url);
     let occasion = Occasion {
         method: &request.method,
-        chain: passed.chain([&hop.url]).collect(),
+        chain: passed.chain([&*hop.url]).collect(),
         kind: request
             .kind
             .unwrap_or_else(|| RequestKind::of(&request.method, &request.headers)),
@@ -404,8 +409,7 @@ fn reply(
             StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
         );
     let body = if has_body {
-        let url = ShownUrl(&hop.url).to_string();
-        decode::decoded(&incoming.headers, incoming.body, &url)
+        decode::decoded(&incoming.headers, incoming.body, &hop.url)
     } else {
         incoming.body
     };

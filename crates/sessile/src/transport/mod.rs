@@ -4,14 +4,17 @@
 //! session's, so that every transport follows the same rules.
 
 mod connect;
+mod connections;
 mod engine;
-mod idle;
+mod proxy;
 #[cfg(any(test, feature = "test-util"))]
 mod scripted;
 mod tls;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,6 +26,7 @@ use url::Url;
 use crate::error::Error;
 
 pub use engine::Engine;
+pub use proxy::{Proxy, ProxyKind};
 #[cfg(any(test, feature = "test-util"))]
 pub use scripted::{ScriptedReply, ScriptedTransport, Sent};
 pub use tls::{ClientIdentity, TlsOptions, Trust};
@@ -31,6 +35,13 @@ pub use tls::{ClientIdentity, TlsOptions, Trust};
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ConnectOptions {
+    /// Addresses of hosts, in place of what their names would be looked up to. A proxy that looks
+    /// names up itself doesn't know them. Defaults to none.
+    pub hosts: Vec<(String, Vec<IpAddr>)>,
+    /// The address of this machine to connect from. Defaults to the system's choice.
+    pub local_address: Option<IpAddr>,
+    /// What stands in between. Defaults to nothing.
+    pub proxy: Option<Proxy>,
     /// Whom to trust and who we are.
     pub tls: TlsOptions,
 }
@@ -50,6 +61,17 @@ pub trait Transport: fmt::Debug + Send + Sync {
 
     /// Drops every connection; requests that come later fail with [`Error::Closed`].
     fn close(&self);
+
+    /// Connects in another way from the next request on; no connection made before is used again.
+    ///
+    /// What sends without connections of its own does nothing.
+    fn reconnect(&self, _options: ConnectOptions) {}
+
+    /// Another transport that connects in the same way and has no connection in common with this
+    /// one; `None` where there is nothing that a server could recognize.
+    fn sibling(&self) -> Option<Arc<dyn Transport>> {
+        None
+    }
 }
 
 /// A request as it goes out: every header in its final order, cookies included.
@@ -62,7 +84,7 @@ pub struct Outgoing {
     /// The method.
     pub method: Method,
     /// The absolute URL; its fragment and user info aren't sent.
-    pub url: Url,
+    pub url: Arc<Url>,
     /// The headers, in order, with `Host`.
     pub headers: HeaderMap,
     /// The body.

@@ -176,7 +176,7 @@ pub struct Sent {
     /// The method.
     pub method: Method,
     /// The absolute URL.
-    pub url: Url,
+    pub url: Arc<Url>,
     /// The headers, in order.
     pub headers: HeaderMap,
     /// The body; `None` where there was none.

@@ -3,14 +3,15 @@
 //! The roots are loaded once for the process; a session's tickets are its own, so that a server
 //! can't link two sessions by them.
 
-use std::sync::{Arc, OnceLock};
+use std::io;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ClientConfig, Resumption};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{DigitallySignedStruct, SignatureScheme};
+use rustls::{AlertDescription, CertificateError, DigitallySignedStruct, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 
 use crate::error::Error;
@@ -91,15 +92,28 @@ fn verifier(
     match trust {
         Trust::DangerAnyone => Ok(Arc::new(AnyServer(Arc::clone(provider)))),
         Trust::System => system_verifier(provider),
-        Trust::SystemAnd(pem) => {
-            let extra = read_certificates(pem)?;
-            let verifier =
-                Verifier::new_with_extra_roots(extra, Arc::clone(provider)).map_err(|error| {
-                    Error::bad_request(format!("the CA file can't be used: {error}"))
-                })?;
-            Ok(Arc::new(verifier))
-        }
+        Trust::SystemAnd(pem) => extended_verifier(pem, provider),
     }
+}
+
+/// The system's roots and others: loaded once for all sessions that name the same ones.
+fn extended_verifier(
+    pem: &[u8],
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ServerCertVerifier>, Error> {
+    static IN_USE: Mutex<Vec<(Vec<u8>, Weak<Verifier>)>> = Mutex::new(Vec::new());
+    let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
+    in_use.retain(|(_, verifier)| verifier.strong_count() > 0);
+    let known = in_use.iter().find(|(known, _)| *known == pem);
+    if let Some(verifier) = known.and_then(|(_, verifier)| verifier.upgrade()) {
+        return Ok(verifier);
+    }
+    let extra = read_certificates(pem)?;
+    let verifier = Verifier::new_with_extra_roots(extra, Arc::clone(provider))
+        .map_err(|error| Error::bad_request(format!("the CA file can't be used: {error}")))?;
+    let verifier = Arc::new(verifier);
+    in_use.push((pem.to_vec(), Arc::downgrade(&verifier)));
+    Ok(verifier)
 }
 
 /// The system's roots: loaded once, since reading them costs milliseconds.
@@ -138,6 +152,54 @@ fn read_identity(
         ))
     })?;
     Ok((chain, key))
+}
+
+/// What TLS says and what to do; `None` where it was the connection that failed.
+pub(super) fn explain(error: &io::Error) -> Option<String> {
+    let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
+    Some(match error {
+        rustls::Error::InvalidCertificate(why) => explain_certificate(why),
+        rustls::Error::AlertReceived(alert) => explain_alert(*alert),
+        rustls::Error::InvalidMessage(_) => "the server doesn't speak TLS on this port".to_owned(),
+        other => other.to_string(),
+    })
+}
+
+fn explain_certificate(why: &CertificateError) -> String {
+    use CertificateError as Why;
+    match why {
+        Why::UnknownIssuer => "the certificate was signed by nobody that this machine trusts; \
+            if the server is yours, add its authority to the trusted ones"
+            .to_owned(),
+        Why::Expired | Why::ExpiredContext { .. } => {
+            format!("the server has to renew its certificate: {why}")
+        }
+        Why::NotValidYet | Why::NotValidYetContext { .. } => {
+            format!("the certificate is not valid yet, or this machine's clock is wrong: {why}")
+        }
+        Why::NotValidForName | Why::NotValidForNameContext { .. } => {
+            format!("the certificate is another host's: {why}")
+        }
+        other => format!("the certificate can't be believed: {other}"),
+    }
+}
+
+fn explain_alert(alert: AlertDescription) -> String {
+    use AlertDescription as Alert;
+    match alert {
+        Alert::CertificateRequired => {
+            "the server wants a client certificate; give the session one".to_owned()
+        }
+        Alert::BadCertificate
+        | Alert::CertificateExpired
+        | Alert::CertificateRevoked
+        | Alert::CertificateUnknown
+        | Alert::UnknownCA
+        | Alert::UnsupportedCertificate => {
+            format!("the server refused the client certificate: {alert:?}")
+        }
+        other => format!("the server broke the handshake off: {other:?}"),
+    }
 }
 
 /// Believes every certificate; the signatures are still checked.

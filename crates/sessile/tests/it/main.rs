@@ -7,4 +7,5 @@ mod kept;
 mod profile;
 mod recorder;
 mod request;
+mod session;
 mod store;
