@@ -269,7 +269,10 @@ impl fmt::Display for Error {
             Self::Redirect { from, to, why } => {
                 write!(f, "{from} redirects to {to}, which isn't followed: {why}")
             }
-            Self::Robots { url, line: Some(line) } => {
+            Self::Robots {
+                url,
+                line: Some(line),
+            } => {
                 write!(f, "robots.txt doesn't allow {url} (line {line})")
             }
             Self::Robots { url, line: None } => {

@@ -227,10 +227,7 @@ fn key(url: &Url) -> &str {
     &url[Position::BeforeHost..Position::AfterPort]
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the runtime's clock, which tests can pause"
-)]
+/// The runtime's clock, which tests can pause.
 fn now() -> Instant {
     Instant::now()
 }

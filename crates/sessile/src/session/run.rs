@@ -164,7 +164,12 @@ fn take_cookie_header(request: &mut Request) {
 async fn follow(session: &Inner, mut hop: Hop) -> Result<Reply, Error> {
     let started = session.clock.now();
     loop {
-        if let Some(manners) = session.habits.manners.as_ref().filter(|_| hop.request.asks_robots) {
+        if let Some(manners) = session
+            .habits
+            .manners
+            .as_ref()
+            .filter(|_| hop.request.asks_robots)
+        {
             permission::ask(session, manners, &hop.url).boxed().await?;
         }
         let (incoming, generation) = attempt(session, &mut hop).await?;
@@ -278,8 +283,10 @@ async fn attempt(session: &Inner, hop: &mut Hop) -> Result<(Incoming, u64), Erro
 fn mind(session: &Inner, url: &Url, incoming: &mut Incoming, turn: Turn) {
     let body = std::mem::replace(&mut incoming.body, Box::pin(stream::empty()));
     incoming.body = turn.hold(body);
-    let is_pause =
-        matches!(incoming.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+    let is_pause = matches!(
+        incoming.status,
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+    );
     let now = session.clock.now().as_seconds();
     if is_pause
         && let Some(pause) = verdict::retry_after(&incoming.headers, now)
