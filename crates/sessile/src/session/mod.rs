@@ -7,6 +7,7 @@ mod auth;
 mod cookies;
 mod deadline;
 pub(crate) mod decode;
+mod inspect;
 mod manners;
 mod multipart;
 mod permission;
@@ -34,6 +35,7 @@ use crate::transport::{ConnectOptions, Engine, Patience, Transport};
 pub use auth::Authorization;
 pub(crate) use auth::Scope;
 pub(crate) use cookies::target;
+pub use inspect::{InspectedCookie, InspectedHeader, InspectedValue, Inspection};
 pub use manners::{Limits, Manners};
 pub use multipart::{Multipart, Part};
 pub use reply::{Hop, Reply};
@@ -130,6 +132,11 @@ impl Session {
         let answer = change(&mut live.state, now);
         live.prepared = None;
         answer
+    }
+
+    /// What the session is and has at this moment, secrets masked.
+    pub fn inspect(&self) -> Inspection {
+        Inspection::of(&self.0)
     }
 
     /// How many connections are open.

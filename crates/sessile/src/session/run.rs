@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream;
+use futures_util::{FutureExt, stream};
 use http::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, COOKIE, HOST, LOCATION,
     PROXY_AUTHORIZATION,
@@ -170,7 +170,7 @@ async fn follow(session: &Inner, mut hop: Hop) -> Result<Reply, Error> {
             .as_ref()
             .filter(|_| hop.request.asks_robots)
         {
-            permission::ask(session, manners, &hop.url).await?;
+            permission::ask(session, manners, &hop.url).boxed().await?;
         }
         let (incoming, generation) = attempt(session, &mut hop).await?;
         let decision = decide(session, &hop, &incoming);
@@ -252,7 +252,8 @@ async fn attempt(session: &Inner, hop: &mut Hop) -> Result<(Incoming, u64), Erro
     loop {
         let is_replayable = hop.request.body.is_replayable();
         let turn = match &session.habits.manners {
-            Some(manners) => Some(manners.wait(&hop.url).await?),
+            // Boxed, so that sessions without manners carry no room for the wait.
+            Some(manners) => Some(manners.wait(&hop.url).boxed().await?),
             None => None,
         };
         let (outgoing, generation) = prepare(session, hop)?;

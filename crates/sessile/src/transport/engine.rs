@@ -21,7 +21,7 @@ use url::Url;
 
 use super::connect::Connector;
 use super::connections::{Connections, Kind, Lent, Origin};
-use super::{ConnectOptions, Incoming, Outgoing, Transport};
+use super::{ConnectOptions, Incoming, Outgoing, Proxy, Transport};
 use crate::error::{Error, Obstacle, Phase};
 use crate::redact::ShownUrl;
 use body::{ReplyBody, SendBody};
@@ -82,6 +82,10 @@ impl Transport for Direct {
 
     fn reconnect(&self, options: ConnectOptions) {
         self.0.renew(Connector::new(Arc::new(options)));
+    }
+
+    fn proxy(&self) -> Option<Proxy> {
+        self.0.connector().0.options.proxy.clone()
     }
 
     fn sibling(&self) -> Option<Arc<dyn Transport>> {
