@@ -281,7 +281,8 @@ mod tests {
     fn files() -> impl Strategy<Value = String> {
         let line = prop_oneof![
             "User-agent: (\\*|bot|other|Bot/1)",
-            "(Allow|Disallow): /[ab/*$]{0,5}",
+            // Without `*`: robotstxt 0.3 takes `/*a/` not to match `/aa/`. See `path` for those.
+            "(Allow|Disallow): /[ab/$]{0,5}",
             "Disallow:",
             "Sitemap: /a",
             "# a",

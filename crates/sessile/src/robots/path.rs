@@ -77,6 +77,7 @@ fn find(text: &[u8], run: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn patterns() {
@@ -105,6 +106,24 @@ mod tests {
             expected,
             "{pattern} {path}"
         );
+    }
+
+    /// The definition, without any thought of time.
+    fn matches_slowly(pattern: &[u8], path: &[u8]) -> bool {
+        match pattern {
+            [] => true,
+            b"$" => path.is_empty(),
+            [b'*', rest @ ..] => (0..=path.len()).any(|from| matches_slowly(rest, &path[from..])),
+            [byte, rest @ ..] => path.first() == Some(byte) && matches_slowly(rest, &path[1..]),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_definition_agrees(pattern in "/[ab/*$]{0,6}", path in "/[ab/]{0,7}") {
+            let (pattern, path) = (pattern.as_bytes(), path.as_bytes());
+            prop_assert_eq!(matches(pattern, path), matches_slowly(pattern, path));
+        }
     }
 
     #[test]
