@@ -188,8 +188,7 @@ async fn learn(
                 || format!("strangers get something else ({learned})"),
                 |mark| format!("{mark}, which strangers don't see"),
             );
-            flow.steps
-                .push(format!("logged in as {}: at {shown} {shows}", login.user));
+            flow.say(format!("logged in as {}: at {shown} {shows}", login.user));
             return Ok(Some(Check { url, learned }));
         }
     }
