@@ -6,7 +6,8 @@
 //! | [`transport`] | the seam below: who sends the bytes |
 //! | [`store`] | where sessions are kept, sealed: memory, one SQLite file |
 //! | [`blocking`] | the session for programs without an async runtime |
-//! | [`profile`] | the headers a session starts with |
+//! | [`profile`] | the headers a session starts with, a browser's too |
+//! | [`robots`] | what a site asks of programs |
 
 #![forbid(unsafe_code)]
 
