@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::fill::{FillError, Filled, Submission};
+use super::fill::{Filled, Submission};
 use super::find::{self, LoginForm, LoginKind, NoLoginForm};
 use super::form::FieldKind;
 use super::messages::{self, Refusal};
@@ -45,6 +45,10 @@ pub(super) struct FormLogin {
     /// Whether a form was sent again because its token was stale.
     has_started_over: bool,
     has_captcha: bool,
+    /// The origins that the password may go to; any, where there are none.
+    allowed: Vec<String>,
+    /// The origins that it went to.
+    pub(super) sent_to: Vec<String>,
     seen: Vec<Url>,
     /// The pages with the form: a redirect to one of them says later that the login is gone.
     pub(super) login_pages: Vec<Url>,
@@ -53,13 +57,15 @@ pub(super) struct FormLogin {
 }
 
 impl FormLogin {
-    pub(super) fn new(login: Login) -> Self {
+    pub(super) fn new(login: Login, allowed: Vec<String>) -> Self {
         Self {
             login,
             stage: Stage::Seek,
             detours: 0,
             has_started_over: false,
             has_captcha: false,
+            allowed,
+            sent_to: Vec::new(),
             seen: Vec::new(),
             login_pages: Vec::new(),
             steps: Vec::new(),
@@ -145,7 +151,10 @@ impl FormLogin {
             .collect();
         let submission = form
             .submission(&filled, &cookies)
-            .map_err(|why| self.unfit(visit, why))?;
+            .map_err(|why| self.unfit(visit, &why.to_string()))?;
+        if form.password_field.is_some() {
+            self.may_send(visit, &submission)?;
+        }
         self.say(describe(form));
         for note in &submission.notes {
             self.say(note.clone());
@@ -165,10 +174,26 @@ impl FormLogin {
         Ok(Action::Submit(Box::new(submission)))
     }
 
-    fn unfit(&self, visit: &Visit, why: FillError) -> LoginError {
+    /// A renewal sends the password where a person has sent it, and nowhere else.
+    fn may_send(&mut self, visit: &Visit, submission: &Submission) -> Result<(), LoginError> {
+        let origin = submission.url.origin().ascii_serialization();
+        if !self.allowed.is_empty() && !self.allowed.contains(&origin) {
+            let what = format!(
+                "the login form now leads to {origin}, where this password has never been sent; \
+                 if that is right, run `sessile login` again"
+            );
+            return Err(self.unfit(visit, &what));
+        }
+        if !self.sent_to.contains(&origin) {
+            self.sent_to.push(origin);
+        }
+        Ok(())
+    }
+
+    fn unfit(&self, visit: &Visit, what: &str) -> LoginError {
         LoginError::NotSafe {
             url: ShownUrl(&visit.url).to_string(),
-            what: why.to_string(),
+            what: what.to_owned(),
         }
     }
 

@@ -42,6 +42,8 @@ pub struct KeptLogin {
     pub user: String,
     /// The password, where it was to be remembered.
     pub password: Option<Secret<String>>,
+    /// The origins that the password was sent to; a renewal sends it to no other.
+    pub sent_to: Vec<String>,
 }
 
 /// A page that shows whether one is logged in, and what it shows.
