@@ -59,6 +59,8 @@ struct Inner {
     held: Mutex<Held>,
     /// One renewal at a time in this process; the lease sees to the others.
     renewing: AsyncMutex<()>,
+    /// One merge with the store at a time in this process.
+    syncing: AsyncMutex<()>,
 }
 
 /// What is known of the stored record beside the session's state.
@@ -241,6 +243,7 @@ impl Kept {
             holder: single::holder()?,
             held: Mutex::new(held),
             renewing: AsyncMutex::new(()),
+            syncing: AsyncMutex::new(()),
         })))
     }
 
@@ -339,7 +342,7 @@ impl Kept {
     pub async fn save(&self) -> Result<(), KeepError> {
         match self.0.mode {
             Mode::ReadOnly => Ok(()),
-            Mode::Renew => self.0.push(None).await,
+            Mode::Renew => self.0.push().await,
         }
     }
 

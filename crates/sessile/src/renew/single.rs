@@ -7,10 +7,11 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use tokio::time::sleep;
 
+use super::sync::Purpose;
 use super::{Inner, KeepError, NoRenewal, Renewer};
+use crate::error::{Error as RequestError, Phase};
 use crate::login::{self, Known, Login, LoginError, LoginReport};
-use crate::record::{KeptLogin, KeptRefusal};
-use crate::secret::Secret;
+use crate::record::{KeptLogin, KeptRefusal, Record};
 use crate::session::{SessionState, Sign, Verdict};
 use crate::store::{Acquired, HolderId, Lease, LeaseKey, StoreError};
 
@@ -26,6 +27,9 @@ const LOOK: Duration = Duration::from_millis(40);
 /// How long a process waits for another one's login.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// How long a login may take: a site that answers a byte at a time must not hold all for ever.
+const LONGEST: Duration = Duration::from_secs(300);
+
 /// How long a login is left alone when the site asks to wait and doesn't say how long.
 const COOL_DOWN: u64 = 300;
 
@@ -37,19 +41,27 @@ pub(super) fn holder() -> Result<HolderId, StoreError> {
 
 /// Logs in because a person asked for it.
 pub(super) async fn log_in(inner: &Inner, login: Login) -> Result<LoginReport, KeepError> {
-    let lease = inner.lease(0, None).await?;
+    let lease = inner.wait_for_lease().await?;
     let work = async {
-        // Another process may have logged in while this one waited.
-        inner.pull_anew().await?;
-        inner
+        // Whoever logged in while this one waited has counted one more; who removed the session
+        // has not forbidden to make it again.
+        match inner.pull().await {
+            Ok(()) | Err(KeepError::Unknown { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let report = inner
             .log_in_now(&login, Start::Afresh, &Known::default())
-            .await
+            .await?;
+        let (record, report) = inner.renewed(&login, report);
+        let purpose = Purpose::Login(lease.fence());
+        let stored = inner.push_login(record, purpose).await?;
+        Ok(LoginReport {
+            generation: stored.unwrap_or(report.generation),
+            ..report
+        })
     };
-    let done = match inner.guarded(lease.as_ref(), work).await {
-        Ok(report) => inner.keep(&login, report, lease.as_ref()).await,
-        Err(error) => Err(error),
-    };
-    inner.release(lease).await;
+    let done = inner.guarded(&lease, work).await;
+    inner.release(&lease).await;
     done
 }
 
@@ -72,14 +84,22 @@ impl Inner {
         if self.session.read(SessionState::generation) > seen {
             return Ok(Some(Renewer::Other));
         }
-        let Some(lease) = self.lease(seen, Some(sign)).await? else {
+        let Some(lease) = self.lease(seen, sign).await? else {
             return Ok(Some(Renewer::Other));
         };
         let renewed = self
-            .guarded(Some(&lease), self.renew_now(seen, sign, &lease))
+            .guarded(&lease, self.renew_now(seen, sign, &lease))
             .await;
-        self.release(Some(lease)).await;
-        renewed
+        self.release(&lease).await;
+        let Err(KeepError::Store(StoreError::Fenced { .. })) = renewed else {
+            return renewed;
+        };
+        // This process stood still for too long; whoever took over may have done the work.
+        self.pull().await?;
+        match self.session.read(SessionState::generation) > seen {
+            true => Ok(Some(Renewer::Other)),
+            false => renewed,
+        }
     }
 
     /// Inside the lease: is it done already, is it needed, may it be tried?
@@ -99,16 +119,24 @@ impl Inner {
         }
         self.may_try(sign)?;
         let login = self.login_again(sign)?;
-        match self.log_in_again(&login).await {
-            Ok(report) => {
-                self.keep(&login, report, Some(lease)).await?;
-                Ok(Some(Renewer::Ourselves))
-            }
+        let id = self.held().id.clone();
+        let renewed = self.session.read(SessionState::generation);
+        let report = match self.log_in_again(&login).await {
+            Ok(report) => report,
             Err(error) => {
                 self.remember_refusal(&error).await?;
-                Err(error)
+                return Err(error);
             }
+        };
+        let (mut record, _report) = self.renewed(&login, report);
+        record.id = id;
+        let purpose = Purpose::Renewal(lease.fence(), renewed);
+        if self.push_login(record, purpose).await?.is_some() {
+            return Ok(Some(Renewer::Ourselves));
         }
+        // Somebody emptied, replaced or removed the session meanwhile: what he left holds.
+        self.pull().await?;
+        Ok(Some(Renewer::Other))
     }
 
     /// A refused password isn't tried again: the account could be locked.
@@ -169,6 +197,7 @@ impl Inner {
         }
     }
 
+    /// The origins that the password was sent to so far.
     fn sent_to(&self) -> Vec<String> {
         let held = self.held();
         let login = held.login.as_ref();
@@ -190,43 +219,28 @@ impl Inner {
         Ok(login::log_in(&self.session, state, login, known).await?)
     }
 
-    /// The new login holds: it takes the place of the old one here and in the store.
-    async fn keep(
-        &self,
-        login: &Login,
-        mut report: LoginReport,
-        lease: Option<&Lease>,
-    ) -> Result<LoginReport, KeepError> {
-        let now = self.session.now();
-        let password: Option<Secret<String>> = login.remember.then(|| login.password.clone());
-        let before = self.sent_to();
-        {
-            let mut held = self.held();
-            held.login = Some(KeptLogin {
-                url: login.url.clone(),
-                user: login.user.clone(),
-                password,
-                sent_to: if report.sent_to.is_empty() {
-                    before
-                } else {
-                    report.sent_to.clone()
-                },
-            });
-            held.check = report.check.clone();
-            held.last.login = Some(now);
-            held.last.refusal = None;
-        }
-        let new = std::mem::take(&mut report.state);
-        self.session.update(|state, _now| {
-            let counts = state.counts.plus(new.counts.since(state.counts));
-            let generation = state.generation + 1;
-            *state = new;
-            state.generation = generation;
-            state.counts = counts;
-            report.generation = generation;
+    /// What is to be kept of a login that worked.
+    fn renewed(&self, login: &Login, mut report: LoginReport) -> (Record, LoginReport) {
+        let mut state = std::mem::take(&mut report.state);
+        let (counts, generation) = self.session.read(|old| (old.counts, old.generation));
+        state.counts = counts.plus(state.counts.since(counts));
+        state.generation = generation + 1;
+        report.generation = state.generation;
+        let sent_to = match report.sent_to.is_empty() {
+            true => self.sent_to(),
+            false => report.sent_to.clone(),
+        };
+        let mut record = self.held().record(state);
+        record.login = Some(KeptLogin {
+            url: login.url.clone(),
+            user: login.user.clone(),
+            password: login.remember.then(|| login.password.clone()),
+            sent_to,
         });
-        self.push(lease.map(Lease::fence)).await?;
-        Ok(report)
+        record.check.clone_from(&report.check);
+        record.last.login = Some(self.session.now());
+        record.last.refusal = None;
+        (record, report)
     }
 
     /// A page that asks for a login right after one would be asked for again and again.
@@ -273,55 +287,82 @@ impl Inner {
     }
 
     /// The right to log in; `None` where another process did it while this one waited.
-    async fn lease(&self, seen: u64, sign: Option<&Sign>) -> Result<Option<Lease>, KeepError> {
-        let key = LeaseKey::parse(&format!("login:{}", self.name))?;
+    async fn lease(&self, seen: u64, sign: &Sign) -> Result<Option<Lease>, KeepError> {
         let mut waited = Duration::ZERO;
         loop {
-            match self.vault.acquire(&key, &self.holder, TERM).await? {
-                Acquired::Granted(lease) => return Ok(Some(lease)),
-                Acquired::Busy { .. } => {}
+            if let Acquired::Granted(lease) = self.acquire().await? {
+                return Ok(Some(lease));
             }
             sleep(LOOK).await;
             waited += LOOK;
-            if let Some(sign) = sign {
-                self.pull().await?;
-                if self.session.read(SessionState::generation) > seen {
-                    return Ok(None);
-                }
-                if waited > PATIENCE {
-                    let why = NoRenewal::Busy(waited.as_secs());
-                    return Err(self.logged_out(sign, why));
-                }
+            self.pull().await?;
+            if self.session.read(SessionState::generation) > seen {
+                return Ok(None);
+            }
+            if waited > PATIENCE {
+                let why = NoRenewal::Busy(waited.as_secs());
+                return Err(self.logged_out(sign, why));
             }
         }
     }
 
-    /// Runs `work` while the lease is extended; work that loses its lease is given up.
+    /// The right to log in, for a person whose login is done whatever others do.
+    async fn wait_for_lease(&self) -> Result<Lease, KeepError> {
+        let mut waited = Duration::ZERO;
+        loop {
+            let holder = match self.acquire().await? {
+                Acquired::Granted(lease) => return Ok(lease),
+                Acquired::Busy { holder, .. } => holder,
+            };
+            if waited > PATIENCE {
+                let place = self.vault.place().to_owned();
+                let holder = format!("a login that {holder} is doing");
+                return Err(KeepError::Store(StoreError::Locked {
+                    place,
+                    holder,
+                    waited,
+                }));
+            }
+            sleep(LOOK).await;
+            waited += LOOK;
+        }
+    }
+
+    async fn acquire(&self) -> Result<Acquired, KeepError> {
+        let key = LeaseKey::parse(&format!("login:{}", self.name))?;
+        Ok(self.vault.acquire(&key, &self.holder, TERM).await?)
+    }
+
+    /// Runs `work` while the lease is extended; work that loses its lease, or that
+    /// never ends, is given up.
     async fn guarded<T>(
         &self,
-        lease: Option<&Lease>,
+        lease: &Lease,
         work: impl Future<Output = Result<T, KeepError>>,
     ) -> Result<T, KeepError> {
-        let Some(lease) = lease else {
-            return work.await;
-        };
         let extending = async {
-            loop {
+            let mut passed = Duration::ZERO;
+            while passed < LONGEST {
                 sleep(EXTEND).await;
+                passed += EXTEND;
                 if let Err(error) = self.vault.extend(lease, TERM).await {
-                    return error;
+                    return KeepError::Store(error);
                 }
             }
+            KeepError::Request(RequestError::TimeOut {
+                phase: Phase::Total,
+                url: "the login".to_owned(),
+                after: LONGEST,
+            })
         };
         match select(Box::pin(work), Box::pin(extending)).await {
             Either::Left((done, _)) => done,
-            Either::Right((lost, _)) => Err(lost.into()),
+            Either::Right((lost, _)) => Err(lost),
         }
     }
 
-    async fn release(&self, lease: Option<Lease>) {
-        let Some(lease) = lease else { return };
-        if let Err(error) = self.vault.release(&lease).await {
+    async fn release(&self, lease: &Lease) {
+        if let Err(error) = self.vault.release(lease).await {
             // It ends by itself when its term is over.
             tracing::warn!(session = %self.name, %error, "the lease could not be given back");
         }

@@ -2,19 +2,23 @@
 //!
 //! Changes go in as deltas and are merged inside the store's transaction, so that two processes
 //! keep each other's cookies. A copy that belongs to an older login never changes a newer one.
+//! Within a process one merge is done at a time, so that none puts an older copy over a newer.
 
+use http::HeaderMap;
 use sessile_jar::{Revision, Timestamp};
+use url::Url;
 
 use super::{Held, Inner, KeepError, Mode};
 use crate::record::{self, Record, WireError};
-use crate::session::{Counts, SessionState};
+use crate::session::{Authorization, Counts, Scope, SessionState};
 use crate::store::{Fence, Name, NextPlain, Opened, Vault};
 
 /// What of a session the store has already.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Saved {
     jar: Revision,
     counts: Counts,
+    settings: Settings,
     /// When it was brought there.
     at: Timestamp,
     /// Whether the store has the record at all.
@@ -27,8 +31,65 @@ impl Saved {
         Self {
             jar: state.jar.revision(),
             counts: state.counts,
+            settings: Settings::of(state),
             at,
             is_stored: version > 0,
+        }
+    }
+}
+
+/// What is set by hand: each of them changes as a whole.
+#[derive(Clone, Debug)]
+struct Settings {
+    authorization: Option<Authorization>,
+    base_url: Option<Url>,
+    headers: HeaderMap,
+    scope: Option<Scope>,
+}
+
+impl Settings {
+    fn of(state: &SessionState) -> Self {
+        Self {
+            authorization: state.authorization.clone(),
+            base_url: state.base_url.clone(),
+            headers: state.headers.clone(),
+            scope: state.scope.clone(),
+        }
+    }
+
+    /// Takes what was changed since `earlier` over into another copy; the rest stays as it is there.
+    fn bring_changes(self, earlier: &Self, into: &mut SessionState) {
+        if self.authorization != earlier.authorization {
+            into.authorization = self.authorization;
+        }
+        if self.base_url != earlier.base_url {
+            into.base_url = self.base_url;
+        }
+        if self.headers != earlier.headers {
+            into.headers = self.headers;
+        }
+        if self.scope != earlier.scope {
+            into.scope = self.scope;
+        }
+    }
+}
+
+/// Why a process writes to the store.
+#[derive(Clone, Debug)]
+pub(super) enum Purpose {
+    /// To bring what has changed.
+    Changes,
+    /// A person logged in: that takes the place of whatever is stored.
+    Login(Fence),
+    /// The login was renewed: the new one takes the place of this very one, and of no other.
+    Renewal(Fence, u64),
+}
+
+impl Purpose {
+    fn fence(&self) -> Option<Fence> {
+        match self {
+            Self::Changes => None,
+            Self::Login(fence) | Self::Renewal(fence, _) => Some(fence.clone()),
         }
     }
 }
@@ -69,65 +130,105 @@ pub async fn edit<T: Send + 'static>(
 impl Inner {
     /// Takes in what others have stored since the last look.
     pub(super) async fn pull(&self) -> Result<(), KeepError> {
+        if !self.is_behind(self.vault.changes()?) {
+            return Ok(());
+        }
+        let _turn = self.syncing.lock().await;
         let changes = self.vault.changes()?;
-        {
-            let held = self.held();
-            if !held.saved.is_stored || held.changes == Some(changes) {
-                return Ok(());
-            }
+        if !self.is_behind(changes) {
+            return Ok(());
         }
         let (record, version) = load(&self.vault, &self.name).await?;
         let mut held = self.held();
         held.changes = Some(changes);
-        if version > held.version {
+        if version != held.version {
             self.adopt(&mut held, record, version);
         }
         Ok(())
     }
 
-    /// Takes in what is stored, also where this copy was made without knowing of it.
-    pub(super) async fn pull_anew(&self) -> Result<(), KeepError> {
-        match load(&self.vault, &self.name).await {
-            Ok((record, version)) => {
-                let mut held = self.held();
-                held.saved.is_stored = true;
-                if version > held.version {
-                    self.adopt(&mut held, record, version);
-                }
-                Ok(())
-            }
-            Err(KeepError::Unknown { .. }) => Ok(()),
-            Err(other) => Err(other),
-        }
+    fn is_behind(&self, changes: u64) -> bool {
+        let held = self.held();
+        held.saved.is_stored && held.changes != Some(changes)
     }
 
     /// Merges a stored record into the session.
     fn adopt(&self, held: &mut Held, stored: Record, version: u64) {
+        // Numbers only grow: a lower one, like another id, is another record under the name.
+        let is_other = stored.id != held.id || version < held.version;
+        (held.id, held.created) = (stored.id, stored.created);
         held.version = version;
         held.login = stored.login;
         held.check = stored.check;
         held.last = stored.last;
         self.session.update(|state, now| {
             let unsaved = state.counts.since(held.saved.counts);
-            if stored.state.generation == state.generation {
+            if is_other || stored.state.generation > state.generation {
+                *state = stored.state;
+                held.saved.jar = state.jar.revision();
+                held.saved.settings = Settings::of(state);
+            } else if stored.state.generation == state.generation {
                 let changes = state.jar.changes_since(held.saved.jar);
+                let settings = Settings::of(state);
+                let earlier =
+                    std::mem::replace(&mut held.saved.settings, Settings::of(&stored.state));
                 *state = stored.state;
                 held.saved.jar = state.jar.revision();
                 state.jar.apply(&changes, now);
-            } else if stored.state.generation > state.generation {
-                *state = stored.state;
-                held.saved.jar = state.jar.revision();
+                settings.bring_changes(&earlier, state);
             }
             held.saved.counts = state.counts;
-            state.counts = state.counts.plus(unsaved);
+            if !is_other {
+                state.counts = state.counts.plus(unsaved);
+            }
         });
     }
 
     /// Brings the session's changes to the store, and the store's to the session.
-    pub(super) async fn push(&self, fence: Option<Fence>) -> Result<(), KeepError> {
-        let pending = self.pending();
-        let pushed = pending.record.state.counts;
-        let now = self.session.now();
+    pub(super) async fn push(&self) -> Result<(), KeepError> {
+        let _turn = self.syncing.lock().await;
+        self.bring_changes().await
+    }
+
+    /// Puts a login that worked in place of the stored one, then here; answers its generation, or
+    /// nothing where the store has moved on and it is of no use. The session changes only after the
+    /// store did: a login whose lease was lost leaves no trace.
+    pub(super) async fn push_login(
+        &self,
+        record: Record,
+        purpose: Purpose,
+    ) -> Result<Option<u64>, KeepError> {
+        let _turn = self.syncing.lock().await;
+        let counts = self.session.read(SessionState::counts);
+        self.bring(record, purpose, counts).await
+    }
+
+    /// Brings what has changed; called in turn.
+    async fn bring_changes(&self) -> Result<(), KeepError> {
+        let state = self.session.state();
+        let counts = state.counts;
+        let record = self.held().record(state);
+        self.bring(record, Purpose::Changes, counts).await.map(drop)
+    }
+
+    /// Writes a record, merged with what is stored, and adopts what came of it; called in turn.
+    /// `counts` is what the session had counted when the record was made.
+    async fn bring(
+        &self,
+        record: Record,
+        purpose: Purpose,
+        counts: Counts,
+    ) -> Result<Option<u64>, KeepError> {
+        let (now, fence) = (self.session.now(), purpose.fence());
+        let pending = {
+            let held = self.held();
+            Pending {
+                saved: held.saved.clone(),
+                version: held.version,
+                record,
+                purpose,
+            }
+        };
         let written = write(&self.vault, &self.name, fence, move |opened| {
             let merged = pending.merge(opened, now)?;
             Ok(merged.map(|record| (record.clone(), record)))
@@ -135,56 +236,76 @@ impl Inner {
         .await?;
         // Without an answer somebody removed the session: it isn't brought back behind his back.
         let Some((merged, version)) = written else {
-            return Ok(());
+            return Ok(None);
         };
+        let generation = merged.state.generation;
         let mut held = self.held();
         held.saved.is_stored = true;
         held.saved.at = now;
-        held.saved.counts = pushed;
+        held.saved.counts = counts;
+        // Where another process made the record first, this one is that one from now on.
+        held.id.clone_from(&merged.id);
         self.adopt(&mut held, merged, version);
-        Ok(())
+        Ok(Some(generation))
     }
 
     /// Stores new cookies that have waited long enough.
     pub(super) async fn save_if_due(&self) -> Result<(), KeepError> {
-        let saved = self.held().saved;
-        let is_new = self.session.read(|state| state.jar.revision()) != saved.jar;
-        let is_due = self.session.now() >= saved.at.plus(self.save_every);
-        if self.mode == Mode::ReadOnly || !saved.is_stored || !is_new || !is_due {
+        if !self.is_due() {
             return Ok(());
         }
-        self.push(None).await
+        let _turn = self.syncing.lock().await;
+        // Of many who wait for their turn the first one stores what all of them have.
+        if !self.is_due() {
+            return Ok(());
+        }
+        self.bring_changes().await
     }
 
-    fn pending(&self) -> Pending {
+    fn is_due(&self) -> bool {
         let held = self.held();
-        let state = self.session.state();
-        Pending {
-            saved: held.saved,
-            record: held.record(state),
-        }
+        self.mode == Mode::Renew
+            && held.saved.is_stored
+            && self.session.read(|state| state.jar.revision()) != held.saved.jar
+            && self.session.now() >= held.saved.at.plus(self.save_every)
     }
 }
 
 /// What a process has to tell the store.
 struct Pending {
     saved: Saved,
+    /// The stored version that was merged last.
+    version: u64,
     record: Record,
+    purpose: Purpose,
 }
 
 impl Pending {
-    /// The stored record with our changes in it; `None` where it was removed.
+    /// The stored record with our changes in it; `None` where it was removed, or where another one
+    /// has its name.
     fn merge(self, opened: Option<&Opened>, now: Timestamp) -> Result<Option<Record>, WireError> {
+        let is_login = matches!(self.purpose, Purpose::Login(_));
         let Some(opened) = opened else {
-            return Ok((!self.saved.is_stored).then_some(self.record));
+            let may_make = is_login || !self.saved.is_stored;
+            return Ok(may_make.then_some(self.record));
         };
         let mut stored = record::decode(&opened.plain)?;
+        let is_other = stored.id != self.record.id || opened.version < self.version;
+        if self.saved.is_stored && is_other && !is_login {
+            return Ok(None);
+        }
         let (ours, theirs) = (self.record.state, &mut stored.state);
-        theirs.counts = theirs.counts.plus(ours.counts.since(self.saved.counts));
-        if ours.generation > theirs.generation {
-            let counts = theirs.counts;
+        let counts = theirs.counts.plus(ours.counts.since(self.saved.counts));
+        let takes_place = match self.purpose {
+            Purpose::Changes => ours.generation > theirs.generation,
+            Purpose::Login(_) => true,
+            Purpose::Renewal(_, renewed) if renewed == theirs.generation => true,
+            Purpose::Renewal(..) => return Ok(None),
+        };
+        if takes_place {
+            let generation = ours.generation.max(theirs.generation + 1);
             *theirs = ours;
-            theirs.counts = counts;
+            theirs.generation = generation;
             stored.login = self.record.login;
             stored.check = self.record.check;
             // A login that works makes up for one that was refused.
@@ -192,12 +313,13 @@ impl Pending {
         } else if ours.generation == theirs.generation {
             let delta = ours.jar.changes_since(self.saved.jar);
             theirs.jar.apply(&delta, now);
-            theirs.headers = ours.headers;
-            theirs.authorization = ours.authorization;
-            theirs.base_url = ours.base_url;
-            theirs.scope = ours.scope;
+            Settings::of(&ours).bring_changes(&self.saved.settings, theirs);
         }
+        stored.state.counts = counts;
         stored.last.take_newer(self.record.last);
+        if matches!(self.purpose, Purpose::Login(_) | Purpose::Renewal(..)) {
+            stored.last.refusal = None;
+        }
         Ok(Some(stored))
     }
 }

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::secret::Secret;
 
 /// What proves who is asking. Setting one takes the place of another.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Authorization {
     /// RFC 7617: the name and password in every request.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use sessile::login::{Login, LoginError};
+use futures_util::FutureExt as _;
+use sessile::login::{Login, LoginError, StepListener};
 use sessile::renew::{KeepError, Kept, KeptOptions, Mode, NoRenewal, Renewer, edit};
 use sessile::store::{Name, StoreOptions, Vault};
 use sessile::{Request, Secret, Verdict};
@@ -243,6 +244,7 @@ async fn a_refused_renewal_is_not_tried_again() {
     assert_eq!(world.site.attempts(), attempts + 1);
     // A person who logs in again clears it.
     world.log_in("/members").await;
+    assert!(world.open().await.record().last.refusal.is_none());
     assert!(
         text(&world.open().await, &world.url("/members"))
             .await
@@ -419,4 +421,133 @@ async fn cookies_of_two_holders_are_merged() {
     };
     assert_eq!(names(&one), names(&other));
     assert!(names(&other).len() >= 6, "{:?}", names(&other));
+}
+
+#[tokio::test]
+async fn what_was_set_elsewhere_is_not_set_back() {
+    let world = World::new().await;
+    let kept = world.log_in("/members").await;
+    edit(&world.vault, &name(), |record| {
+        let now = record.created;
+        record.state.set_header("x-team", "blue", now).unwrap();
+    })
+    .await
+    .unwrap();
+    // Has not looked at the store since, and has something of its own to say.
+    kept.session()
+        .update(|state, now| state.set_header("cookie", "basket=7", now))
+        .unwrap();
+    kept.save().await.unwrap();
+    for kept in [kept, world.open().await] {
+        let state = kept.session().state();
+        assert_eq!(state.headers()["x-team"], "blue");
+        let mut cookies = state.jar().iter();
+        assert!(cookies.any(|cookie| cookie.name_lossy() == "basket"));
+    }
+}
+
+#[tokio::test]
+async fn a_setting_that_is_not_saved_yet_survives_what_others_save() {
+    let world = World::new().await;
+    let kept = world.log_in("/members").await;
+    kept.session()
+        .update(|state, now| state.set_header("x-team", "red", now))
+        .unwrap();
+    let other = world.open().await;
+    text(&other, &world.url("/cookies/five")).await;
+    other.save().await.unwrap();
+    text(&kept, &world.url("/members")).await;
+    assert_eq!(kept.session().state().headers()["x-team"], "red");
+}
+
+#[tokio::test]
+async fn a_session_that_was_replaced_is_not_brought_back() {
+    let world = World::new().await;
+    let stale = world.log_in("/members").await;
+    world.log_in("/members").await;
+    text(&stale, &world.url("/members")).await;
+    world.vault.remove(&name()).await.unwrap();
+    let state = sessile::session::SessionState::default();
+    let fresh = Kept::create(&world.vault, &name(), state, KeptOptions::default()).unwrap();
+    fresh.save().await.unwrap();
+    stale.save().await.unwrap();
+    let stored = world.open().await.record();
+    assert_eq!(stored.id, fresh.record().id);
+    assert_eq!(stored.state.generation(), 0);
+    assert!(stored.state.jar().is_empty() && stored.login.is_none());
+    // The next look makes it the same one.
+    let page = stale.send(Request::get(world.url("/"))).await.unwrap();
+    assert!(page.renewal.is_none());
+    assert_eq!(stale.record().id, stored.id);
+    assert!(stale.record().login.is_none());
+}
+
+#[tokio::test]
+async fn two_first_logins_at_once_do_not_mix() {
+    let world = World::new().await;
+    let url = || world.url("/login").parse().unwrap();
+    let ada = Login::new(url(), ADA, Secret::from(ADA_PASSWORD.to_owned()));
+    let grace = Login::new(url(), GRACE, Secret::from(GRACE_PASSWORD.to_owned()));
+    let name = name();
+    let log_in = |login| Kept::log_in(&world.vault, &name, login, KeptOptions::default());
+    let (ada, grace) = futures_util::future::join(log_in(ada), log_in(grace)).await;
+    assert_eq!(
+        (ada.unwrap().1.generation, grace.unwrap().1.generation),
+        (1, 2)
+    );
+    let kept = world.open().await;
+    let user = kept.record().login.unwrap().user;
+    let page = text(&kept, &world.url("/members")).await;
+    assert_eq!(user, GRACE);
+    assert!(page.contains(GRACE), "{page}");
+}
+
+#[tokio::test]
+async fn a_session_removed_while_a_person_logs_in_is_stored_anew() {
+    let world = World::new().await;
+    world.log_in("/members").await;
+    let mut login = world.login("/members");
+    let vault = world.vault.clone();
+    login.listener = Some(StepListener::new(move |_step| {
+        // A store in memory answers at once.
+        let removed = vault.remove(&name()).now_or_never();
+        removed.expect("it waits for nothing").unwrap();
+    }));
+    let (kept, _report) = Kept::log_in(&world.vault, &name(), login, KeptOptions::default())
+        .await
+        .unwrap();
+    let stored = world.open().await.record();
+    assert_eq!(stored.state.generation(), kept.record().state.generation());
+    assert!(stored.login.is_some());
+}
+
+#[tokio::test]
+async fn a_session_emptied_during_a_renewal_stays_empty() {
+    let world = World::new().await;
+    let mut login = world.login("/members");
+    login.remember = false;
+    Kept::log_in(&world.vault, &name(), login, KeptOptions::default())
+        .await
+        .unwrap();
+    world.site.kill_sessions();
+    let vault = world.vault.clone();
+    let mut options = KeptOptions::default();
+    // Somebody empties it while the password is typed.
+    options.ask = Some(Arc::new(move |_login| {
+        let name = name();
+        let emptied = edit(&vault, &name, |record| {
+            record.login = None;
+            record.state.clear(record.created);
+        });
+        emptied
+            .now_or_never()
+            .expect("it waits for nothing")
+            .unwrap();
+        Some(Secret::from(ADA_PASSWORD.to_owned()))
+    }));
+    let kept = Kept::open(&world.vault, &name(), options).await.unwrap();
+    let _stranger = kept.send(Request::get(world.url("/members"))).await;
+    let stored = world.open().await.record();
+    assert!(stored.login.is_none() && stored.state.jar().is_empty());
+    assert_eq!(stored.state.generation(), 2);
 }
