@@ -9,3 +9,4 @@ mod recorder;
 mod request;
 mod session;
 mod store;
+mod strangers;
