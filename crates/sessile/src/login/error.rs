@@ -35,6 +35,18 @@ pub enum LoginError {
         /// Who asks for it.
         challenge: Challenge,
     },
+    /// Single sign-on asks whether the site may have what it wants of the account.
+    #[error(
+        "{url} asks {user} for consent (\"{message}\"); a person has to give it once, in a browser"
+    )]
+    Consent {
+        /// The page that asks.
+        url: String,
+        /// Who wanted to log in.
+        user: String,
+        /// The site's own words.
+        message: String,
+    },
     /// No login form was found.
     #[error("{url}: {why}")]
     NoForm {
@@ -90,7 +102,10 @@ impl LoginError {
     /// Whether only a person can go on from here.
     pub fn needs_person(&self) -> bool {
         match self {
-            Self::Captcha { .. } | Self::Challenged { .. } | Self::SecondFactor { .. } => true,
+            Self::Captcha { .. }
+            | Self::Challenged { .. }
+            | Self::Consent { .. }
+            | Self::SecondFactor { .. } => true,
             Self::CanNotTell { .. }
             | Self::NoForm { .. }
             | Self::NotSafe { .. }

@@ -227,6 +227,24 @@ pub fn find_named(page: &Page, asked: &str) -> Result<LoginForm, NoLoginForm> {
     usable(login_form(page, form, roles, why))
 }
 
+/// What a page says that asks for consent: a form with nothing to fill in but a button, and words
+/// of permissions around it.
+pub(crate) fn consent(page: &Page) -> Option<String> {
+    let asks = |form: &Form| {
+        form.method == FormMethod::Post
+            && !form.submits.is_empty()
+            && form.fields.iter().all(|field| !field.is_typed())
+    };
+    let form = page.forms.iter().find(|form| asks(form))?;
+    let title = page.title.as_deref().unwrap_or_default();
+    let heading = form.heading.as_deref().unwrap_or(title);
+    let buttons = form.submits.iter().map(|submit| submit.label.as_str());
+    let said: Vec<&str> = [title, heading].into_iter().chain(buttons).collect();
+    let speaks = |words: &&&str| words::has(&words.to_lowercase(), words::CONSENT);
+    let message = said.iter().find(speaks)?;
+    Some((*message).to_owned())
+}
+
 /// The links of a page that may lead to a login, best first, none twice.
 pub fn login_links(page: &Page) -> Vec<Url> {
     let mut links: Vec<(i32, &Url)> = Vec::new();

@@ -42,6 +42,8 @@ pub(super) struct FormLogin {
     login: Login,
     stage: Stage,
     detours: usize,
+    /// Why the page that was given has no login, where the site's usual places are looked at.
+    dead_end: Option<LoginError>,
     /// Whether a form was sent again because its token was stale.
     has_started_over: bool,
     has_captcha: bool,
@@ -62,6 +64,7 @@ impl FormLogin {
             login,
             stage: Stage::Seek,
             detours: 0,
+            dead_end: None,
             has_started_over: false,
             has_captcha: false,
             allowed,
@@ -106,7 +109,7 @@ impl FormLogin {
             (Stage::Seek, Err(why)) => self.seek(visit, why),
             (Stage::NameSent, Err(_)) => self.refused(visit, false),
             (Stage::PasswordSent, Err(_)) if visit.status >= 400 => self.refused(visit, false),
-            (Stage::PasswordSent, Err(_)) => Ok(Action::Done),
+            (Stage::PasswordSent, Err(_)) => self.refuse_consent(visit),
         }
     }
 
@@ -117,16 +120,27 @@ impl FormLogin {
         }
     }
 
-    /// A page without a form may lead to one.
+    /// A page without a form may lead to one; else the site has usual places for it.
     fn seek(&mut self, visit: &Visit, why: NoLoginForm) -> Result<Action, LoginError> {
-        let links = find::login_links(&visit.page);
-        let next = links.into_iter().find(|url| !self.seen.contains(url));
+        let is_chosen = matches!(
+            why,
+            NoLoginForm::Ambiguous { .. } | NoLoginForm::NoSuchForm { .. }
+        );
+        let error = self.dead_end.take().unwrap_or_else(|| LoginError::NoForm {
+            url: ShownUrl(&visit.url).to_string(),
+            why,
+        });
+        let mut places = find::login_links(&visit.page);
+        if !is_chosen {
+            places.extend(usual_places(&self.login.url));
+        }
+        let next = places.into_iter().find(|url| !self.seen.contains(url));
         match next.and_then(|url| self.detour(url)) {
-            Some(url) => Ok(Action::Fetch(url)),
-            None => Err(LoginError::NoForm {
-                url: ShownUrl(&visit.url).to_string(),
-                why,
-            }),
+            Some(url) => {
+                self.dead_end = Some(error);
+                Ok(Action::Fetch(url))
+            }
+            None => Err(error),
         }
     }
 
@@ -214,6 +228,20 @@ impl FormLogin {
         }
     }
 
+    /// Single sign-on may ask whether one site may learn of the account at another: that is a
+    /// person's to say. Where the login came back to the site that was asked for, it is done.
+    fn refuse_consent(&self, visit: &Visit) -> Result<Action, LoginError> {
+        let is_elsewhere = visit.url.origin() != self.login.url.origin();
+        match find::consent(&visit.page).filter(|_| is_elsewhere) {
+            Some(message) => Err(LoginError::Consent {
+                url: ShownUrl(&visit.url).to_string(),
+                user: self.login.user.clone(),
+                message,
+            }),
+            None => Ok(Action::Done),
+        }
+    }
+
     /// The form came back, or an error page: why, in the site's own words.
     fn refused(&mut self, visit: &Visit, has_captcha: bool) -> Result<Action, LoginError> {
         let url = ShownUrl(&visit.url).to_string();
@@ -272,6 +300,13 @@ impl FormLogin {
     fn words(&self, visit: &Visit) -> Vec<String> {
         messages::error_messages(&visit.page, &[self.login.password.expose().as_str()])
     }
+}
+
+/// Where a site's login is likely, or a link to it: its home page, and the most common address.
+fn usual_places(url: &Url) -> impl Iterator<Item = Url> {
+    ["/", "/login"]
+        .into_iter()
+        .filter_map(|path| url.join(path).ok())
 }
 
 /// Which form was found, by the names of its fields.

@@ -86,7 +86,9 @@ pub(crate) fn collect(document: &Document) -> Vec<Notice> {
         // A wrapper around half the page is no message; what is inside may be one.
         let is_message = text.chars().any(char::is_alphabetic)
             && text.len() <= MAX_TEXT * 2
-            && !document.is_concealed(at, None);
+            && !document.is_concealed(at, None)
+            // That scripts are off says nothing of the login.
+            && !document.ancestors(at).any(|(_, up)| up.name == "noscript");
         if is_message {
             notices.push(Notice { is_error, text });
         }

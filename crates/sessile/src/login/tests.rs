@@ -4,7 +4,9 @@ use proptest::prelude::*;
 use url::Url;
 
 use super::fill::{FillError, Filled, Submission};
-use super::find::{LoginForm, LoginKind, NoLoginForm, ScriptHint, find, find_named, login_links};
+use super::find::{
+    LoginForm, LoginKind, NoLoginForm, ScriptHint, consent, find, find_named, login_links,
+};
 use super::form::ScriptUse;
 use super::messages::{Refusal, classify_refusal, error_messages};
 use super::page::Page;
@@ -331,6 +333,28 @@ fn a_message_comes_before_the_labels_of_wrong_fields() {
         error_messages(&parse(html), &[]),
         ["Wrong password", "Email"]
     );
+}
+
+#[test]
+fn that_scripts_are_off_is_no_message_about_the_login() {
+    let html = "<div class=error>Wrong password</div><noscript><p class=error>JavaScript is required</p></noscript>";
+    assert_eq!(error_messages(&parse(html), &[]), ["Wrong password"]);
+}
+
+#[test]
+fn questions_for_consent_are_told_from_other_pages() {
+    let asked = |html: &str| consent(&parse(html));
+    let form = "<form method=post action=/confirm><input type=hidden name=prompt value=1><button>Continue</button></form>";
+    assert_eq!(
+        asked(&format!("<h1>Authorize the shop</h1>{form}")).as_deref(),
+        Some("Authorize the shop")
+    );
+    assert_eq!(
+        asked("<p>The shop wants your name.</p><form method=post><button>Deny</button><button name=ok>Allow</button></form>").as_deref(),
+        Some("Allow")
+    );
+    assert_eq!(asked(&format!("<h1>Your orders</h1>{form}")), None);
+    assert_eq!(asked("<h1>Allow what?</h1><p>no form</p>"), None);
 }
 
 #[test]

@@ -481,6 +481,38 @@ pub(crate) const NEXT: &[&str] = &[
     "다음",
 ];
 
+pub(crate) const CONSENT: &[&str] = &[
+    "consent",
+    "authorize",
+    "authorise",
+    "allow",
+    "grant",
+    "permission",
+    "zustimm",
+    "einwillig",
+    "erlaub",
+    "zulassen",
+    "berechtig",
+    "autoris",
+    "autorizar",
+    "autorizza",
+    "consenti",
+    "conceder",
+    "permitir",
+    "permesso",
+    "toestaan",
+    "toestemming",
+    "zezwól",
+    "tillåt",
+    "tillad",
+    "tillat",
+    "разрешить",
+    "許可",
+    "允许",
+    "授权",
+    "허용",
+];
+
 pub(crate) const AWAY: &[&str] = &[
     "cancel",
     "abbrechen",

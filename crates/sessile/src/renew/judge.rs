@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
 use sessile_jar::Timestamp;
 
 use super::{Inner, KeepError};
@@ -44,10 +45,28 @@ impl Suspicion {
     }
 }
 
+/// Whether a reply may be what strangers get: a page with a plain 200, or that the request is
+/// forbidden or nothing is there, which many sites say to whoever isn't logged in.
+fn may_be_a_strangers(reply: &Reply) -> bool {
+    let is_refusal = matches!(
+        reply.status(),
+        StatusCode::FORBIDDEN | StatusCode::NOT_FOUND
+    );
+    match reply.verdict() {
+        Verdict::Blocked | Verdict::Valid => {
+            is_refusal || (reply.status().is_success() && reply.is_html())
+        }
+        Verdict::Challenged(_)
+        | Verdict::Expired(_)
+        | Verdict::Failing(_)
+        | Verdict::RateLimited { .. } => false,
+    }
+}
+
 impl Inner {
     /// Looks at a page that speaks for itself neither way.
     pub(super) async fn judge(&self, reply: &mut Reply) -> Result<(), KeepError> {
-        if *reply.verdict() != Verdict::Valid || !reply.status().is_success() || !reply.is_html() {
+        if !may_be_a_strangers(reply) {
             return Ok(());
         }
         let Some(check) = self.held().check.clone() else {
@@ -116,8 +135,10 @@ impl Inner {
             .await?;
         let page = ShownUrl(&url).to_string();
         let verdict = reply.verdict().clone();
-        let Some(check) = check.filter(|_| verdict == Verdict::Valid) else {
+        let is_open = matches!(verdict, Verdict::Blocked | Verdict::Valid);
+        let Some(check) = check.filter(|_| is_open) else {
             let why = match &verdict {
+                Verdict::Expired(sign) => sign.to_string(),
                 Verdict::Valid => format!("the site answered {}", reply.status()),
                 other => other.to_string(),
             };
@@ -136,7 +157,10 @@ impl Inner {
                     true,
                     why,
                 ),
-                Judgement::Unsure(why) => (Verdict::Valid, false, why),
+                Judgement::Unsure(why) => {
+                    let is_certain = verdict != Verdict::Valid;
+                    (verdict, is_certain, why)
+                }
                 Judgement::Valid(why) => (Verdict::Valid, true, why),
             };
         Ok(CheckReport {

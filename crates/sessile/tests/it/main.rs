@@ -10,3 +10,4 @@ mod recorder;
 mod request;
 mod session;
 mod store;
+mod strangers;

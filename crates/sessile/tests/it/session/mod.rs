@@ -4,7 +4,7 @@ mod bodies;
 mod connections;
 mod faults;
 mod proxies;
-mod server;
+pub(crate) mod server;
 mod tls;
 
 use std::time::Duration;
