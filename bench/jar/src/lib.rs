@@ -111,3 +111,10 @@ pub fn sizes() -> (Vec<usize>, bool) {
     let sizes = words.iter().filter_map(|word| word.parse().ok()).collect();
     (sizes, words.iter().any(|word| word == "worst"))
 }
+
+/// The case and the number of repetitions after the word `instructions`.
+pub fn instructions() -> Option<(String, usize)> {
+    let mut words = std::env::args().skip(1);
+    words.next().filter(|word| word == "instructions")?;
+    Some((words.next()?, words.next()?.parse().ok()?))
+}

@@ -97,6 +97,16 @@ impl Printer {
         }
     }
 
+    /// Writes notes while somebody else holds the printer.
+    pub(crate) fn noter(&self) -> impl Fn(&str) + Send + Sync + 'static {
+        let is_silent = self.style.is_silent();
+        move |text| {
+            if !is_silent {
+                _ = writeln!(io::stderr(), "{text}");
+            }
+        }
+    }
+
     /// What may need doing, to standard error.
     pub(crate) fn warn(&mut self, text: &str) {
         if !self.style.is_silent() {

@@ -68,7 +68,7 @@ impl Jar {
         before - len
     }
 
-    /// "The user agent MUST evict all expired cookies": at once in a small jar, in a large one
+    /// Expired cookies have to leave (5.7, after the steps): at once in a small jar, in a large one
     /// when as many stores as an eighth of it have gone by, since all of it is looked at.
     pub(crate) fn sweep_if_due(&mut self, now: Timestamp) {
         self.stores_since_sweep = self.stores_since_sweep.saturating_add(1);

@@ -232,7 +232,7 @@ impl Jar {
     /// Steps 23 and 24: in the place of the cookie with the same key, or beside the others.
     pub(crate) fn place(&mut self, received: &Received<'_>, now: Timestamp) -> Stored {
         let Received { domain, draft, .. } = received;
-        // "The user agent MUST evict all expired cookies."
+        // After the steps: expired cookies have to leave.
         self.sweep_if_due(now);
         let stamp = self.next_stamp(now);
         self.revision += 1;
@@ -475,4 +475,242 @@ const PREFIXES: [&[u8]; 4] = [HOST, HOST_HTTP, HTTP, SECURE];
 fn has_prefix(name: &[u8], prefix: &[u8]) -> bool {
     name.get(..prefix.len())
         .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_795_219_200);
+
+    #[test]
+    fn domains_have_to_be_the_host_or_above_it() {
+        check(
+            "a=1; Domain=example.com",
+            "https://www.example.com/",
+            Ok("example.com, and below"),
+        );
+        check(
+            "a=1; Domain=.Example.COM",
+            "https://www.example.com/",
+            Ok("example.com, and below"),
+        );
+        check(
+            "a=1; Domain=",
+            "https://www.example.com/",
+            Ok("www.example.com"),
+        );
+        check(
+            "a=1; Domain=x; Domain",
+            "https://www.example.com/",
+            Ok("www.example.com"),
+        );
+        check(
+            "a=1; Domain=example.com",
+            "https://notexample.com/",
+            Err(Refusal::DomainMismatch),
+        );
+        check(
+            "a=1; Domain=www.example.com",
+            "https://example.com/",
+            Err(Refusal::DomainMismatch),
+        );
+        check(
+            "a=1; Domain=..example.com",
+            "https://example.com/",
+            Err(Refusal::DomainMismatch),
+        );
+        check(
+            "a=1; Domain=example.com.",
+            "https://example.com/",
+            Err(Refusal::DomainMismatch),
+        );
+        check(
+            "a=1; Domain=0.0.1",
+            "http://127.0.0.1/",
+            Err(Refusal::DomainMismatch),
+        );
+        check(
+            "a=1; Domain=127.0.0.1",
+            "http://127.0.0.1/",
+            Ok("127.0.0.1, and below"),
+        );
+        check(
+            "a=1; Domain=\u{e9}.example",
+            "https://a.example/",
+            Err(Refusal::DomainNotAscii),
+        );
+    }
+
+    #[test]
+    fn public_suffixes_are_for_their_own_host() {
+        check(
+            "a=1; Domain=com",
+            "https://example.com/",
+            Err(Refusal::PublicSuffix),
+        );
+        check(
+            "a=1; Domain=co.uk",
+            "https://example.co.uk/",
+            Err(Refusal::PublicSuffix),
+        );
+        check(
+            "a=1; Domain=co.uk.",
+            "https://example.co.uk./",
+            Err(Refusal::PublicSuffix),
+        );
+        check(
+            "a=1; Domain=github.io",
+            "https://user.github.io/",
+            Err(Refusal::PublicSuffix),
+        );
+        check(
+            "a=1; Domain=github.io",
+            "https://github.io/",
+            Ok("github.io"),
+        );
+        check(
+            "a=1; Domain=localhost",
+            "http://localhost/",
+            Ok("localhost"),
+        );
+        check("a=1", "http://intranet/", Ok("intranet"));
+    }
+
+    #[test]
+    fn secure_needs_a_secure_connection() {
+        check(
+            "a=1; Secure",
+            "http://a.example/",
+            Err(Refusal::SecureByPlain),
+        );
+        check("a=1; Secure", "http://localhost/", Ok("localhost"));
+        check("a=1; Secure", "wss://a.example/", Ok("a.example"));
+        check(
+            "a=1; SameSite=None",
+            "https://a.example/",
+            Err(Refusal::SameSiteNoneInsecure),
+        );
+        check(
+            "a=1; Partitioned",
+            "https://a.example/",
+            Err(Refusal::PartitionedInsecure),
+        );
+    }
+
+    #[test]
+    fn prefixes_are_kept_in_any_case() {
+        let url = "https://a.example/x/y";
+        check("__secure-a=1", url, Err(Refusal::SecurePrefix));
+        check("__SECURE-a=1; Secure", url, Ok("a.example"));
+        check("__Host-a=1; Secure", url, Err(Refusal::HostPrefix));
+        check("__Host-a=1; Secure; Path=/x", url, Err(Refusal::HostPrefix));
+        check("__Host-a=1; Path=/", url, Err(Refusal::HostPrefix));
+        check(
+            "__Host-a=1; Secure; Path=/; Domain=a.example",
+            url,
+            Err(Refusal::HostPrefix),
+        );
+        check("__Host-a=1; Secure; Path=/; Domain=", url, Ok("a.example"));
+        check(
+            "__Host-a=1; Secure; Path",
+            "https://a.example/",
+            Err(Refusal::HostPrefix),
+        );
+        check("__Http-a=1; Secure", url, Err(Refusal::HttpPrefix));
+        check("__Http-a=1; Secure; HttpOnly", url, Ok("a.example"));
+        let line = "__Host-Http-a=1; Secure; Path=/";
+        check(line, url, Err(Refusal::HostHttpPrefix));
+        check(&format!("{line}; HttpOnly"), url, Ok("a.example"));
+        check("=__Host-a", url, Err(Refusal::NamelessPrefix));
+        check("__hTTp-a", url, Err(Refusal::NamelessPrefix));
+        check("__Hosta=1", url, Ok("a.example"));
+    }
+
+    #[test]
+    fn something_has_to_be_there() {
+        for line in ["", "=", " ; Path=/", "=\t;"] {
+            check(line, "https://a.example/", Err(Refusal::Empty));
+        }
+        check(
+            "a\u{1}=1",
+            "https://a.example/",
+            Err(Refusal::ControlCharacter),
+        );
+        let long = format!("a={}", "x".repeat(4096));
+        check(&long, "https://a.example/", Err(Refusal::TooLong));
+    }
+
+    #[test]
+    fn scripts_and_other_sites_may_do_less() {
+        let script = Context {
+            api: Api::NonHttp,
+            ..Context::default()
+        };
+        let image = Context {
+            site: Site::CrossSite,
+            ..Context::default()
+        };
+        let form = Context {
+            navigation: Navigation::Unsafe,
+            ..image.clone()
+        };
+        let target = Target::parse("https://a.example/").unwrap();
+        let mut jar = Jar::new();
+        for (line, context, expected) in [
+            ("a=1; HttpOnly", &script, Err(Refusal::HttpOnlyByScript)),
+            ("a=1; HttpOnly", &form, Ok(Stored::Added)),
+            ("a=2", &script, Err(Refusal::OverwriteHttpOnly)),
+            ("a=; Max-Age=0", &script, Err(Refusal::OverwriteHttpOnly)),
+            ("b=1", &image, Err(Refusal::SameSite)),
+            ("b=1; SameSite=None; Secure", &image, Ok(Stored::Added)),
+            ("b=1; SameSite=Strict", &form, Ok(Stored::Replaced)),
+        ] {
+            let stored = jar.store(line.as_bytes(), &target, context, NOW);
+            assert_eq!(stored, expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn lives_end_after_400_days_at_most() {
+        let most = Some(NOW.plus_seconds(MAX_AGE));
+        check_expiry("a=1", None);
+        check_expiry("a=1; Max-Age=60", Some(NOW.plus_seconds(60)));
+        check_expiry("a=1; Max-Age=99999999999999999999", most);
+        check_expiry("a=1; Expires=Fri, 31 Dec 9999 23:59:59 GMT", most);
+        let both = "a=1; Max-Age=60; Expires=Fri, 31 Dec 9999 23:59:59 GMT";
+        check_expiry(both, Some(NOW.plus_seconds(60)));
+    }
+
+    /// The domain that the cookie gets, or the rule it is refused by.
+    #[track_caller]
+    fn check(line: &str, url: &str, expected: Result<&str, Refusal>) {
+        let target = Target::parse(url).expect("a url");
+        let mut jar = Jar::new();
+        let stored = jar.store(line.as_bytes(), &target, &Context::default(), NOW);
+        let got = stored.map(|_| {
+            let cookie = jar.iter().next().expect("it was stored");
+            let below = if cookie.is_host_only() {
+                ""
+            } else {
+                ", and below"
+            };
+            format!("{}{below}", cookie.domain())
+        });
+        assert_eq!(
+            got.as_deref().map_err(|refusal| *refusal),
+            expected,
+            "{line} from {url}"
+        );
+    }
+
+    #[track_caller]
+    fn check_expiry(line: &str, expected: Option<Timestamp>) {
+        let target = Target::parse("https://a.example/").expect("a url");
+        let mut jar = Jar::new();
+        jar.store(line.as_bytes(), &target, &Context::default(), NOW)
+            .expect("a cookie");
+        let expires = jar.iter().next().and_then(|cookie| cookie.expires());
+        assert_eq!(expires, expected, "{line}");
+    }
 }

@@ -1,5 +1,7 @@
 //! An API behind a token: the token goes to the session's own site and nowhere else.
 
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
+
 use sessile::{Authorization, Request, Secret, Session};
 use sessile_practice::{ADA, ADA_PASSWORD, Options, Site};
 

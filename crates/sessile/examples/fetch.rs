@@ -1,5 +1,11 @@
 //! Fetches a page with a session that keeps its cookies.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "an example shows what it does"
+)]
+
 use sessile::{Request, Session};
 
 #[tokio::main(flavor = "current_thread")]

@@ -1,6 +1,8 @@
 //! Two holders of one stored session, as two processes would be: each sees the other's cookies on
 //! its next request, and none is lost.
 
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
+
 use sessile::renew::{Kept, KeptOptions};
 use sessile::session::SessionState;
 use sessile::store::{KeySource, Name, StoreOptions, StoreUrl, Vault};

@@ -3,6 +3,8 @@
 //!
 //! Without arguments it runs against the practice website.
 
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
+
 use sessile::login::Login;
 use sessile::renew::{Kept, KeptOptions};
 use sessile::store::{StoreOptions, Vault};

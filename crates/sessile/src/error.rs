@@ -53,6 +53,13 @@ pub enum Error {
         /// Whether the server can have seen the request.
         sent: bool,
     },
+    /// The host asked for a longer pause than is granted; nothing was sent.
+    HoldOff {
+        /// Host and port.
+        host: String,
+        /// How much of the pause is left.
+        pause: Duration,
+    },
     /// The server's bytes aren't HTTP.
     Protocol {
         /// Scheme, host and port.
@@ -68,6 +75,13 @@ pub enum Error {
         to: String,
         /// Why it isn't followed.
         why: RedirectRefusal,
+    },
+    /// The site's `robots.txt`, which the session was told to obey, refuses the page.
+    Robots {
+        /// What was to be fetched.
+        url: String,
+        /// The line of the file; `None` where the server failed to give the file.
+        line: Option<usize>,
     },
     /// The reply's status says that the request failed; only
     /// [`Reply::error_for_status`](crate::Reply::error_for_status) makes an error of it.
@@ -164,11 +178,12 @@ impl Error {
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::BadRequest { .. } | Self::Closed => Blame::Caller,
+            Self::BadRequest { .. } | Self::Closed | Self::Robots { .. } => Blame::Caller,
             Self::Status { status, .. } if status.is_client_error() => Blame::Caller,
             Self::Connect { .. } | Self::Disconnect { .. } | Self::TimeOut { .. } => Blame::Network,
             Self::CutShort { .. }
             | Self::Decode { .. }
+            | Self::HoldOff { .. }
             | Self::Protocol { .. }
             | Self::Redirect { .. }
             | Self::Status { .. }
@@ -184,7 +199,11 @@ impl Error {
                 Obstacle::NoSuchHost | Obstacle::ProxyRefused => false,
                 Obstacle::Proxy | Obstacle::Refused | Obstacle::Unreachable => true,
             },
-            Self::CutShort { .. } | Self::Disconnect { .. } | Self::TimeOut { .. } => true,
+            Self::CutShort { .. }
+            | Self::Disconnect { .. }
+            | Self::HoldOff { .. }
+            | Self::Robots { line: None, .. }
+            | Self::TimeOut { .. } => true,
             Self::Status { status, .. } => {
                 status.is_server_error()
                     || matches!(
@@ -197,6 +216,7 @@ impl Error {
             | Self::Decode { .. }
             | Self::Protocol { .. }
             | Self::Redirect { .. }
+            | Self::Robots { .. }
             | Self::Tls { .. }
             | Self::TooLarge { .. } => false,
         }
@@ -240,11 +260,23 @@ impl fmt::Display for Error {
                 };
                 write!(f, "{origin} closed the connection {when}: {detail}")
             }
+            Self::HoldOff { host, pause } => {
+                write!(f, "{host} asks to be left alone for {} s", pause.as_secs())
+            }
             Self::Protocol { origin, detail } => {
                 write!(f, "{origin} doesn't speak HTTP as it should: {detail}")
             }
             Self::Redirect { from, to, why } => {
                 write!(f, "{from} redirects to {to}, which isn't followed: {why}")
+            }
+            Self::Robots {
+                url,
+                line: Some(line),
+            } => {
+                write!(f, "robots.txt doesn't allow {url} (line {line})")
+            }
+            Self::Robots { url, line: None } => {
+                write!(f, "robots.txt can't be had, so {url} isn't fetched")
             }
             Self::Status { url, status } => write!(f, "{url} answered {status}"),
             Self::TimeOut { phase, url, after } => {

@@ -6,7 +6,8 @@
 //! | [`transport`] | the seam below: who sends the bytes |
 //! | [`store`] | where sessions are kept, sealed: memory, one SQLite file |
 //! | [`blocking`] | the session for programs without an async runtime |
-//! | [`profile`] | the headers a session starts with |
+//! | [`profile`] | the headers a session starts with, a browser's too |
+//! | [`robots`] | what a site asks of programs |
 
 #![forbid(unsafe_code)]
 
@@ -19,6 +20,7 @@ pub mod profile;
 pub mod record;
 mod redact;
 pub mod renew;
+pub mod robots;
 pub mod secret;
 pub mod session;
 pub mod store;

@@ -3,12 +3,17 @@
 use std::hint::black_box;
 
 use cookie_store::CookieStore;
-use jar_bench::{PER_DOMAIN, allocations, line, live_bytes, report, sizes, time, url};
+use jar_bench::{
+    PER_DOMAIN, allocations, instructions, line, live_bytes, report, sizes, time, url,
+};
 use url::Url;
 
 const NAME: &str = "cookie_store";
 
 fn main() {
+    if let Some((case, count)) = instructions() {
+        return repeat(&case, count);
+    }
     let (sizes, worst) = sizes();
     for size in sizes {
         growth(size);
@@ -17,6 +22,24 @@ fn main() {
         one_domain();
         deep_paths();
         small_jars();
+    }
+}
+
+/// So many headers or stores in a jar of 1,000, for counting their instructions.
+fn repeat(case: &str, count: usize) {
+    let mut jar = CookieStore::default();
+    for domain in 0..100 {
+        fill(&mut jar, domain, PER_DOMAIN);
+    }
+    let target = parse(50);
+    let lines: Vec<_> = (0..1000)
+        .map(|turn| line(turn % PER_DOMAIN, turn))
+        .collect();
+    for turn in 0..count {
+        match case {
+            "header" => drop(black_box(header(&jar, &target))),
+            _ => drop(black_box(jar.parse(&lines[turn % 1000], &target))),
+        }
     }
 }
 

@@ -2,13 +2,18 @@
 
 use std::hint::black_box;
 
-use jar_bench::{PER_DOMAIN, allocations, cpu_time, host, line, live_bytes, report, sizes, time};
+use jar_bench::{
+    PER_DOMAIN, allocations, cpu_time, host, instructions, line, live_bytes, report, sizes, time,
+};
 use sessile_jar::{Context, Jar, Options, Target, Timestamp};
 
 const NAME: &str = "sessile-jar";
 const NOW: Timestamp = Timestamp::from_seconds(1_795_219_200);
 
 fn main() {
+    if let Some((case, count)) = instructions() {
+        return repeat(&case, count);
+    }
     let (sizes, worst) = sizes();
     for size in sizes {
         growth(size);
@@ -19,6 +24,25 @@ fn main() {
         pressure();
         expiry();
         small_jars();
+    }
+}
+
+/// So many headers or stores in a jar of 1,000, for counting their instructions.
+fn repeat(case: &str, count: usize) {
+    let mut jar = unlimited();
+    for domain in 0..100 {
+        fill(&mut jar, domain, PER_DOMAIN);
+    }
+    let (name, context) = (host(50), Context::default());
+    let target = Target::new("https", &name, "/account/orders").unwrap();
+    let lines: Vec<_> = (0..1000)
+        .map(|turn| line(turn % PER_DOMAIN, turn))
+        .collect();
+    for turn in 0..count {
+        match case {
+            "header" => drop(black_box(jar.cookie_header(&target, &context, NOW))),
+            _ => drop(jar.store(lines[turn % 1000].as_bytes(), &target, &context, NOW)),
+        }
     }
 }
 

@@ -50,6 +50,12 @@ pub(crate) struct LoginArgs {
     #[arg(long, value_name = "SECONDS", value_parser = time_limit)]
     pub(crate) timeout: Option<Duration>,
 
+    /// Which form of the page is the login, by its id, name or address
+    ///
+    /// Defaults to the one that looks like it.
+    #[arg(long, value_name = "FORM")]
+    pub(crate) form: Option<String>,
+
     /// A page that shows whether one is logged in
     ///
     /// Defaults to the page the login leads to.

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use serde_json::json;
-use sessile::SessionState;
 use sessile::record::{Last, Record};
 use sessile::renew;
 use sessile::store::Name;
@@ -68,17 +67,5 @@ fn empty(record: &mut Record, now: Timestamp) {
     record.login = None;
     record.check = None;
     record.last = Last::default();
-    let state = &mut record.state;
-    state.jar_mut().clear(now);
-    if state.headers().is_empty() && state.authorization().is_none() {
-        return;
-    }
-    // Those two leave with the state they belong to; the jar stays, since it tells the
-    // others who hold it what is gone.
-    let mut emptied = SessionState::new(state.profile());
-    if let Some(base) = state.base_url() {
-        emptied.set_base_url(base.clone());
-    }
-    std::mem::swap(emptied.jar_mut(), state.jar_mut());
-    *state = emptied;
+    record.state.clear(now);
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use sessile::Secret;
-use sessile::login::{Login, LoginReport};
+use sessile::login::{Login, LoginReport, StepListener};
 use sessile::renew::{Kept, KeptOptions};
 use url::Url;
 
@@ -30,9 +30,6 @@ pub(super) async fn run(args: LoginArgs, work: &mut Work<'_>) -> Outcome {
     work.say_age(&login.profile);
     let done = Kept::log_in(&vault, &name, login, options).await;
     let (kept, report) = done.map_err(|error| failure::of_kept(&error, Purpose::Send))?;
-    for step in &report.steps {
-        work.printer.note(&plain(step));
-    }
     profile::warn(&kept, args.profile.as_ref(), work);
     let (generation, place) = (report.generation, vault.place());
     work.printer.note(&format!(
@@ -55,7 +52,10 @@ fn login(args: &LoginArgs, work: &Work<'_>) -> Result<Login, Failure> {
         args.username.clone(),
         Secret::from(password.to_string()),
     );
+    let note = work.printer.noter();
+    login.listener = Some(StepListener::new(move |step| note(&plain(step))));
     login.remember = args.remember;
+    login.form.clone_from(&args.form);
     login.check = check;
     login.profile = args.profile.clone().unwrap_or_default();
     Ok(login)

@@ -80,8 +80,8 @@ fn a_refused_login_stores_nothing_and_says_why() {
         log_in(GRACE, "wrong").exits(3);
     }
     log_in(GRACE, GRACE_PASSWORD)
-        .exits(1)
-        .says(&["no more logins for now"]);
+        .exits(3)
+        .says(&["no more logins for now", "Too many attempts"]);
     me.run("status new").exits(1);
     assert_eq!(site.logins(), 0);
 }

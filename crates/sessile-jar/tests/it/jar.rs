@@ -144,6 +144,53 @@ fn a_cookie_that_ended_protects_nothing() {
 }
 
 #[test]
+fn cookies_of_all_domains_above_are_merged_in_order() {
+    let mut jar = Jar::new();
+    let host = "a.b.c.d.e.f.g.h.i.example";
+    let url = format!("https://{host}/x/y");
+    let mut domain = host;
+    for turn in 0.. {
+        let Some((_, above)) = domain.split_once('.') else {
+            break;
+        };
+        if above.contains('.') {
+            let path = if turn % 2 == 0 { "/x" } else { "/" };
+            store(
+                &mut jar,
+                &url,
+                &format!("c{turn}=1; Domain={above}; Path={path}"),
+                turn,
+            );
+        }
+        domain = above;
+    }
+    check(
+        &jar,
+        &url,
+        20,
+        "c0=1; c2=1; c4=1; c6=1; c1=1; c3=1; c5=1; c7=1",
+    );
+    check(&jar, "https://x.i.example/", 20, "c7=1");
+}
+
+#[test]
+fn a_long_line_is_whole() {
+    let mut jar = limited(1000, 1000);
+    for turn in 0..200 {
+        store(
+            &mut jar,
+            "https://a.example/",
+            &format!("c{turn}={turn}"),
+            turn,
+        );
+    }
+    store(&mut jar, "https://a.example/", "c7=new", 300);
+    let expected: Vec<_> = (0..200).map(|turn| format!("c{turn}={turn}")).collect();
+    let expected = expected.join("; ").replace("c7=7;", "c7=new;");
+    check(&jar, "https://a.example/", 301, &expected);
+}
+
+#[test]
 fn a_line_may_be_kept_while_its_revision_stays() {
     let mut jar = Jar::new();
     store(&mut jar, "https://a.example/", "a=1; Max-Age=60", 0);

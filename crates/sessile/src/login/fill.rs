@@ -109,8 +109,7 @@ impl fmt::Display for FillError {
             Self::Missing(Wanted::User) => "the login form asks for a user name; give one",
             Self::NoAddress => "the login form has no address that can be sent to",
             Self::PasswordInUrl => {
-                "the login form is a GET: the password would stand in the URL and in every log; \
-                 its script must send it otherwise: write a site file for that"
+                "the login form is a GET: the password would stand in the URL and in every log"
             }
         })
     }

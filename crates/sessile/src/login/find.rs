@@ -123,14 +123,14 @@ impl fmt::Display for NoLoginForm {
         match self {
             Self::Ambiguous { forms } => write!(
                 f,
-                "{} forms look equally like the login: {}; name one of them, or write a site file",
+                "{} forms look equally like the login: {}; name one of them with --form",
                 forms.len(),
                 forms.join(", ")
             ),
             Self::NeedsJavaScript { hint } => write!(
                 f,
-                "the login form needs JavaScript ({hint}); write a site file for the address its \
-                 script sends the login to, or log in with a browser and import the session"
+                "the login form needs JavaScript ({hint}); give the address of a page whose \
+                 form works without scripts"
             ),
             Self::NoForm { links } => {
                 f.write_str("the page has no form; ")?;

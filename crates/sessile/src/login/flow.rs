@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::fill::{FillError, Filled, Submission};
+use super::fill::{Filled, Submission};
 use super::find::{self, LoginForm, LoginKind, NoLoginForm};
 use super::form::FieldKind;
 use super::messages::{self, Refusal};
@@ -45,6 +45,10 @@ pub(super) struct FormLogin {
     /// Whether a form was sent again because its token was stale.
     has_started_over: bool,
     has_captcha: bool,
+    /// The origins that the password may go to; any, where there are none.
+    allowed: Vec<String>,
+    /// The origins that it went to.
+    pub(super) sent_to: Vec<String>,
     seen: Vec<Url>,
     /// The pages with the form: a redirect to one of them says later that the login is gone.
     pub(super) login_pages: Vec<Url>,
@@ -53,13 +57,15 @@ pub(super) struct FormLogin {
 }
 
 impl FormLogin {
-    pub(super) fn new(login: Login) -> Self {
+    pub(super) fn new(login: Login, allowed: Vec<String>) -> Self {
         Self {
             login,
             stage: Stage::Seek,
             detours: 0,
             has_started_over: false,
             has_captcha: false,
+            allowed,
+            sent_to: Vec::new(),
             seen: Vec::new(),
             login_pages: Vec::new(),
             steps: Vec::new(),
@@ -72,9 +78,9 @@ impl FormLogin {
         visit: &Visit,
         cookies: &[(String, String)],
     ) -> Result<Action, LoginError> {
-        self.steps.push(visit.words.clone());
+        self.say(visit.words.clone());
         self.seen.push(visit.url.clone());
-        refuse_obstacles(visit)?;
+        self.refuse_obstacles(visit)?;
         if let Some(next) = visit
             .page
             .refresh()
@@ -145,9 +151,14 @@ impl FormLogin {
             .collect();
         let submission = form
             .submission(&filled, &cookies)
-            .map_err(|why| self.unfit(visit, why))?;
-        self.steps.push(describe(form));
-        self.steps.extend(submission.notes.iter().cloned());
+            .map_err(|why| self.unfit(visit, &why.to_string()))?;
+        if form.password_field.is_some() {
+            self.may_send(visit, &submission)?;
+        }
+        self.say(describe(form));
+        for note in &submission.notes {
+            self.say(note.clone());
+        }
         self.has_captcha = form.has_captcha;
         let (stage, is_login_page) = match form.kind {
             LoginKind::NameFirst => (Stage::NameSent, true),
@@ -163,10 +174,43 @@ impl FormLogin {
         Ok(Action::Submit(Box::new(submission)))
     }
 
-    fn unfit(&self, visit: &Visit, why: FillError) -> LoginError {
+    /// A renewal sends the password where a person has sent it, and nowhere else.
+    fn may_send(&mut self, visit: &Visit, submission: &Submission) -> Result<(), LoginError> {
+        let origin = submission.url.origin().ascii_serialization();
+        if !self.allowed.is_empty() && !self.allowed.contains(&origin) {
+            let what = format!(
+                "the login form now leads to {origin}, where this password has never been sent; \
+                 if that is right, run `sessile login` again"
+            );
+            return Err(self.unfit(visit, &what));
+        }
+        if !self.sent_to.contains(&origin) {
+            self.sent_to.push(origin);
+        }
+        Ok(())
+    }
+
+    fn unfit(&self, visit: &Visit, what: &str) -> LoginError {
         LoginError::NotSafe {
             url: ShownUrl(&visit.url).to_string(),
-            what: why.to_string(),
+            what: what.to_owned(),
+        }
+    }
+
+    /// What stands before the login and says nothing of the credentials.
+    fn refuse_obstacles(&self, visit: &Visit) -> Result<(), LoginError> {
+        let url = ShownUrl(&visit.url).to_string();
+        match &visit.verdict {
+            Verdict::Challenged(challenge) => Err(LoginError::Challenged {
+                url,
+                challenge: *challenge,
+            }),
+            Verdict::RateLimited { wait } => Err(LoginError::RateLimited {
+                url,
+                message: self.message(visit, "it asks to wait"),
+                wait: wait.map(|wait| wait.as_secs()),
+            }),
+            Verdict::Blocked | Verdict::Expired(_) | Verdict::Failing(_) | Verdict::Valid => Ok(()),
         }
     }
 
@@ -183,8 +227,7 @@ impl FormLogin {
             Refusal::StaleForm if !self.has_started_over => {
                 self.has_started_over = true;
                 self.stage = Stage::Seek;
-                self.steps
-                    .push(format!("the form was stale ({message}); once more"));
+                self.say(format!("the form was stale ({message}); once more"));
                 Ok(Action::Fetch(self.login.url.clone()))
             }
             Refusal::Captcha => Err(LoginError::Captcha { url, message }),
@@ -201,6 +244,14 @@ impl FormLogin {
                 Err(LoginError::Refused { url, user, message })
             }
         }
+    }
+
+    /// Tells whoever listens what was done.
+    pub(super) fn say(&mut self, step: String) {
+        if let Some(listener) = &self.login.listener {
+            listener.hear(&step);
+        }
+        self.steps.push(step);
     }
 
     /// What the site's words are about.
@@ -249,25 +300,4 @@ fn describe(form: &LoginForm) -> String {
         words.push_str(&format!(", carries {}", hidden.join(", ")));
     }
     words
-}
-
-/// What stands before the login and says nothing of the credentials.
-fn refuse_obstacles(visit: &Visit) -> Result<(), LoginError> {
-    let url = || ShownUrl(&visit.url).to_string();
-    match &visit.verdict {
-        Verdict::Challenged(challenge) => Err(LoginError::Challenged {
-            url: url(),
-            challenge: *challenge,
-        }),
-        Verdict::RateLimited { wait } => {
-            let wait = wait.map(|wait| wait.as_secs());
-            let message = "it asks to wait".to_owned();
-            Err(LoginError::RateLimited {
-                url: url(),
-                message,
-                wait,
-            })
-        }
-        Verdict::Blocked | Verdict::Expired(_) | Verdict::Failing(_) | Verdict::Valid => Ok(()),
-    }
 }

@@ -21,11 +21,14 @@ pub(crate) mod words;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
+use std::sync::Arc;
+
 use sessile_jar::{Api, Context, Jar, Timestamp};
 use url::Url;
 
 use crate::check::evidence::Evidence;
-use crate::check::learn;
+use crate::check::learn::{self, Judgement};
 use crate::profile::ProfileChoice;
 use crate::record::Check;
 use crate::redact::ShownUrl;
@@ -63,6 +66,29 @@ pub struct Login {
     pub check: Option<Url>,
     /// The headers of a session that is made. Defaults to `standard`.
     pub profile: ProfileChoice,
+    /// Who hears of each step while it is done, also of those before a failure. Defaults to nobody.
+    pub listener: Option<StepListener>,
+}
+
+/// Hears what a login does while it does it.
+#[derive(Clone)]
+pub struct StepListener(Arc<dyn Fn(&str) + Send + Sync>);
+
+impl StepListener {
+    /// Calls `hear` with each step, in words without secrets.
+    pub fn new(hear: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(hear))
+    }
+
+    fn hear(&self, step: &str) {
+        (self.0)(step);
+    }
+}
+
+impl fmt::Debug for StepListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StepListener")
+    }
 }
 
 impl Login {
@@ -76,6 +102,7 @@ impl Login {
             form: None,
             check: None,
             profile: ProfileChoice::default(),
+            listener: None,
         }
     }
 }
@@ -92,35 +119,54 @@ pub struct LoginReport {
     pub cookies: Vec<String>,
     /// The count of logins.
     pub generation: u64,
+    /// The origins that the password was sent to.
+    pub(crate) sent_to: Vec<String>,
     /// The session's state after the login.
     pub(crate) state: SessionState,
 }
 
-/// Logs in, starting from `state`, and learns how to see that the login holds.
+/// What an earlier login to the same site has found out.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Known {
+    pub(crate) check: Option<Check>,
+    pub(crate) login_pages: Vec<Url>,
+    /// The origins that the password went to; it goes to no other without a person.
+    pub(crate) sent_to: Vec<String>,
+}
+
+/// Logs in, starting from `state`, and finds out how to see that the login holds.
 pub(crate) async fn log_in(
     session: &Session,
     state: SessionState,
     login: &Login,
+    known: &Known,
 ) -> Result<LoginReport, LoginError> {
     let member = session.fork(state);
-    let mut flow = FormLogin::new(login.clone());
-    let mut page = visit(&member, Request::get(login.url.as_str())).await?;
-    let mut cookies = page.cookies_set.clone();
-    for _page in 0..PAGES {
-        let jar = member.read(|state| state.jar().clone());
-        let request = match flow.next(&page, &visible(&jar, &page.url, member.now()))? {
-            Action::Done => break,
-            Action::Fetch(url) => Request::get(url.as_str()),
-            Action::Submit(submission) => request(&submission),
-        };
-        page = visit(&member, request).await?;
-        cookies.extend(page.cookies_set.iter().cloned());
-    }
-    let check = learn(session, &member, login, &page, &mut flow).await?;
+    let mut flow = FormLogin::new(login.clone(), known.sent_to.clone());
+    let mut cookies = Vec::new();
+    let landed = match walk(&member, login, &mut flow, &mut cookies).await {
+        Ok(landed) => Some(landed),
+        // The cookies alone may have opened the door, as single sign-on does.
+        Err(error @ LoginError::NoForm { .. }) => {
+            if !holds(&member, known, &mut flow).await? {
+                return Err(error);
+            }
+            None
+        }
+        Err(error) => return Err(error),
+    };
+    let check = match &landed {
+        None => known.check.clone(),
+        Some(_) if holds(&member, known, &mut flow).await? => known.check.clone(),
+        Some(landed) => learn(session, &member, login, landed, &mut flow).await?,
+    };
     cookies.sort();
     cookies.dedup();
     let mut state = member.state();
     state.signs.login_pages = flow.login_pages;
+    if state.signs.login_pages.is_empty() {
+        state.signs.login_pages.clone_from(&known.login_pages);
+    }
     if state.base_url.is_none() {
         let mut base = login.url.clone();
         base.set_path("/");
@@ -133,8 +179,44 @@ pub(crate) async fn log_in(
         check,
         cookies,
         generation: 0,
+        sent_to: flow.sent_to,
         state,
     })
+}
+
+/// Goes from page to page until the form was sent; answers the page it led to.
+async fn walk(
+    member: &Session,
+    login: &Login,
+    flow: &mut FormLogin,
+    cookies: &mut Vec<String>,
+) -> Result<Visit, LoginError> {
+    let mut page = visit(member, Request::get(login.url.as_str())).await?;
+    for _page in 0..PAGES {
+        cookies.extend(page.cookies_set.iter().cloned());
+        let jar = member.read(|state| state.jar().clone());
+        let request = match flow.next(&page, &visible(&jar, &page.url, member.now()))? {
+            Action::Done => return Ok(page),
+            Action::Fetch(url) => Request::get(url.as_str()),
+            Action::Submit(submission) => request(&submission),
+        };
+        page = visit(member, request).await?;
+    }
+    let url = ShownUrl(&page.url).to_string();
+    Err(LoginError::CanNotTell { url })
+}
+
+/// Whether the check of an earlier login says that this one holds.
+async fn holds(member: &Session, known: &Known, flow: &mut FormLogin) -> Result<bool, LoginError> {
+    let Some(check) = &known.check else {
+        return Ok(false);
+    };
+    let Judgement::Valid(why) = check.learned.judge(&evidence(member, &check.url).await?) else {
+        return Ok(false);
+    };
+    let shown = ShownUrl(&check.url).to_string();
+    flow.say(format!("logged in: at {shown} {why}"));
+    Ok(true)
 }
 
 /// Finds a page that shows whether one is logged in, by comparing it with what strangers get.
@@ -161,8 +243,7 @@ async fn learn(
                 || format!("strangers get something else ({learned})"),
                 |mark| format!("{mark}, which strangers don't see"),
             );
-            flow.steps
-                .push(format!("logged in as {}: at {shown} {shows}", login.user));
+            flow.say(format!("logged in as {}: at {shown} {shows}", login.user));
             return Ok(Some(Check { url, learned }));
         }
     }
@@ -179,7 +260,7 @@ async fn learn(
     if landed.cookies_set.is_empty() || login.check.is_some() {
         return Err(LoginError::CanNotTell { url });
     }
-    flow.steps.push(format!(
+    flow.say(format!(
         "logged in as {}, it seems: the site set {}, but no page was found that shows it",
         login.user,
         landed.cookies_set.join(", ")

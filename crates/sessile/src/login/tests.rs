@@ -149,7 +149,7 @@ fn what_is_no_login_is_refused_with_the_reason() {
     );
     refused(
         page!("spa"),
-        "the login form needs JavaScript (element `root` is empty until a script fills it); write a site file for the address its script sends the login to, or log in with a browser and import the session",
+        "the login form needs JavaScript (element `root` is empty until a script fills it); give the address of a page whose form works without scripts",
     );
     refused(
         "<form id=s action=/search><input name=q></form><form action=/news method=post><input type=email name=email><button>Subscribe</button></form>",
@@ -165,7 +165,7 @@ fn what_is_no_login_is_refused_with_the_reason() {
     );
     refused(
         "<form id=a action=/a method=post><input name=u><input type=password name=p></form><form id=b action=/b method=post><input name=u><input type=password name=p></form>",
-        "2 forms look equally like the login: `a`, `b`; name one of them, or write a site file",
+        "2 forms look equally like the login: `a`, `b`; name one of them with --form",
     );
 }
 

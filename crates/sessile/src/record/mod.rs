@@ -1,6 +1,6 @@
 //! What is kept of one named session: its state, how it logs in, how it is checked.
 //!
-//! A value without behaviour; `renew` works with it, [`wire`](self::wire) turns it into bytes.
+//! A value without behaviour; `renew` works with it, `wire` turns it into bytes.
 
 mod wire;
 
@@ -42,6 +42,8 @@ pub struct KeptLogin {
     pub user: String,
     /// The password, where it was to be remembered.
     pub password: Option<Secret<String>>,
+    /// The origins that the password was sent to; a renewal sends it to no other.
+    pub sent_to: Vec<String>,
 }
 
 /// A page that shows whether one is logged in, and what it shows.

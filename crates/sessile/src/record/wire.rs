@@ -96,6 +96,7 @@ struct WireLogin {
     url: String,
     user: String,
     password: Option<String>,
+    sent_to: Vec<String>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -306,6 +307,7 @@ impl From<&KeptLogin> for WireLogin {
                 .password
                 .as_ref()
                 .map(|password| password.expose().clone()),
+            sent_to: login.sent_to.clone(),
         }
     }
 }
@@ -318,6 +320,7 @@ impl TryFrom<WireLogin> for KeptLogin {
             url: parse_url(&wire.url, "login URL")?,
             user: wire.user,
             password: wire.password.map(Secret::from),
+            sent_to: wire.sent_to,
         })
     }
 }

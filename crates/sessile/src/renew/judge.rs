@@ -53,7 +53,14 @@ impl Inner {
         let Some(check) = self.held().check.clone() else {
             return Ok(());
         };
+        // Other sites' pages say nothing of this login, and neither does a page without content.
+        if reply.url().origin() != check.url.origin() {
+            return Ok(());
+        }
         let evidence = visit::evidence(reply).await?;
+        if evidence.texts.is_empty() && evidence.links.is_empty() && !evidence.has_login_form {
+            return Ok(());
+        }
         let why = match check.learned.judge(&evidence) {
             Judgement::Valid(_) => return Ok(()),
             Judgement::Expired(why) if *reply.url() == check.url => why,

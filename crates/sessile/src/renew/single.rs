@@ -8,7 +8,7 @@ use futures_util::future::{Either, select};
 use tokio::time::sleep;
 
 use super::{Inner, KeepError, NoRenewal, Renewer};
-use crate::login::{self, Login, LoginError, LoginReport};
+use crate::login::{self, Known, Login, LoginError, LoginReport};
 use crate::record::{KeptLogin, KeptRefusal};
 use crate::secret::Secret;
 use crate::session::{SessionState, Sign, Verdict};
@@ -37,15 +37,15 @@ pub(super) fn holder() -> Result<HolderId, StoreError> {
 
 /// Logs in because a person asked for it.
 pub(super) async fn log_in(inner: &Inner, login: Login) -> Result<LoginReport, KeepError> {
-    let generation = inner.session.read(SessionState::generation);
-    let mut lease = None;
-    if inner.held().saved.is_stored() {
-        lease = inner.lease(generation, None).await?;
-    }
-    let done = inner
-        .guarded(lease.as_ref(), inner.log_in_now(&login, Start::Afresh))
-        .await;
-    let done = match done {
+    let lease = inner.lease(0, None).await?;
+    let work = async {
+        // Another process may have logged in while this one waited.
+        inner.pull_anew().await?;
+        inner
+            .log_in_now(&login, Start::Afresh, &Known::default())
+            .await
+    };
+    let done = match inner.guarded(lease.as_ref(), work).await {
         Ok(report) => inner.keep(&login, report, lease.as_ref()).await,
         Err(error) => Err(error),
     };
@@ -99,7 +99,7 @@ impl Inner {
         }
         self.may_try(sign)?;
         let login = self.login_again(sign)?;
-        match self.log_in_now(&login, Start::WithCookies).await {
+        match self.log_in_again(&login).await {
             Ok(report) => {
                 self.keep(&login, report, Some(lease)).await?;
                 Ok(Some(Renewer::Ourselves))
@@ -153,14 +153,41 @@ impl Inner {
         Ok(login)
     }
 
-    async fn log_in_now(&self, login: &Login, start: Start) -> Result<LoginReport, KeepError> {
+    /// Logs in again, first with the cookies that are there; where they lead to no form, without.
+    async fn log_in_again(&self, login: &Login) -> Result<LoginReport, KeepError> {
+        let check = self.held().check.clone();
+        let known = Known {
+            check,
+            login_pages: self.session.read(|state| state.signs.login_pages.clone()),
+            sent_to: self.sent_to(),
+        };
+        match self.log_in_now(login, Start::WithCookies, &known).await {
+            Err(KeepError::Login(LoginError::NoForm { .. })) => {
+                self.log_in_now(login, Start::Afresh, &known).await
+            }
+            done => done,
+        }
+    }
+
+    fn sent_to(&self) -> Vec<String> {
+        let held = self.held();
+        let login = held.login.as_ref();
+        login.map(|login| login.sent_to.clone()).unwrap_or_default()
+    }
+
+    async fn log_in_now(
+        &self,
+        login: &Login,
+        start: Start,
+        known: &Known,
+    ) -> Result<LoginReport, KeepError> {
         let mut state = self.session.state();
         state.signs.login_pages.clear();
         if start == Start::Afresh {
             let now = self.session.now();
             state.jar.clear(now);
         }
-        Ok(login::log_in(&self.session, state, login).await?)
+        Ok(login::log_in(&self.session, state, login, known).await?)
     }
 
     /// The new login holds: it takes the place of the old one here and in the store.
@@ -172,12 +199,18 @@ impl Inner {
     ) -> Result<LoginReport, KeepError> {
         let now = self.session.now();
         let password: Option<Secret<String>> = login.remember.then(|| login.password.clone());
+        let before = self.sent_to();
         {
             let mut held = self.held();
             held.login = Some(KeptLogin {
                 url: login.url.clone(),
                 user: login.user.clone(),
                 password,
+                sent_to: if report.sent_to.is_empty() {
+                    before
+                } else {
+                    report.sent_to.clone()
+                },
             });
             held.check = report.check.clone();
             held.last.login = Some(now);
@@ -229,10 +262,14 @@ impl Inner {
 
     async fn store_refusal(&self, refusal: KeptRefusal) -> Result<(), KeepError> {
         self.held().last.refusal = Some(refusal.clone());
-        super::edit(&self.vault, &self.name, move |record| {
-            record.last.refusal = Some(refusal)
-        })
-        .await
+        let stored = super::edit(&self.vault, &self.name, move |record| {
+            record.last.refusal = Some(refusal);
+        });
+        match stored.await {
+            // Somebody removed the session meanwhile: there is nothing to remember it by.
+            Ok(()) | Err(KeepError::Unknown { .. }) => Ok(()),
+            Err(other) => Err(other),
+        }
     }
 
     /// The right to log in; `None` where another process did it while this one waited.

@@ -31,10 +31,6 @@ impl Saved {
             is_stored: version > 0,
         }
     }
-
-    pub(super) fn is_stored(&self) -> bool {
-        self.is_stored
-    }
 }
 
 /// The record of that name and its version.
@@ -87,6 +83,22 @@ impl Inner {
             self.adopt(&mut held, record, version);
         }
         Ok(())
+    }
+
+    /// Takes in what is stored, also where this copy was made without knowing of it.
+    pub(super) async fn pull_anew(&self) -> Result<(), KeepError> {
+        match load(&self.vault, &self.name).await {
+            Ok((record, version)) => {
+                let mut held = self.held();
+                held.saved.is_stored = true;
+                if version > held.version {
+                    self.adopt(&mut held, record, version);
+                }
+                Ok(())
+            }
+            Err(KeepError::Unknown { .. }) => Ok(()),
+            Err(other) => Err(other),
+        }
     }
 
     /// Merges a stored record into the session.
@@ -175,6 +187,8 @@ impl Pending {
             theirs.counts = counts;
             stored.login = self.record.login;
             stored.check = self.record.check;
+            // A login that works makes up for one that was refused.
+            stored.last.refusal = None;
         } else if ours.generation == theirs.generation {
             let delta = ours.jar.changes_since(self.saved.jar);
             theirs.jar.apply(&delta, now);

@@ -73,6 +73,10 @@ impl Headers {
         }
     }
 
+    pub(crate) fn clear(&mut self) {
+        self.packed = Vec::new();
+    }
+
     /// Adds a header beside those of its name.
     pub(crate) fn append(&mut self, name: &HeaderName, value: &HeaderValue) {
         let (name, value) = (name.as_str().as_bytes(), value.as_bytes());

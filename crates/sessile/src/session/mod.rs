@@ -9,7 +9,10 @@ mod cookies;
 mod deadline;
 pub(crate) mod decode;
 mod headers;
+mod inspect;
+mod manners;
 mod multipart;
+mod permission;
 mod prepare;
 mod redirect;
 mod reply;
@@ -35,6 +38,8 @@ pub use auth::Authorization;
 pub(crate) use auth::Scope;
 pub(crate) use cookies::target;
 pub use headers::Headers;
+pub use inspect::{InspectedCookie, InspectedHeader, InspectedValue, Inspection};
+pub use manners::{Limits, Manners};
 pub use multipart::{Multipart, Part};
 pub use reply::{Hop, Reply};
 pub use request::{Redirects, Request};
@@ -76,6 +81,7 @@ struct Habits {
     redirects: Redirects,
     may_downgrade: bool,
     retry: RetryPolicy,
+    manners: Option<Manners>,
     body_limit: u64,
 }
 
@@ -132,6 +138,11 @@ impl Session {
         live.last = None;
         live.prepared = None;
         answer
+    }
+
+    /// What the session is and has at this moment, secrets masked.
+    pub fn inspect(&self) -> Inspection {
+        Inspection::of(&self.0)
     }
 
     /// How many connections are open.
@@ -241,6 +252,7 @@ impl Default for SessionBuilder {
                 redirects: Redirects::Follow(20),
                 may_downgrade: false,
                 retry: RetryPolicy::default(),
+                manners: None,
                 body_limit: BODY_LIMIT,
             },
             connect: None,
@@ -312,6 +324,13 @@ impl SessionBuilder {
     /// What is sent again and how often. Defaults to [`RetryPolicy::default`].
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.habits.retry = policy;
+        self
+    }
+
+    /// How a host is treated: how often it is asked, its `Retry-After`, its `robots.txt`. Give one
+    /// value to all sessions of a program. Defaults to no limits but those of the retries.
+    pub fn manners(mut self, manners: Manners) -> Self {
+        self.habits.manners = Some(manners);
         self
     }
 

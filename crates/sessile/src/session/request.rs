@@ -36,6 +36,8 @@ pub struct Request {
     pub(super) redirects: Option<Redirects>,
     pub(super) timeout: Option<Duration>,
     pub(super) kind: Option<RequestKind>,
+    /// Whether `robots.txt` is asked first, where the session does so.
+    pub(super) asks_robots: bool,
     pub(super) mistake: Option<Error>,
 }
 
@@ -93,6 +95,7 @@ impl Request {
             redirects: None,
             timeout: None,
             kind: None,
+            asks_robots: true,
             mistake: None,
         }
     }
@@ -240,6 +243,11 @@ impl Request {
         self
     }
 
+    pub(super) fn without_robots(mut self) -> Self {
+        self.asks_robots = false;
+        self
+    }
+
     /// The method.
     pub fn method(&self) -> &Method {
         &self.method
@@ -269,6 +277,7 @@ impl Request {
             redirects: self.redirects,
             timeout: self.timeout,
             kind: self.kind,
+            asks_robots: self.asks_robots,
             mistake: self.mistake.clone(),
         })
     }

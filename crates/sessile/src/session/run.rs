@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::{FutureExt, stream};
 use http::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, COOKIE, HOST, LOCATION,
     PROXY_AUTHORIZATION,
@@ -17,12 +18,13 @@ use url::Url;
 
 use super::auth::DigestPrompt;
 use super::deadline::Deadline;
+use super::manners::Turn;
 use super::redirect::{self, Attempt, Decision, Next};
 use super::reply::{Hop as Passed, Reply, ReplyBody};
 use super::request::{Body, Request};
 use super::retry::{self, Outcome};
 use super::verdict::{self, Sign, Verdict};
-use super::{Inner, address, cookies, decode, prepare};
+use super::{Inner, address, cookies, decode, permission, prepare};
 use crate::error::Error;
 use crate::profile::{self, Browser, Occasion, RequestKind};
 use crate::redact::ShownUrl;
@@ -66,7 +68,7 @@ struct Hop {
 impl Hop {
     fn first(session: &Inner, mut request: Request) -> Result<Self, Error> {
         let mut url = address::of(&mut session.live(), &request.url)?;
-        if !session.habits.query.is_empty() {
+        if request.asks_robots && !session.habits.query.is_empty() {
             let live = session.live();
             let base = live.state.base_url.as_ref();
             if base.is_none_or(|base| base.origin() == url.origin()) {
@@ -158,6 +160,14 @@ fn take_cookie_header(request: &mut Request) {
 async fn follow(session: &Inner, mut hop: Hop) -> Result<Reply, Error> {
     let started = session.clock.now();
     loop {
+        if let Some(manners) = session
+            .habits
+            .manners
+            .as_ref()
+            .filter(|_| hop.request.asks_robots)
+        {
+            permission::ask(session, manners, &hop.url).boxed().await?;
+        }
         let (incoming, generation) = attempt(session, &mut hop).await?;
         let decision = decide(session, &hop, &incoming);
         let verdict = match &decision {
@@ -237,8 +247,16 @@ async fn attempt(session: &Inner, hop: &mut Hop) -> Result<(Incoming, u64), Erro
     let mut has_answered_digest = false;
     loop {
         let is_replayable = hop.request.body.is_replayable();
+        let turn = match &session.habits.manners {
+            // Boxed, so that sessions without manners carry no room for the wait.
+            Some(manners) => Some(manners.wait(&hop.url).boxed().await?),
+            None => None,
+        };
         let (outgoing, generation) = prepare(session, hop)?;
-        let result = session.transport.send(outgoing).await;
+        let mut result = session.transport.send(outgoing).await;
+        if let (Some(turn), Ok(incoming)) = (turn, &mut result) {
+            mind(session, &hop.url, incoming, turn);
+        }
         if let Ok(incoming) = &result {
             take_in(session, hop, incoming, generation);
             let is_refused = incoming.status == StatusCode::UNAUTHORIZED;
@@ -254,6 +272,23 @@ async fn attempt(session: &Inner, hop: &mut Hop) -> Result<(Incoming, u64), Erro
         drain(session, result).await;
         sleep(wait).await;
         made += 1;
+    }
+}
+
+/// Heeds the pause that a host asks all for, and leaves its turn to the body.
+fn mind(session: &Inner, url: &Url, incoming: &mut Incoming, turn: Turn) {
+    let body = std::mem::replace(&mut incoming.body, Box::pin(stream::empty()));
+    incoming.body = turn.hold(body);
+    let is_pause = matches!(
+        incoming.status,
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+    );
+    let now = session.clock.now().as_seconds();
+    if is_pause
+        && let Some(pause) = verdict::retry_after(&incoming.headers, now)
+        && let Some(manners) = &session.habits.manners
+    {
+        manners.pause(url, pause);
     }
 }
 

@@ -110,6 +110,17 @@ impl SessionState {
         self.counts
     }
 
+    /// Forgets cookies, headers, authorization and login; base URL, profile and counts stay.
+    ///
+    /// It counts as a new login, so that nobody who still holds the old one brings it back.
+    pub fn clear(&mut self, now: Timestamp) {
+        self.jar.clear(now);
+        self.headers.clear();
+        self.authorization = None;
+        self.signs.login_pages.clear();
+        self.generation += 1;
+    }
+
     /// Sets what relative URLs are relative to; the authorization is sent only there.
     pub fn set_base_url(&mut self, url: Url) {
         self.scope = Some(Scope::of(&url));

@@ -20,7 +20,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use url::Url;
 
 use super::connections::{Connections, Kind, Lent, Origin};
-use super::{ConnectOptions, Incoming, Outgoing, Transport};
+use super::{ConnectOptions, Incoming, Outgoing, Proxy, Transport};
 use crate::error::{Error, Obstacle, Phase};
 use crate::redact::ShownUrl;
 use body::{ReplyBody, SendBody};
@@ -78,6 +78,10 @@ impl Transport for Direct {
 
     fn reconnect(&self, options: ConnectOptions) {
         self.0.renew(Arc::new(options));
+    }
+
+    fn proxy(&self) -> Option<Proxy> {
+        self.0.options().proxy.clone()
     }
 
     fn sibling(&self) -> Option<Arc<dyn Transport>> {

@@ -75,6 +75,11 @@ pub trait Transport: fmt::Debug + Send + Sync {
     /// What sends without connections of its own does nothing.
     fn reconnect(&self, _options: ConnectOptions) {}
 
+    /// The proxy that it connects through, where there is one.
+    fn proxy(&self) -> Option<Proxy> {
+        None
+    }
+
     /// Another transport that connects in the same way and has no connection in common with this
     /// one; `None` where there is nothing that a server could recognize.
     fn sibling(&self) -> Option<Arc<dyn Transport>> {

@@ -251,6 +251,54 @@ async fn a_refused_renewal_is_not_tried_again() {
 }
 
 #[tokio::test]
+async fn a_renewal_sends_the_password_only_where_a_person_has_sent_it() {
+    let world = World::new().await;
+    world.log_in("/members").await;
+    edit(&world.vault, &name(), |record| {
+        let login = record.login.as_mut().unwrap();
+        assert_eq!(login.sent_to.len(), 1);
+        login.sent_to = vec!["https://login.example".to_owned()];
+    })
+    .await
+    .unwrap();
+    world.site.kill_sessions();
+    let attempts = world.site.attempts();
+    let kept = world.open().await;
+    let refused = kept.send(Request::get(world.url("/members"))).await;
+    assert!(
+        matches!(refused, Err(KeepError::Login(LoginError::NotSafe { .. }))),
+        "{refused:?}"
+    );
+    assert_eq!(world.site.attempts(), attempts);
+}
+
+#[tokio::test]
+async fn a_login_that_works_again_makes_up_for_a_refused_one() {
+    let world = World::new().await;
+    world.log_in("/members").await;
+    edit(&world.vault, &name(), |record| {
+        let login = record.login.as_mut().unwrap();
+        login.password = Some(Secret::from("changed-since".to_owned()));
+    })
+    .await
+    .unwrap();
+    world.site.kill_sessions();
+    let refused = world
+        .open()
+        .await
+        .send(Request::get(world.url("/members")))
+        .await;
+    assert!(refused.is_err());
+    world.log_in("/members").await;
+    world.site.kill_sessions();
+    assert!(
+        text(&world.open().await, &world.url("/members"))
+            .await
+            .contains(ADA)
+    );
+}
+
+#[tokio::test]
 async fn without_a_password_a_renewal_asks_or_says_so() {
     let world = World::new().await;
     let mut login = world.login("/members");

@@ -4,6 +4,7 @@
 
 mod blocking;
 mod kept;
+mod late;
 mod profile;
 mod recorder;
 mod request;
