@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 pub use sessile_jar::Timestamp;
@@ -19,6 +20,14 @@ pub trait Clock: fmt::Debug + Send + Sync {
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::exhaustive_structs, reason = "it has nothing to hold")]
 pub struct SystemClock;
+
+impl SystemClock {
+    /// One for all who ask.
+    pub(crate) fn shared() -> Arc<dyn Clock> {
+        static SHARED: OnceLock<Arc<SystemClock>> = OnceLock::new();
+        SHARED.get_or_init(Arc::default).clone()
+    }
+}
 
 impl Clock for SystemClock {
     #[expect(

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use base64ct::{Base64, Encoding};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use sessile_jar::{Delta, Jar, Timestamp};
 use url::Url;
@@ -17,7 +17,7 @@ use crate::check::learn::LearnedCheck;
 use crate::check::mark::Mark;
 use crate::profile::Profile;
 use crate::secret::Secret;
-use crate::session::{Authorization, Counts, Scope, SessionState, Signs};
+use crate::session::{Authorization, Counts, Headers, Scope, SessionState, Signs};
 
 /// The version that is written.
 const VERSION: u32 = 1;
@@ -213,10 +213,10 @@ fn state(wire: &WireRecord) -> Result<SessionState, WireError> {
         .login_pages
         .iter()
         .map(|page| parse_url(page, "login page"));
-    let mut headers = HeaderMap::new();
+    let mut headers = Headers::default();
     for (name, value) in &wire.headers {
         let (name, value) = read_header(name, value)?;
-        headers.append(name, value);
+        headers.append(&name, &value);
     }
     Ok(SessionState {
         base_url: wire
@@ -242,7 +242,7 @@ fn state(wire: &WireRecord) -> Result<SessionState, WireError> {
 }
 
 /// Header values are bytes; Latin-1 gives each its own character.
-fn wire_header((name, value): (&HeaderName, &HeaderValue)) -> (String, String) {
+fn wire_header((name, value): (HeaderName, HeaderValue)) -> (String, String) {
     let value = value
         .as_bytes()
         .iter()

@@ -88,6 +88,9 @@ pub(super) fn take_in(
     now: Timestamp,
     names: &mut Vec<String>,
 ) {
+    if !headers.contains_key(header::SET_COOKIE) {
+        return;
+    }
     let Some(target) = target(url) else { return };
     for value in headers.get_all(header::SET_COOKIE) {
         let bytes = value.as_bytes();

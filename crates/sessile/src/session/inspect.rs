@@ -113,7 +113,7 @@ impl Inspection {
         Self {
             base_url: state.base_url.as_ref().map(|url| ShownUrl(url).to_string()),
             contradictions: contradictions(&headers),
-            headers: inspected(&headers, &state.headers),
+            headers: inspected(&headers, &state.headers.to_map()),
             profile: state.profile.clone(),
             authorization: state.authorization.as_ref().map(super::Authorization::kind),
             cookies,
@@ -128,8 +128,8 @@ impl Inspection {
 /// The profile's headers, the session's own in their place or after them.
 fn merged(state: &SessionState) -> HeaderMap {
     let mut merged = state.profile.headers();
-    for name in state.headers.keys() {
-        merged.insert(name, state.headers[name].clone());
+    for (name, value) in &state.headers {
+        merged.insert(name, value);
     }
     merged
 }

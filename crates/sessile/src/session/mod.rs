@@ -3,10 +3,12 @@
 //! `run` is the life of a request. The rules beside it (`redirect`, `retry`, `verdict`) are pure.
 //! A session knows nothing of stores, pools or logins: its state goes out as [`SessionState`].
 
+mod address;
 mod auth;
 mod cookies;
 mod deadline;
 pub(crate) mod decode;
+mod headers;
 mod inspect;
 mod manners;
 mod multipart;
@@ -35,6 +37,7 @@ use crate::transport::{ConnectOptions, Engine, Patience, Transport};
 pub use auth::Authorization;
 pub(crate) use auth::Scope;
 pub(crate) use cookies::target;
+pub use headers::Headers;
 pub use inspect::{InspectedCookie, InspectedHeader, InspectedValue, Inspection};
 pub use manners::{Limits, Manners};
 pub use multipart::{Multipart, Part};
@@ -86,6 +89,8 @@ struct Habits {
 #[derive(Debug)]
 struct Live {
     state: SessionState,
+    /// The address of the last request, for the next one.
+    last: Option<Box<address::Last>>,
     /// The headers of the last request, while the state stays as it is.
     prepared: Option<Box<prepare::Prepared>>,
     digest: Option<Box<auth::DigestPrompt>>,
@@ -130,6 +135,7 @@ impl Session {
         let now = self.0.clock.now();
         let mut live = self.0.live();
         let answer = change(&mut live.state, now);
+        live.last = None;
         live.prepared = None;
         answer
     }
@@ -215,6 +221,7 @@ impl Live {
     fn new(state: SessionState) -> Self {
         Self {
             state,
+            last: None,
             prepared: None,
             digest: None,
         }
@@ -226,7 +233,7 @@ impl Live {
 pub struct SessionBuilder {
     state: SessionState,
     habits: Habits,
-    connect: ConnectOptions,
+    connect: Option<ConnectOptions>,
     engine: Option<Engine>,
     transport: Option<Arc<dyn Transport>>,
     clock: Arc<dyn Clock>,
@@ -248,10 +255,10 @@ impl Default for SessionBuilder {
                 manners: None,
                 body_limit: BODY_LIMIT,
             },
-            connect: ConnectOptions::default(),
+            connect: None,
             engine: None,
             transport: None,
-            clock: Arc::new(SystemClock),
+            clock: SystemClock::shared(),
             headers: Vec::new(),
             profile: None,
         }
@@ -335,7 +342,7 @@ impl SessionBuilder {
 
     /// How to connect: proxy, names, TLS. Defaults to a direct way and the system's roots.
     pub fn connect(mut self, options: ConnectOptions) -> Self {
-        self.connect = options;
+        self.connect = Some(options);
         self
     }
 
@@ -375,12 +382,15 @@ impl SessionBuilder {
     pub fn build(mut self) -> Result<Session, Error> {
         let now = self.clock.now();
         self.choose_profile();
+        let lengths = self.headers.iter();
+        let bytes = lengths.map(|(name, value)| name.len() + value.len()).sum();
+        self.state.headers.reserve(self.headers.len(), bytes);
         for (name, value) in &self.headers {
             self.state.set_header(name, value, now)?;
         }
         let transport = self.transport.unwrap_or_else(|| {
             let engine = self.engine.unwrap_or_default();
-            engine.transport(Arc::new(self.connect))
+            engine.transport(self.connect.map_or_else(ConnectOptions::shared, Arc::new))
         });
         Ok(Session(Arc::new(Inner {
             habits: self.habits,

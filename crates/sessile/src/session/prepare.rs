@@ -132,7 +132,7 @@ fn page(url: &Url) -> &str {
 /// Everything but the cookies. Nothing is removed from a map: that would change its order.
 fn merge(live: &mut Live, request: &Request, url: &Url) -> Result<HeaderMap, Error> {
     let of_profile = live.state.profile.headers();
-    let of_session = &live.state.headers;
+    let of_session = &live.state.headers.to_map();
     let mut merged = HeaderMap::with_capacity(12);
     merged.insert(header::HOST, host(url)?);
     for name in of_profile.keys().chain(of_session.keys()) {

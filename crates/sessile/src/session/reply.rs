@@ -192,7 +192,7 @@ impl Reply {
     /// As [`Reply::chunk`].
     pub(crate) async fn peek(&mut self, limit: u64) -> Result<&[u8], Error> {
         self.body.read(limit).await?;
-        Ok(&self.body.head)
+        Ok(self.body.head.bytes())
     }
 
     pub(crate) fn set_verdict(&mut self, verdict: Verdict) {
@@ -230,16 +230,57 @@ fn decode_text(bytes: &[u8], label: Option<&str>) -> String {
 
 /// A body of which the beginning may have been read already.
 pub(super) struct ReplyBody {
-    head: BytesMut,
+    head: Head,
     rest: Option<ByteStream>,
     /// How much may be read whole.
     pub(super) limit: u64,
 }
 
+/// What was read; a single piece, as small bodies are, isn't copied.
+enum Head {
+    Joined(BytesMut),
+    Piece(Bytes),
+}
+
+impl Head {
+    fn push(&mut self, piece: Bytes) {
+        match self {
+            Self::Joined(all) => all.extend_from_slice(&piece),
+            Self::Piece(first) if first.is_empty() => *first = piece,
+            Self::Piece(first) => {
+                let mut all = BytesMut::with_capacity(first.len() + piece.len());
+                all.extend_from_slice(first);
+                all.extend_from_slice(&piece);
+                *self = Self::Joined(all);
+            }
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Joined(all) => all,
+            Self::Piece(first) => first,
+        }
+    }
+
+    fn freeze(self) -> Bytes {
+        match self {
+            Self::Joined(all) => all.freeze(),
+            Self::Piece(first) => first,
+        }
+    }
+}
+
+impl Default for Head {
+    fn default() -> Self {
+        Self::Piece(Bytes::new())
+    }
+}
+
 impl ReplyBody {
     pub(super) fn new(rest: ByteStream, limit: u64) -> Self {
         Self {
-            head: BytesMut::new(),
+            head: Head::default(),
             rest: Some(rest),
             limit,
         }
@@ -257,7 +298,7 @@ impl ReplyBody {
                 return Ok(());
             };
             match rest.next().await.transpose()? {
-                Some(piece) => self.head.extend_from_slice(&piece),
+                Some(piece) => self.head.push(piece),
                 None => self.rest = None,
             }
         }
@@ -270,7 +311,7 @@ impl ReplyBody {
     }
 
     fn is_over(&self, limit: u64) -> bool {
-        self.head.len() as u64 > limit
+        self.head.bytes().len() as u64 > limit
     }
 
     fn take_head(&mut self) -> Bytes {
@@ -282,7 +323,7 @@ impl Stream for ReplyBody {
     type Item = Result<Bytes, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if !self.head.is_empty() {
+        if !self.head.bytes().is_empty() {
             return Poll::Ready(Some(Ok(self.take_head())));
         }
         match &mut self.rest {

@@ -24,7 +24,7 @@ use super::reply::{Hop as Passed, Reply, ReplyBody};
 use super::request::{Body, Request};
 use super::retry::{self, Outcome};
 use super::verdict::{self, Sign, Verdict};
-use super::{Inner, absolute_url, cookies, decode, permission, prepare};
+use super::{Inner, address, cookies, decode, permission, prepare};
 use crate::error::Error;
 use crate::profile::{self, Browser, Occasion, RequestKind};
 use crate::redact::ShownUrl;
@@ -67,29 +67,25 @@ struct Hop {
 
 impl Hop {
     fn first(session: &Inner, mut request: Request) -> Result<Self, Error> {
-        let base = session.live().state.base_url.clone();
-        let mut url = match &base {
-            Some(base) => base.join(&request.url).map_err(|error| {
-                Error::bad_request(format!("the URL can't be joined to the base URL: {error}"))
-            })?,
-            None => absolute_url(&request.url)?,
-        };
-        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            return Err(Error::bad_request(
-                "only http and https URLs can be fetched",
-            ));
-        }
-        if request.asks_robots && base.is_none_or(|base| base.origin() == url.origin()) {
-            add_defaults(&mut request, &url, &session.habits.query);
+        let mut url = address::of(&mut session.live(), &request.url)?;
+        if request.asks_robots && !session.habits.query.is_empty() {
+            let live = session.live();
+            let base = live.state.base_url.as_ref();
+            if base.is_none_or(|base| base.origin() == url.origin()) {
+                add_defaults(&mut request, &url, &session.habits.query);
+            }
         }
         if !request.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(request.query.drain(..));
+            let pairs = request.query.drain(..);
+            Arc::make_mut(&mut url)
+                .query_pairs_mut()
+                .extend_pairs(pairs);
         }
         take_cookie_header(&mut request);
         Ok(Self {
             timeout: request.timeout,
             request,
-            url: Arc::new(url),
+            url,
             is_at_origin: true,
             cookies_set: Vec::new(),
             passed: Vec::new(),

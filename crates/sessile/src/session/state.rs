@@ -2,13 +2,13 @@
 //!
 //! Who keeps it is not known here.
 
-use http::HeaderMap;
 use http::header;
 use sessile_jar::{Jar, Timestamp};
 use url::Url;
 
 use super::auth::{Authorization, Scope};
 use super::cookies;
+use super::headers::Headers;
 use super::request::header_pair;
 use super::verdict::Signs;
 use crate::error::Error;
@@ -20,7 +20,7 @@ use crate::secret::Secret;
 pub struct SessionState {
     pub(crate) base_url: Option<Url>,
     pub(crate) profile: Profile,
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: Headers,
     pub(crate) authorization: Option<Authorization>,
     pub(crate) scope: Option<Scope>,
     pub(crate) jar: Jar,
@@ -76,7 +76,7 @@ impl SessionState {
     }
 
     /// The headers that were set for every request, beside the profile's.
-    pub fn headers(&self) -> &HeaderMap {
+    pub fn headers(&self) -> &Headers {
         &self.headers
     }
 
@@ -152,7 +152,7 @@ impl SessionState {
             self.authorization = Some(Authorization::Header(Secret::from(text)));
             return Ok(());
         }
-        self.headers.insert(name, value);
+        self.headers.set(&name, &value);
         Ok(())
     }
 }

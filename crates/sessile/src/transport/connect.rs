@@ -65,7 +65,7 @@ const HEAD_START: Duration = Duration::from_millis(250);
 /// Makes the connections of one session.
 #[derive(Debug)]
 pub(super) struct Connector {
-    pub(super) options: Arc<ConnectOptions>,
+    options: Arc<ConnectOptions>,
     tls: OnceLock<Result<Arc<ClientConfig>, Error>>,
 }
 

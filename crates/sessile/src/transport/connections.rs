@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::task::TaskTracker;
 use url::Url;
 
+use super::ConnectOptions;
 use super::connect::Connector;
 
 /// How long an idle connection is kept.
@@ -30,7 +31,9 @@ pub(super) struct Connections<C> {
 
 #[derive(Debug)]
 struct State<C> {
-    connector: Arc<Connector>,
+    options: Arc<ConnectOptions>,
+    /// Made when it is needed: many sessions never connect.
+    connector: Option<Arc<Connector>>,
     /// Counts the connectors: a connection of an older one isn't kept.
     epoch: u32,
     idle: Vec<Idle<C>>,
@@ -107,11 +110,12 @@ impl<C: Reusable> Lent<C> {
 }
 
 impl<C: Reusable> Connections<C> {
-    pub(super) fn new(connector: Connector, tasks: TaskTracker) -> Self {
+    pub(super) fn new(options: Arc<ConnectOptions>, tasks: TaskTracker) -> Self {
         Self {
             tasks,
             state: Mutex::new(State {
-                connector: Arc::new(connector),
+                options,
+                connector: None,
                 epoch: 0,
                 idle: Vec::new(),
                 running: Vec::new(),
@@ -223,14 +227,23 @@ impl<C: Reusable> Connections<C> {
 
     /// How to connect at present; the number goes along with the connection.
     pub(super) fn connector(&self) -> (Arc<Connector>, u32) {
-        let state = self.lock();
-        (Arc::clone(&state.connector), state.epoch)
+        let mut state = self.lock();
+        let options = Arc::clone(&state.options);
+        let connector = state
+            .connector
+            .get_or_insert_with(|| Arc::new(Connector::new(options)));
+        (Arc::clone(connector), state.epoch)
+    }
+
+    pub(super) fn options(&self) -> Arc<ConnectOptions> {
+        Arc::clone(&self.lock().options)
     }
 
     /// Connects in another way from now on.
-    pub(super) fn renew(&self, connector: Connector) {
+    pub(super) fn renew(&self, options: Arc<ConnectOptions>) {
         let mut state = self.lock();
-        state.connector = Arc::new(connector);
+        state.options = options;
+        state.connector = None;
         state.epoch = state.epoch.wrapping_add(1);
         let old = std::mem::take(&mut state.idle);
         state.gates.clear();

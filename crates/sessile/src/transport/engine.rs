@@ -19,7 +19,6 @@ use tokio::time::timeout;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use url::Url;
 
-use super::connect::Connector;
 use super::connections::{Connections, Kind, Lent, Origin};
 use super::{ConnectOptions, Incoming, Outgoing, Proxy, Transport};
 use crate::error::{Error, Obstacle, Phase};
@@ -48,11 +47,8 @@ impl Engine {
 
     /// A transport for one session, with connections of its own.
     pub fn transport(&self, options: Arc<ConnectOptions>) -> Arc<dyn Transport> {
-        let connector = Connector::new(options);
-        Arc::new(Direct(Arc::new(Connections::new(
-            connector,
-            self.tasks.clone(),
-        ))))
+        let connections = Connections::new(options, self.tasks.clone());
+        Arc::new(Direct(Arc::new(connections)))
     }
 
     /// Waits until no session of this engine has a connection any more: close them first.
@@ -81,19 +77,18 @@ impl Transport for Direct {
     }
 
     fn reconnect(&self, options: ConnectOptions) {
-        self.0.renew(Connector::new(Arc::new(options)));
+        self.0.renew(Arc::new(options));
     }
 
     fn proxy(&self) -> Option<Proxy> {
-        self.0.connector().0.options.proxy.clone()
+        self.0.options().proxy.clone()
     }
 
     fn sibling(&self) -> Option<Arc<dyn Transport>> {
         let engine = Engine {
             tasks: self.0.tasks().clone(),
         };
-        let (connector, _) = self.0.connector();
-        Some(engine.transport(Arc::clone(&connector.options)))
+        Some(engine.transport(self.0.options()))
     }
 }
 
@@ -122,7 +117,11 @@ async fn exchange(home: &Arc<Connections<Sender>>, request: Outgoing) -> Result<
     loop {
         let (mut lent, is_reused) = match home.take(&url) {
             Some(kept) => (kept, true),
-            None => (connect(home, &url, patience.connect).await?, false),
+            // Boxed, so that an exchange that needs none stays small.
+            None => (
+                Box::pin(connect(home, &url, patience.connect)).await?,
+                false,
+            ),
         };
         if is_reused && !lent.connection.becomes_ready().await {
             continue;

@@ -14,7 +14,7 @@ mod tls;
 use std::fmt;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -44,6 +44,14 @@ pub struct ConnectOptions {
     pub proxy: Option<Proxy>,
     /// Whom to trust and who we are.
     pub tls: TlsOptions,
+}
+
+impl ConnectOptions {
+    /// The defaults, made once for all sessions.
+    pub(crate) fn shared() -> Arc<Self> {
+        static SHARED: OnceLock<Arc<ConnectOptions>> = OnceLock::new();
+        SHARED.get_or_init(Arc::default).clone()
+    }
 }
 
 /// Sends one request and answers its reply.
