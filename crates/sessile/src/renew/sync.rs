@@ -4,7 +4,7 @@
 //! keep each other's cookies. A copy that belongs to an older login never changes a newer one.
 //! Within a process one merge is done at a time, so that none puts an older copy over a newer.
 
-use http::HeaderMap;
+use crate::session::Headers;
 use sessile_jar::{Revision, Timestamp};
 use url::Url;
 
@@ -43,7 +43,7 @@ impl Saved {
 struct Settings {
     authorization: Option<Authorization>,
     base_url: Option<Url>,
-    headers: HeaderMap,
+    headers: Headers,
     scope: Option<Scope>,
 }
 
