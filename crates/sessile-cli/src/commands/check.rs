@@ -2,12 +2,13 @@
 
 use serde_json::json;
 use sessile::Verdict;
+use sessile::record::Record;
 use sessile::renew::{CheckReport, Kept, KeptOptions};
 
 use super::failure::{self, Purpose};
 use super::work::{self, Work};
 use crate::args::CheckArgs;
-use crate::exit::{Exit, Outcome};
+use crate::exit::{Exit, Failure, Outcome};
 use crate::printer::plain;
 
 /// Asks the site; renews only when told to.
@@ -18,6 +19,9 @@ pub(super) async fn run(args: CheckArgs, work: &mut Work<'_>) -> Outcome {
     options.ask = args.renew.then(work::ask).flatten();
     let used = |error| failure::of_kept(&error, Purpose::Check);
     let kept = Kept::open(&vault, &name, options).await.map_err(used)?;
+    if !may_be_logged_in(&kept.record()) {
+        return Err(no_login(name.as_str()).into());
+    }
     let renewed = match args.renew {
         true => kept.renew().await.map_err(used)?.is_some(),
         false => false,
@@ -30,6 +34,28 @@ pub(super) async fn run(args: CheckArgs, work: &mut Work<'_>) -> Outcome {
         tell(&args, &kept, &report, renewed, work);
     }
     Ok(exit(&report.verdict))
+}
+
+/// Whether the session has anything by which a site could know it, or a login to renew.
+fn may_be_logged_in(record: &Record) -> bool {
+    let state = &record.state;
+    record.login.is_some()
+        || record.check.is_some()
+        || state.authorization().is_some()
+        || state.jar().iter().next().is_some()
+        || !state.headers().is_empty()
+}
+
+/// Asking would mislead: pages that strangers may see answer an empty session with a 200.
+fn no_login(name: &str) -> Failure {
+    Failure::new(
+        Exit::NotLoggedIn,
+        "noLogin",
+        format!("session `{name}` holds no login: no cookies, no authorization, no headers"),
+    )
+    .hint(format!(
+        "`sessile login {name} URL --username USER` logs in"
+    ))
 }
 
 fn exit(verdict: &Verdict) -> Exit {

@@ -45,15 +45,31 @@ pub(super) async fn run(method: Method, args: RequestArgs, work: &mut Work<'_>) 
 
 /// The address, made absolute where --base-url says against what.
 fn address(args: &RequestArgs) -> Outcome<String> {
+    without_secret(&args.url)?;
     let Some(base) = &args.base_url else {
         return Ok(args.url.clone());
     };
+    without_secret(base)?;
     let bad = |what: &str, why| Failure::usage(format!("{what} is not a URL: {why}"));
     let base = Url::parse(base).map_err(|why| bad("--base-url", why))?;
     let url = base
         .join(&args.url)
         .map_err(|why| bad("the address", why))?;
     Ok(url.into())
+}
+
+/// A user or password in the address would be seen in the process list, and is not sent.
+fn without_secret(address: &str) -> Result<(), Failure> {
+    let Ok(url) = Url::parse(address) else {
+        return Ok(()); // What is wrong with it is said where it is used.
+    };
+    if url.username().is_empty() && url.password().is_none() {
+        return Ok(());
+    }
+    Err(
+        Failure::usage("the address holds a user or password, which is not sent from there")
+            .hint("give --auth-type basic --auth-user USER, and the password with --auth-stdin or --auth-env VAR"),
+    )
 }
 
 /// The request, with all that the items add.

@@ -39,6 +39,7 @@ const ROWS: &str = "
     unknown session to show      | status ann                      | 1 | ann; sessile list
     name that is none            | status ../kept                  | 2 | ../kept
     bad URL                      | get -s kept http://[::1         | 2 | URL; IPv6
+    password in the address      | get http://ada:hunter2@127.0.0.1/ | 2 | --auth-user; --auth-stdin
     scheme of another kind       | get gopher://127.0.0.1/         | 2 | gopher; http
     bad header                   | get FAULTS/hello Bad(Name):x    | 2 | Bad(Name)
     unknown store                | list --store mysql://u:hunter2@h/ | 2 | mysql; sqlite:

@@ -62,6 +62,17 @@ fn a_dead_login_is_seen_through_whatever_the_site_answers() {
 }
 
 #[test]
+fn a_session_without_a_login_is_not_logged_in() {
+    let (site, me) = (Practice::start(), Person::new());
+    site.log_in(&me, "site", "/login", "").exits(0);
+    me.run("check site").exits(0);
+    me.run("clean site").exits(0);
+    me.run("check site")
+        .exits(3)
+        .says(&["holds no login", "sessile login site"]);
+}
+
+#[test]
 fn a_refused_login_stores_nothing_and_says_why() {
     let (site, me) = (Practice::start(), Person::new());
     let url = site.page("/login");
