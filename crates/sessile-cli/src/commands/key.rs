@@ -25,12 +25,12 @@ async fn rotate(work: &mut Work<'_>) -> Outcome {
         Some(file) => file.next_source(),
         None => work::source(&key)?,
     };
-    let done = vault.rotate_key(&source, |_| ()).await?;
-    match &file {
-        Some(file) => file.replace()?,
-        None => work.printer.note(
+    let put_in_place = || file.as_ref().map_or(Ok(()), KeyFile::replace);
+    let done = vault.rotate_key(&source, |_| (), put_in_place).await?;
+    if file.is_none() {
+        work.printer.note(
             "the store has a fresh key; the one from the environment still opens it, and stays as it is",
-        ),
+        );
     }
     if done.unreadable > 0 {
         let count = done.unreadable;
@@ -39,8 +39,10 @@ async fn rotate(work: &mut Work<'_>) -> Outcome {
         ));
     }
     let sealed = done.done - done.unreadable;
-    work.printer
-        .note(&format!("sealed {sealed} sessions with a fresh key"));
+    work.printer.note(&format!(
+        "sealed with a fresh key: {sealed} of {} sessions",
+        done.done
+    ));
     if work.json() {
         work.printer
             .document(&json!({ "sealed": sealed, "unreadable": done.unreadable }))?;

@@ -32,10 +32,14 @@ impl Vault {
     /// Others go on reading and writing; a process that was opened with the old key and asked nothing of the store
     /// meanwhile must be opened anew. Records that do not open are left as they are, counted and lost with the old
     /// key. Fails with [`StoreError::Locked`] while somebody else does the same.
+    ///
+    /// `put_in_place` is called while the old and the new key both open the store: whoever looks a key up in a file
+    /// finds the new one there before the old one stops working. If it fails, both go on opening the store.
     pub async fn rotate_key(
         &self,
         source: &KeySource,
         mut progress: impl FnMut(Progress) + Send,
+        put_in_place: impl FnOnce() -> Result<(), StoreError> + Send,
     ) -> Result<Progress, StoreError> {
         let key = LeaseKey::parse("key rotation")?;
         let holder = HolderId::parse(&format!("{:032x}", u128::from_be_bytes(random_bytes()?)))?;
@@ -55,6 +59,7 @@ impl Vault {
             after = Some(page);
             lease = self.extend(&lease, LEASE).await?;
         }
+        put_in_place()?;
         self.drop_old_keys(source, root).await?;
         self.store().compact().await?;
         self.release(&lease).await?;

@@ -20,6 +20,8 @@ pub struct Vault(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     store: Arc<dyn Store>,
+    /// Where the outside key was found, to look there again when it has changed.
+    origin: KeySource,
     keys: RwLock<Arc<Keys>>,
 }
 
@@ -54,7 +56,12 @@ impl Vault {
             None => make_keys(&*store, &RootSource::read(source, true).await?).await?,
         };
         let keys = RwLock::new(Arc::new(keys));
-        Ok(Self(Arc::new(Inner { store, keys })))
+        let origin = source.clone();
+        Ok(Self(Arc::new(Inner {
+            store,
+            origin,
+            keys,
+        })))
     }
 
     /// A vault in memory with a random key, for tests and one-off runs.
@@ -288,7 +295,14 @@ impl Vault {
                 revision: row.revision,
                 ..Keys::clone(&known)
             },
-            Err(_) => unlock(&row, &known.source, place).await?,
+            Err(_) => match unlock(&row, &known.source, place).await {
+                // A key file has the new key by now.
+                Err(StoreError::WrongKey { .. }) => {
+                    let source = RootSource::read(&self.0.origin, false).await?;
+                    unlock(&row, &source, place).await?
+                }
+                opened => opened?,
+            },
         };
         Ok(self.set_keys(keys))
     }

@@ -284,7 +284,7 @@ async fn keys_rotate_under_writers(vault: &Vault) {
     });
     let mut last = 0;
     let reached = vault
-        .rotate_key(&key(9), |progress| last = progress.done)
+        .rotate_key(&key(9), |progress| last = progress.done, || Ok(()))
         .await
         .unwrap();
     assert!(

@@ -152,7 +152,7 @@ async fn after_a_rotation_only_the_later_key_opens() {
     put(&vault, "shop", "content").await.unwrap();
     let other = place.open().await;
     vault
-        .rotate_key(&passphrase("later"), |_progress| ())
+        .rotate_key(&passphrase("later"), |_progress| (), || Ok(()))
         .await
         .unwrap();
     let error = open(&place, &key(1)).await.unwrap_err();
@@ -190,7 +190,10 @@ async fn a_handle_that_saw_the_rotation_goes_on() {
             assert!(stored.is_ok(), "{stored:?}");
         });
     };
-    vault.rotate_key(&key(2), meanwhile).await.unwrap();
+    vault
+        .rotate_key(&key(2), meanwhile, || Ok(()))
+        .await
+        .unwrap();
     assert_eq!(
         get(&vault, "shop").await.unwrap().as_deref(),
         Some("meanwhile")
@@ -233,7 +236,7 @@ async fn an_interrupted_rotation_leaves_both_keys_working() {
     let mut task = JoinSet::new();
     task.spawn(async move {
         let stop = |_progress| panic!("on purpose");
-        vault.rotate_key(&key(2), stop).await
+        vault.rotate_key(&key(2), stop, || Ok(())).await
     });
     assert!(task.join_next().await.unwrap().unwrap_err().is_panic());
     for fill in [1, 2] {
@@ -258,4 +261,33 @@ fn passphrase(text: &str) -> KeySource {
 fn mode(path: &Path) -> u32 {
     use std::os::unix::fs::PermissionsExt as _;
     fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[tokio::test]
+async fn a_handle_that_slept_through_a_rotation_finds_the_new_key_in_its_file() {
+    let place = Place::new();
+    let path = place.folder.path().join("key");
+    let file = || KeySource::File {
+        path: path.clone(),
+        create: true,
+    };
+    let vault = open(&place, &file()).await.unwrap();
+    put(&vault, "shop", "content").await.unwrap();
+    let other = open(&place, &file()).await.unwrap();
+    let next = place.folder.path().join("key.next");
+    let source = KeySource::File {
+        path: next.clone(),
+        create: true,
+    };
+    let put_in_place = || {
+        std::fs::rename(&next, &path).unwrap();
+        Ok(())
+    };
+    vault
+        .rotate_key(&source, |_progress| (), put_in_place)
+        .await
+        .unwrap();
+    put(&other, "shop", "later").await.unwrap();
+    let again = open(&place, &file()).await.unwrap();
+    assert_eq!(get(&again, "shop").await.unwrap().as_deref(), Some("later"));
 }
