@@ -151,6 +151,9 @@ impl<'a> Stage<'a> {
             format!("export SESSILE_KEY_FILE={}", self.path("key").display()),
             format!("sessile get -s demo {}", self.members()),
             "sessile check demo --explain".to_owned(),
+            format!(
+                "echo {ADA_PASSWORD} | sessile login mine {url}/login --username {ADA} --password-stdin"
+            ),
             "sessile cookies demo list".to_owned(),
             format!("sessile post {url}/_practice/kill 'Authorization:Bearer {token}'"),
         ];

@@ -111,6 +111,7 @@ impl From<LoginError> for Failure {
             LoginError::Captcha { .. } => (Exit::PersonNeeded, "captcha"),
             LoginError::CanNotTell { .. } => (Exit::Failed, "cannotTell"),
             LoginError::Challenged { .. } => (Exit::PersonNeeded, "challenged"),
+            LoginError::Failing { .. } => (Exit::Failed, "siteFailing"),
             LoginError::NoForm { .. } => (Exit::Failed, "noLoginForm"),
             LoginError::NotSafe { .. } => (Exit::Failed, "notSafe"),
             LoginError::RateLimited { .. } => (Exit::NotLoggedIn, "rateLimited"),
@@ -121,9 +122,6 @@ impl From<LoginError> for Failure {
         };
         let failure = Self::of(exit, kind, &error);
         match error {
-            LoginError::NoForm { .. } => {
-                failure.hint("give the address of the page with the login form")
-            }
             LoginError::RateLimited { .. } => failure.hint("wait before the next attempt"),
             LoginError::Refused { .. } => {
                 failure.hint("check user name and password; what was stored is unchanged")

@@ -47,6 +47,14 @@ pub enum LoginError {
         /// The site's own words.
         message: String,
     },
+    /// The site is in trouble.
+    #[error("{url} answered {status}: the site is in trouble, try again later")]
+    Failing {
+        /// The page that was looked at.
+        url: String,
+        /// Its status.
+        status: u16,
+    },
     /// No login form was found.
     #[error("{url}: {why}")]
     NoForm {
@@ -107,6 +115,7 @@ impl LoginError {
             | Self::Consent { .. }
             | Self::SecondFactor { .. } => true,
             Self::CanNotTell { .. }
+            | Self::Failing { .. }
             | Self::NoForm { .. }
             | Self::NotSafe { .. }
             | Self::RateLimited { .. }

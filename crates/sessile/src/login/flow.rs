@@ -122,6 +122,12 @@ impl FormLogin {
 
     /// A page without a form may lead to one; else the site has usual places for it.
     fn seek(&mut self, visit: &Visit, why: NoLoginForm) -> Result<Action, LoginError> {
+        if visit.status >= 500 {
+            return Err(LoginError::Failing {
+                url: ShownUrl(&visit.url).to_string(),
+                status: visit.status,
+            });
+        }
         let is_chosen = matches!(
             why,
             NoLoginForm::Ambiguous { .. } | NoLoginForm::NoSuchForm { .. }

@@ -280,7 +280,7 @@ async fn a_handle_that_slept_through_a_rotation_finds_the_new_key_in_its_file() 
         create: true,
     };
     let put_in_place = || {
-        std::fs::rename(&next, &path).unwrap();
+        fs::rename(&next, &path).unwrap();
         Ok(())
     };
     vault
