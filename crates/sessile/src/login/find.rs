@@ -64,6 +64,11 @@ pub enum NoLoginForm {
         /// What they are called.
         forms: Vec<String>,
     },
+    /// The site asks in the HTTP headers, as browsers do in a window of their own.
+    HttpAuthentication {
+        /// By which scheme, such as `Basic`.
+        scheme: String,
+    },
     /// The page builds or sends its form by script.
     NeedsJavaScript {
         /// What shows it.
@@ -126,6 +131,11 @@ impl fmt::Display for NoLoginForm {
                 "{} forms look equally like the login: {}; name one of them with --form",
                 forms.len(),
                 forms.join(", ")
+            ),
+            Self::HttpAuthentication { scheme } => write!(
+                f,
+                "the site asks for HTTP authentication ({scheme}) and has no form; requests \
+                 carry it with --auth-type and --auth-user"
             ),
             Self::NeedsJavaScript { hint } => write!(
                 f,

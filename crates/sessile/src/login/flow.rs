@@ -132,10 +132,17 @@ impl FormLogin {
             why,
             NoLoginForm::Ambiguous { .. } | NoLoginForm::NoSuchForm { .. }
         );
-        let error = self.dead_end.take().unwrap_or_else(|| LoginError::NoForm {
+        let no_form = |why| LoginError::NoForm {
             url: ShownUrl(&visit.url).to_string(),
             why,
-        });
+        };
+        let error = match (&visit.auth_scheme, self.dead_end.take()) {
+            (Some(scheme), _) => no_form(NoLoginForm::HttpAuthentication {
+                scheme: scheme.clone(),
+            }),
+            (None, Some(first)) => first,
+            (None, None) => no_form(why),
+        };
         let mut places = find::login_links(&visit.page);
         if !is_chosen {
             places.extend(usual_places(&self.login.url));

@@ -114,7 +114,16 @@ fn described_invalid(document: &Document) -> Vec<&str> {
 fn rank(node: &Node) -> Option<bool> {
     if matches!(
         node.name.as_str(),
-        "a" | "body" | "button" | "form" | "html" | "input" | "label" | "script" | "style" | "svg"
+        "a" | "body"
+            | "button"
+            | "form"
+            | "html"
+            | "input"
+            | "label"
+            | "noscript"
+            | "script"
+            | "style"
+            | "svg"
     ) {
         return None;
     }

@@ -337,7 +337,7 @@ fn a_message_comes_before_the_labels_of_wrong_fields() {
 
 #[test]
 fn that_scripts_are_off_is_no_message_about_the_login() {
-    let html = "<div class=error>Wrong password</div><noscript><p class=error>JavaScript is required</p></noscript>";
+    let html = "<div class=error>Wrong password</div><noscript class=message><p class=error>JavaScript is required</p></noscript>";
     assert_eq!(error_messages(&parse(html), &[]), ["Wrong password"]);
 }
 

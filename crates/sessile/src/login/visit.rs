@@ -1,6 +1,6 @@
 //! One page, fetched the way a person's browser asks for pages.
 
-use http::header;
+use http::{StatusCode, header};
 use url::Url;
 
 use super::page::Page;
@@ -23,6 +23,8 @@ pub(crate) struct Visit {
     pub(crate) status: u16,
     pub(crate) verdict: Verdict,
     pub(crate) cookies_set: Vec<String>,
+    /// The scheme of HTTP authentication that a 401 asks for.
+    pub(crate) auth_scheme: Option<String>,
     /// How to say it to a person: method, address, status, where it led.
     pub(crate) words: String,
 }
@@ -55,8 +57,16 @@ pub(crate) async fn visit(session: &Session, request: Request) -> Result<Visit, 
         status: reply.status().as_u16(),
         verdict: reply.verdict().clone(),
         cookies_set: reply.cookies_set().to_vec(),
+        auth_scheme: auth_scheme(&reply),
         words,
     })
+}
+
+fn auth_scheme(reply: &Reply) -> Option<String> {
+    let asks = reply.headers().get(header::WWW_AUTHENTICATE)?;
+    let scheme = asks.to_str().ok()?.split([' ', ',']).next()?;
+    let is_asked = reply.status() == StatusCode::UNAUTHORIZED && !scheme.is_empty();
+    is_asked.then(|| scheme.to_owned())
 }
 
 /// The page in a reply, whose body stays in its place.

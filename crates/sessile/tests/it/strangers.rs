@@ -138,6 +138,30 @@ async fn a_start_without_a_way_to_the_login_leads_over_the_usual_places() {
 }
 
 #[tokio::test]
+async fn http_authentication_is_named_where_there_is_no_form() {
+    let site = Server::always(
+        "HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Digest realm=\"r\", nonce=\"n\"\r\n\
+         content-length: 0\r\n\r\n",
+    )
+    .await;
+    let vault = Vault::in_memory(&StoreOptions::default()).await.unwrap();
+    let url = site.url("/").parse().unwrap();
+    let login = Login::new(url, "ada", Secret::from("correct".to_owned()));
+    let refused = Kept::log_in(
+        &vault,
+        &"ada".parse().unwrap(),
+        login,
+        KeptOptions::default(),
+    )
+    .await;
+    let message = refused.unwrap_err().to_string();
+    assert!(
+        message.contains("HTTP authentication (Digest)"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
 async fn consent_is_left_to_a_person() {
     const ASKS: &str =
         "<h1>Authorize</h1><form method=post action=/yes><button>Continue</button></form>";
