@@ -440,7 +440,8 @@ async fn two_first_logins_at_once_do_not_mix() {
     let url = || world.url("/login").parse().unwrap();
     let ada = Login::new(url(), ADA, Secret::from(ADA_PASSWORD.to_owned()));
     let grace = Login::new(url(), GRACE, Secret::from(GRACE_PASSWORD.to_owned()));
-    let log_in = |login| Kept::log_in(&world.vault, &name(), login, KeptOptions::default());
+    let name = name();
+    let log_in = |login| Kept::log_in(&world.vault, &name, login, KeptOptions::default());
     let (ada, grace) = futures_util::future::join(log_in(ada), log_in(grace)).await;
     assert_eq!(
         (ada.unwrap().1.generation, grace.unwrap().1.generation),
@@ -485,7 +486,8 @@ async fn a_session_emptied_during_a_renewal_stays_empty() {
     let mut options = KeptOptions::default();
     // Somebody empties it while the password is typed.
     options.ask = Some(Arc::new(move |_login| {
-        let emptied = edit(&vault, &name(), |record| {
+        let name = name();
+        let emptied = edit(&vault, &name, |record| {
             record.login = None;
             record.state.clear(record.created);
         });
