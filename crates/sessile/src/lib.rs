@@ -4,10 +4,15 @@
 //! | --- | --- |
 //! | [`session`] | one identity towards one site; `run` is the life of a request |
 //! | [`transport`] | the seam below: who sends the bytes |
+//! | [`profile`] | the headers a session starts with |
+//! | [`robots`] | what a `robots.txt` allows |
+//! | [`login`] | logging in with a URL, a user name and a password |
+//! | [`check`] | what tells a member's page from a stranger's |
+//! | [`record`] | everything that is kept of one session |
 //! | [`store`] | where sessions are kept, sealed: memory, one SQLite file |
+//! | [`renew`] | kept sessions, which many processes share and which log in again by themselves |
 //! | [`blocking`] | the session for programs without an async runtime |
-//! | [`profile`] | the headers a session starts with, a browser's too |
-//! | [`robots`] | what a site asks of programs |
+//! | [`clock`], [`secret`] | the time as an argument; values that don't show |
 
 #![forbid(unsafe_code)]
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use http::HeaderMap;
 use url::Url;
 
 /// A URL as logs and errors show it: no user name, no password, no query values, no fragment.
@@ -41,5 +42,14 @@ impl fmt::Display for ShownUrl<'_> {
 impl fmt::Debug for ShownUrl<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// Headers as `Debug` shows them: their names. Any of the values can be a key.
+pub(crate) struct ShownHeaders<'a>(pub(crate) &'a HeaderMap);
+
+impl fmt::Debug for ShownHeaders<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
     }
 }

@@ -315,6 +315,11 @@ impl LoginForm {
         // Only a URL that names no user may be shown to the site.
         let _ = referer.set_username("");
         let _ = referer.set_password(None);
+        // Another site learns which site sends the form, not which page: a query may hold a token.
+        if url.origin() != referer.origin() {
+            referer.set_path("/");
+            referer.set_query(None);
+        }
         Submission {
             body: Secret::new(body),
             content_type,

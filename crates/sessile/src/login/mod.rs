@@ -48,7 +48,7 @@ use visit::{Visit, visit};
 const PAGES: usize = 12;
 
 /// What is needed to log in.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Login {
     /// The login page, or any page that leads to it.
@@ -88,6 +88,17 @@ impl StepListener {
 impl fmt::Debug for StepListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("StepListener")
+    }
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login")
+            .field("url", &ShownUrl(&self.url))
+            .field("user", &self.user)
+            .field("password", &self.password)
+            .field("remember", &self.remember)
+            .finish_non_exhaustive()
     }
 }
 

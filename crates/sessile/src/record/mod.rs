@@ -4,10 +4,13 @@
 
 mod wire;
 
+use std::fmt;
+
 use sessile_jar::Timestamp;
 use url::Url;
 
 use crate::check::learn::LearnedCheck;
+use crate::redact::ShownUrl;
 use crate::secret::Secret;
 use crate::session::SessionState;
 
@@ -33,7 +36,7 @@ pub struct Record {
 }
 
 /// A login that can be done again.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct KeptLogin {
     /// Where it starts: the page that was given, which leads to the form.
@@ -47,13 +50,32 @@ pub struct KeptLogin {
 }
 
 /// A page that shows whether one is logged in, and what it shows.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Check {
     /// The page.
     pub url: Url,
     /// What tells the logged-in page from a stranger's.
     pub learned: LearnedCheck,
+}
+
+impl fmt::Debug for KeptLogin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeptLogin")
+            .field("url", &ShownUrl(&self.url))
+            .field("user", &self.user)
+            .field("password", &self.password)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Check")
+            .field("url", &ShownUrl(&self.url))
+            .field("learned", &self.learned)
+            .finish()
+    }
 }
 
 /// When things happened last.

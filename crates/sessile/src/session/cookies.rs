@@ -127,9 +127,27 @@ pub(crate) fn target(url: &Url) -> Option<Target<'_>> {
 
 /// The name in a `Set-Cookie` field, for people.
 fn name_of(field: &[u8]) -> String {
-    let end = field
-        .iter()
-        .position(|byte| matches!(byte, b'=' | b';'))
-        .unwrap_or(0);
-    String::from_utf8_lossy(&field[..end]).trim().to_owned()
+    let pair = field.split(|byte| *byte == b';').next().unwrap_or_default();
+    // Without an equals sign all of it is the value, which isn't shown.
+    let end = pair.iter().position(|byte| *byte == b'=').unwrap_or(0);
+    String::from_utf8_lossy(&pair[..end]).trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_shows_nothing_of_the_value() {
+        check("id=a3f; Path=/", "id");
+        check(" id = a3f", "id");
+        check("a3f; Path=/", "");
+        check("a3f; Max-Age=5", "");
+        check("=a3f", "");
+    }
+
+    #[track_caller]
+    fn check(field: &str, name: &str) {
+        assert_eq!(name_of(field.as_bytes()), name, "{field}");
+    }
 }

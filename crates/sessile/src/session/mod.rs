@@ -73,7 +73,7 @@ struct Inner {
 }
 
 /// What stays the same for a session's life.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Habits {
     patience: Patience,
     timeout: Option<Duration>,
@@ -86,7 +86,6 @@ struct Habits {
 }
 
 /// The state with what is derived from it.
-#[derive(Debug)]
 struct Live {
     state: SessionState,
     /// The address of the last request, for the next one.
@@ -229,7 +228,6 @@ impl Live {
 }
 
 /// Options of a session.
-#[derive(Debug)]
 pub struct SessionBuilder {
     state: SessionState,
     habits: Habits,
@@ -239,6 +237,15 @@ pub struct SessionBuilder {
     clock: Arc<dyn Clock>,
     headers: Vec<(String, String)>,
     profile: Option<ProfileChoice>,
+}
+
+impl fmt::Debug for SessionBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionBuilder")
+            .field("state", &self.state)
+            .field("connect", &self.connect)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for SessionBuilder {

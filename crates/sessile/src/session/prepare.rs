@@ -81,7 +81,6 @@ fn plain(
 }
 
 /// The headers of the last plain request.
-#[derive(Debug)]
 pub(super) struct Prepared {
     headers: HeaderMap,
     /// Its URL up to the query.

@@ -3,12 +3,14 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use serde::Serialize;
+use std::fmt;
 use std::time::Duration;
 use url::form_urlencoded;
 
 use super::multipart::{Multipart, MultipartBody, random_boundary};
 use crate::error::Error;
 use crate::profile::RequestKind;
+use crate::redact::ShownHeaders;
 use crate::transport::{ByteStream, OutgoingBody};
 
 /// What to fetch, and how it differs from the session's habits.
@@ -24,7 +26,6 @@ use crate::transport::{ByteStream, OutgoingBody};
 ///     .header("x-trace", "7")
 ///     .json(&["one", "two"]);
 /// ```
-#[derive(Debug)]
 pub struct Request {
     pub(super) method: Method,
     pub(super) url: String,
@@ -41,6 +42,18 @@ pub struct Request {
     pub(super) mistake: Option<Error>,
 }
 
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let page = self.url.split(['?', '#']).next().unwrap_or_default();
+        let page = page.rsplit_once('@').map_or(page, |(_user, place)| place);
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("url", &page)
+            .field("headers", &ShownHeaders(&self.headers))
+            .finish_non_exhaustive()
+    }
+}
+
 /// What to do when a reply redirects.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
@@ -52,7 +65,7 @@ pub enum Redirects {
 }
 
 /// A request's body.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) enum Body {
     Bytes(Bytes),
     #[default]
@@ -62,7 +75,7 @@ pub(crate) enum Body {
     Stream(Option<StreamOnce>),
 }
 
-/// A stream that shows nothing of itself.
+/// A stream that is taken once.
 pub(crate) struct StreamOnce(ByteStream);
 
 impl StreamOnce {
@@ -72,12 +85,6 @@ impl StreamOnce {
 
     pub(super) fn into_inner(self) -> ByteStream {
         self.0
-    }
-}
-
-impl std::fmt::Debug for StreamOnce {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("stream")
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::{FutureExt, stream};
 use http::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, COOKIE, HOST, LOCATION,
-    PROXY_AUTHORIZATION,
+    PROXY_AUTHORIZATION, REFERER,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use sessile_jar::Revision;
@@ -112,7 +112,21 @@ impl Hop {
             // Section 15.4 step 1 of RFC 9110: credentials stay with the origin they are for.
             leave_out(headers, &[AUTHORIZATION, HOST, PROXY_AUTHORIZATION]);
             self.request.cookies.clear();
+            shorten_referer(&mut self.request.headers);
         }
+    }
+}
+
+/// Another site learns which site leads to it, not which page, as browsers have it by default.
+fn shorten_referer(headers: &mut HeaderMap) {
+    let Some(referer) = headers.get(REFERER) else {
+        return;
+    };
+    let page = referer.to_str().ok().and_then(|text| Url::parse(text).ok());
+    let site = page.map(|page| format!("{}/", page.origin().ascii_serialization()));
+    match site.and_then(|site| HeaderValue::from_str(&site).ok()) {
+        Some(site) => _ = headers.insert(REFERER, site),
+        None => leave_out(headers, &[REFERER]),
     }
 }
 

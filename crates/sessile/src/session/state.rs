@@ -2,6 +2,8 @@
 //!
 //! Who keeps it is not known here.
 
+use std::fmt;
+
 use http::header;
 use sessile_jar::{Jar, Timestamp};
 use url::Url;
@@ -13,10 +15,11 @@ use super::request::header_pair;
 use super::verdict::Signs;
 use crate::error::Error;
 use crate::profile::Profile;
+use crate::redact::ShownUrl;
 use crate::secret::Secret;
 
 /// The identity of a session and everything that it has gathered.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct SessionState {
     pub(crate) base_url: Option<Url>,
     pub(crate) profile: Profile,
@@ -27,6 +30,20 @@ pub struct SessionState {
     pub(crate) signs: Signs,
     pub(crate) generation: u64,
     pub(crate) counts: Counts,
+}
+
+impl fmt::Debug for SessionState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionState")
+            .field("base_url", &self.base_url.as_ref().map(ShownUrl))
+            .field("profile", &self.profile)
+            .field("headers", &self.headers)
+            .field("authorization", &self.authorization)
+            .field("cookies", &self.jar.len())
+            .field("generation", &self.generation)
+            .field("counts", &self.counts)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a session has done.

@@ -24,6 +24,7 @@ use http::{HeaderMap, Method, StatusCode, Version};
 use url::Url;
 
 use crate::error::Error;
+use crate::redact::{ShownHeaders, ShownUrl};
 
 pub use engine::Engine;
 pub use proxy::{Proxy, ProxyKind};
@@ -88,7 +89,6 @@ pub trait Transport: fmt::Debug + Send + Sync {
 }
 
 /// A request as it goes out: every header in its final order, cookies included.
-#[derive(Debug)]
 #[expect(
     clippy::exhaustive_structs,
     reason = "the seam's own value; both sides are ours"
@@ -104,6 +104,17 @@ pub struct Outgoing {
     pub body: OutgoingBody,
     /// How long connecting and each read may take.
     pub patience: Patience,
+}
+
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outgoing")
+            .field("method", &self.method)
+            .field("url", &ShownUrl(&self.url))
+            .field("headers", &ShownHeaders(&self.headers))
+            .field("body", &self.body)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The limits of one exchange.

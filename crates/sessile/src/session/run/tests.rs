@@ -526,3 +526,51 @@ async fn mistakes_are_said_before_anything_is_sent() {
     }
     assert_eq!(script.sent().len(), 0);
 }
+
+#[tokio::test]
+async fn another_site_learns_where_one_comes_from_but_not_the_page() {
+    let script = ScriptedTransport::new();
+    let session = session(&script);
+    script.on("GET http://a.test/out", ScriptedReply::redirect(302, "/on"));
+    let elsewhere = ScriptedReply::redirect(302, "http://b.test/");
+    script.on("GET http://a.test/on", elsewhere);
+    script.on("GET http://b.test/", ok());
+    let page = "http://a.test/page?token=abc";
+    let request = Request::get("http://a.test/out").header("referer", page);
+    session.send(request).await.unwrap();
+    let sent = script.sent();
+    let heads: Vec<String> = sent.iter().map(|sent| sent.head()).collect();
+    assert!(heads[1].contains(page), "{}", heads[1]);
+    assert_eq!(
+        heads[2],
+        "GET http://b.test/\nhost: b.test\nreferer: http://a.test/\n"
+    );
+}
+
+#[test]
+fn what_is_secret_does_not_show() {
+    let url = "https://ada:hunter2@a.test/x?key=hunter2";
+    let builder = Session::builder()
+        .base_url(url)
+        .unwrap()
+        .query("key", "hunter2")
+        .header("x-key", "hunter2")
+        .authorization(bearer("hunter2"));
+    let built = format!("{builder:?}");
+    let session = builder.build().unwrap();
+    let request = Request::post(url)
+        .query("key", "hunter2")
+        .header("x-key", "hunter2")
+        .cookie("id", "hunter2")
+        .body("hunter2");
+    let password = Secret::from("hunter2".to_owned());
+    let login = crate::login::Login::new(url.parse().unwrap(), "ada", password);
+    for shown in [
+        built,
+        format!("{:?}", session.state()),
+        format!("{request:?}"),
+        format!("{login:?}"),
+    ] {
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}
