@@ -150,6 +150,8 @@ pub enum Phase {
 pub enum RedirectRefusal {
     /// `Location` isn't a URL.
     BadLocation,
+    /// It asks for a body at another site than the one that the body is meant for.
+    BodyElsewhere,
     /// It leads from https to http.
     Downgrade,
     /// The chain came back to where it had been.
@@ -323,6 +325,9 @@ impl fmt::Display for RedirectRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BadLocation => f.write_str("the address can't be read"),
+            Self::BodyElsewhere => {
+                f.write_str("it asks another site for the body, which is not meant for it")
+            }
             Self::Downgrade => f.write_str("it leads from https to http"),
             Self::Loop => f.write_str("redirect loop, the chain has been there before"),
             Self::NotReplayable => {

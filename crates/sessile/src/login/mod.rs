@@ -313,6 +313,7 @@ fn request(submission: &Submission) -> Request {
     let mut request = match submission.method {
         FormMethod::Get => Request::get(submission.url.as_str()),
         FormMethod::Post => Request::post(submission.url.as_str())
+            .keep_body_home()
             .header("origin", &submission.origin)
             .body(submission.body.expose().clone()),
     };

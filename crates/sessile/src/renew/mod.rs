@@ -289,7 +289,9 @@ impl Kept {
         let mut reply = inner.session.send(again).await?;
         inner.judge(&mut reply).await?;
         if let Verdict::Expired(sign) = reply.verdict() {
-            inner.remember_fruitless_login().await?;
+            if by == Renewer::Ourselves {
+                inner.remember_fruitless_login().await?;
+            }
             return Err(inner.logged_out(sign, NoRenewal::StillAsking));
         }
         inner.save_if_due().await?;

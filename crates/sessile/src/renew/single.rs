@@ -8,10 +8,11 @@ use futures_util::future::{Either, select};
 use tokio::time::sleep;
 
 use super::sync::Purpose;
-use super::{Inner, KeepError, NoRenewal, Renewer};
+use super::{AskPassword, Inner, KeepError, NoRenewal, Renewer};
 use crate::error::{Error as RequestError, Phase};
 use crate::login::{self, Known, Login, LoginError, LoginReport};
 use crate::record::{KeptLogin, KeptRefusal, Record};
+use crate::secret::Secret;
 use crate::session::{SessionState, Sign, Verdict};
 use crate::store::{Acquired, HolderId, Lease, LeaseKey, StoreError};
 
@@ -32,6 +33,9 @@ const LONGEST: Duration = Duration::from_secs(300);
 
 /// How long a login is left alone when the site asks to wait and doesn't say how long.
 const COOL_DOWN: u64 = 300;
+
+/// The longest time, in seconds, for which a site is believed that it wants no login.
+const LONGEST_COOL_DOWN: u64 = 24 * 3600;
 
 /// A name for this process among those who want a lease.
 pub(super) fn holder() -> Result<HolderId, StoreError> {
@@ -118,13 +122,15 @@ impl Inner {
             return Ok(None);
         }
         self.may_try(sign)?;
-        let login = self.login_again(sign)?;
+        let login = self.login_again(sign).await?;
         let id = self.held().id.clone();
         let renewed = self.session.read(SessionState::generation);
         let report = match self.log_in_again(&login).await {
             Ok(report) => report,
             Err(error) => {
-                self.remember_refusal(&error).await?;
+                if let Err(unsaved) = self.remember_refusal(&error).await {
+                    tracing::warn!(session = %self.name, %unsaved, "the refusal was not stored");
+                }
                 return Err(error);
             }
         };
@@ -163,12 +169,12 @@ impl Inner {
     }
 
     /// The login that is kept, with its password or one that is asked for.
-    fn login_again(&self, sign: &Sign) -> Result<Login, KeepError> {
+    async fn login_again(&self, sign: &Sign) -> Result<Login, KeepError> {
         let kept = self.held().login.clone();
         let kept = kept.ok_or_else(|| self.logged_out(sign, NoRenewal::NeverLoggedIn))?;
         let (password, remember) = match (&kept.password, &self.ask) {
             (Some(password), _) => (password.clone(), true),
-            (None, Some(ask)) => match ask(&kept) {
+            (None, Some(ask)) => match ask_aside(ask, &kept).await {
                 Some(password) => (password, false),
                 None => return Err(self.logged_out(sign, NoRenewal::NoPassword)),
             },
@@ -259,12 +265,19 @@ impl Inner {
     /// What the site refused is stored, so that the next process doesn't ask again.
     async fn remember_refusal(&self, error: &KeepError) -> Result<(), KeepError> {
         let now = self.session.now();
+        let KeepError::Login(error) = error else {
+            return Ok(());
+        };
         let again = match error {
-            KeepError::Login(LoginError::Refused { .. } | LoginError::SecondFactor { .. }) => None,
-            KeepError::Login(LoginError::RateLimited { wait, .. }) => {
-                Some(now.plus(Duration::from_secs(wait.unwrap_or(COOL_DOWN))))
+            // The site or the way to it is in trouble, which says nothing of the login.
+            LoginError::Failing { .. } | LoginError::Request(_) => return Ok(()),
+            LoginError::RateLimited { wait, .. } => {
+                let wait = wait.unwrap_or(COOL_DOWN).min(LONGEST_COOL_DOWN);
+                Some(now.plus(Duration::from_secs(wait)))
             }
-            _ => return Ok(()),
+            LoginError::Refused { .. } => None,
+            other if other.needs_person() => None,
+            _ => Some(now.plus(Duration::from_secs(COOL_DOWN))),
         };
         self.store_refusal(KeptRefusal {
             at: now,
@@ -367,4 +380,12 @@ impl Inner {
             tracing::warn!(session = %self.name, %error, "the lease could not be given back");
         }
     }
+}
+
+/// Asks a person on a thread of its own: the lease is extended while the password is typed.
+async fn ask_aside(ask: &AskPassword, login: &KeptLogin) -> Option<Secret<String>> {
+    let (ask, login) = (AskPassword::clone(ask), login.clone());
+    tokio::task::spawn_blocking(move || ask(&login))
+        .await
+        .ok()?
 }

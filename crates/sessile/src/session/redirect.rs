@@ -16,6 +16,8 @@ pub(super) struct Attempt<'a> {
     /// The `Location` field, where there is one.
     pub(super) location: Option<&'a [u8]>,
     pub(super) is_replayable: bool,
+    /// Whether the body is meant for this origin alone.
+    pub(super) body_stays: bool,
     /// The pages of this chain so far, this one not included.
     pub(super) followed: usize,
     /// Whether the chain has been at a URL before, with the same cookies.
@@ -71,6 +73,9 @@ pub(super) fn decide(attempt: &Attempt<'_>) -> Decision {
     }
     if attempt.url.scheme() == "https" && url.scheme() == "http" && !attempt.may_downgrade {
         return fail(RedirectRefusal::Downgrade);
+    }
+    if keeps_body && attempt.body_stays && attempt.url.origin() != url.origin() {
+        return fail(RedirectRefusal::BodyElsewhere);
     }
     if keeps_body && !attempt.is_replayable {
         return fail(RedirectRefusal::NotReplayable);
@@ -180,6 +185,7 @@ mod tests {
             status: StatusCode::from_u16(status).unwrap(),
             location: Some(location.as_bytes()),
             is_replayable: true,
+            body_stays: false,
             followed: 0,
             was_there: &|_, url| url.path() == "/seen",
         });
@@ -202,6 +208,44 @@ mod tests {
     }
 
     #[test]
+    fn a_body_for_one_site_is_not_sent_to_another() {
+        let url = Url::parse("https://a.test/login").unwrap();
+        let go = |status, location: &str| {
+            decide(&Attempt {
+                policy: Redirects::Follow(1),
+                may_downgrade: false,
+                method: &Method::POST,
+                url: &url,
+                status,
+                location: Some(location.as_bytes()),
+                is_replayable: true,
+                body_stays: true,
+                followed: 0,
+                was_there: &|_, _| false,
+            })
+        };
+        let elsewhere = go(StatusCode::TEMPORARY_REDIRECT, "https://b.test/");
+        assert!(
+            matches!(
+                elsewhere,
+                Decision::Fail {
+                    why: RedirectRefusal::BodyElsewhere,
+                    ..
+                }
+            ),
+            "{elsewhere:?}"
+        );
+        assert!(matches!(
+            go(StatusCode::TEMPORARY_REDIRECT, "/again"),
+            Decision::Follow(_)
+        ));
+        assert!(matches!(
+            go(StatusCode::SEE_OTHER, "https://b.test/"),
+            Decision::Follow(_)
+        ));
+    }
+
+    #[test]
     fn a_secure_page_does_not_lead_to_an_open_one() {
         let url = Url::parse("https://a.test/x").unwrap();
         let mut attempt = Attempt {
@@ -212,6 +256,7 @@ mod tests {
             status: StatusCode::FOUND,
             location: Some(b"http://a.test/"),
             is_replayable: true,
+            body_stays: false,
             followed: 0,
             was_there: &|_, _| false,
         };

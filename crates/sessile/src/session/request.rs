@@ -39,6 +39,8 @@ pub struct Request {
     pub(super) kind: Option<RequestKind>,
     /// Whether `robots.txt` is asked first, where the session does so.
     pub(super) asks_robots: bool,
+    /// Whether the body is meant for the first origin alone.
+    pub(super) body_stays: bool,
     pub(super) mistake: Option<Error>,
 }
 
@@ -103,6 +105,7 @@ impl Request {
             timeout: None,
             kind: None,
             asks_robots: true,
+            body_stays: false,
             mistake: None,
         }
     }
@@ -255,6 +258,12 @@ impl Request {
         self
     }
 
+    /// Never sends the body to another origin, whatever a redirect asks for: it holds a password.
+    pub(crate) fn keep_body_home(mut self) -> Self {
+        self.body_stays = true;
+        self
+    }
+
     /// The method.
     pub fn method(&self) -> &Method {
         &self.method
@@ -285,6 +294,7 @@ impl Request {
             timeout: self.timeout,
             kind: self.kind,
             asks_robots: self.asks_robots,
+            body_stays: self.body_stays,
             mistake: self.mistake.clone(),
         })
     }

@@ -226,6 +226,7 @@ fn decide(session: &Inner, hop: &Hop, incoming: &Incoming) -> Decision {
         status: incoming.status,
         location: incoming.headers.get(LOCATION).map(HeaderValue::as_bytes),
         is_replayable: hop.request.body.is_replayable(),
+        body_stays: hop.request.body_stays,
         followed: hop.passed.len(),
         was_there: &|method, url| {
             // A page that sends one back to itself after it has set a cookie is no loop.
