@@ -9,12 +9,14 @@ use super::{Held, Inner, KeepError, Mode};
 use crate::record::{self, Record, WireError};
 use crate::session::{Counts, SessionState};
 use crate::store::{Fence, Name, NextPlain, Opened, Vault};
+use crate::transport::Proxy;
 
 /// What of a session the store has already.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Saved {
     jar: Revision,
     counts: Counts,
+    proxy: Option<Proxy>,
     /// When it was brought there.
     at: Timestamp,
     /// Whether the store has the record at all.
@@ -27,6 +29,7 @@ impl Saved {
         Self {
             jar: state.jar.revision(),
             counts: state.counts,
+            proxy: state.proxy.clone(),
             at,
             is_stored: version > 0,
         }
@@ -97,6 +100,12 @@ impl Inner {
         held.last = stored.last;
         self.session.update(|state, now| {
             let unsaved = state.counts.since(held.saved.counts);
+            // A proxy that was chosen here and isn't stored yet stands, whatever others have done.
+            let stored_proxy = stored.state.proxy.clone();
+            let proxy = match state.proxy == held.saved.proxy {
+                true => stored_proxy.clone(),
+                false => state.proxy.take(),
+            };
             if stored.state.generation == state.generation {
                 let changes = state.jar.changes_since(held.saved.jar);
                 *state = stored.state;
@@ -106,6 +115,8 @@ impl Inner {
                 *state = stored.state;
                 held.saved.jar = state.jar.revision();
             }
+            state.proxy = proxy;
+            held.saved.proxy = stored_proxy;
             held.saved.counts = state.counts;
             state.counts = state.counts.plus(unsaved);
         });
@@ -135,7 +146,7 @@ impl Inner {
 
     /// Stores new cookies that have waited long enough.
     pub(super) async fn save_if_due(&self) -> Result<(), KeepError> {
-        let saved = self.held().saved;
+        let saved = self.held().saved.clone();
         let is_new = self.session.read(|state| state.jar.revision()) != saved.jar;
         let is_due = self.session.now() >= saved.at.plus(self.save_every);
         if self.mode == Mode::ReadOnly || !saved.is_stored || !is_new || !is_due {
@@ -148,7 +159,7 @@ impl Inner {
         let held = self.held();
         let state = self.session.state();
         Pending {
-            saved: held.saved,
+            saved: held.saved.clone(),
             record: held.record(state),
         }
     }
@@ -169,6 +180,10 @@ impl Pending {
         let mut stored = record::decode(&opened.plain)?;
         let (ours, theirs) = (self.record.state, &mut stored.state);
         theirs.counts = theirs.counts.plus(ours.counts.since(self.saved.counts));
+        let proxy = match ours.proxy == self.saved.proxy {
+            true => theirs.proxy.clone(),
+            false => ours.proxy.clone(),
+        };
         if ours.generation > theirs.generation {
             let counts = theirs.counts;
             *theirs = ours;
@@ -183,6 +198,7 @@ impl Pending {
             theirs.base_url = ours.base_url;
             theirs.scope = ours.scope;
         }
+        stored.state.proxy = proxy;
         stored.last.take_newer(self.record.last);
         Ok(Some(stored))
     }

@@ -88,6 +88,15 @@ impl Transport for Direct {
         self.0.connector().0.options.proxy.clone()
     }
 
+    fn route(&self, proxy: Option<Proxy>) {
+        let (connector, _) = self.0.connector();
+        if connector.options.proxy != proxy {
+            let mut options = ConnectOptions::clone(&connector.options);
+            options.proxy = proxy;
+            self.reconnect(options);
+        }
+    }
+
     fn sibling(&self) -> Option<Arc<dyn Transport>> {
         let engine = Engine {
             tasks: self.0.tasks().clone(),
@@ -163,9 +172,8 @@ fn fail(failure: Failure, lent: &Lent<Sender>, url: &Url, patience: Duration) ->
     if lent.is_closed() {
         return Error::Closed;
     }
-    if let Some(detail) = lent.connection.refusal() {
-        let origin = lent.origin.to_string();
-        return Error::Tls { origin, detail };
+    if let Some(trouble) = lent.connection.refusal() {
+        return trouble.with(lent.origin.to_string());
     }
     match failure.cause {
         Cause::Engine(error) => explain(&error, lent.origin.to_string(), failure.unsent.is_none()),
