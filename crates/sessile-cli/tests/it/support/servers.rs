@@ -80,7 +80,7 @@ pub(crate) fn nginx() -> Daemon {
         fs::write(folder.join("users"), line).unwrap();
         let mut text = NGINX.to_owned();
         for (name, port) in NGINX_PORTS.iter().zip(ports) {
-            text = text.replace(name, &port.to_string());
+            text = text.replace(&format!(":{name}"), &format!(":{port}"));
         }
         fs::write(folder.join("nginx.conf"), text).unwrap();
         let mut command = Command::new("/usr/sbin/nginx");
@@ -107,6 +107,7 @@ http {
   fastcgi_temp_path fastcgi;
   uwsgi_temp_path uwsgi;
   scgi_temp_path scgi;
+  ssl_protocols TLSv1.2 TLSv1.3;
   ssl_certificate server.pem;
   ssl_certificate_key server.key;
   server {
