@@ -104,7 +104,9 @@ pub enum Error {
     Tls {
         /// Scheme, host and port.
         origin: String,
-        /// The TLS library's words.
+        /// What is wrong, for who decides what to do.
+        fault: TlsFault,
+        /// The same in words.
         detail: String,
     },
     /// The reply is larger than the session accepts.
@@ -162,6 +164,26 @@ pub enum RedirectRefusal {
     OtherScheme,
     /// There were more than the limit.
     TooMany(usize),
+}
+
+/// Why no TLS connection can be trusted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum TlsFault {
+    /// The server wants a client certificate, or refuses the one it got.
+    ClientCertificate,
+    /// The server's certificate has expired.
+    Expired,
+    /// What answers at that port doesn't speak TLS.
+    NotTls,
+    /// The server's certificate isn't valid yet, or the clock of this machine is wrong.
+    NotValidYet,
+    /// Anything else; the detail says it.
+    Other,
+    /// Nobody that is trusted signed the server's certificate.
+    UnknownIssuer,
+    /// The server's certificate is for another host.
+    WrongHost,
 }
 
 /// Whose fault an error is.
@@ -284,7 +306,7 @@ impl fmt::Display for Error {
             Self::TimeOut { phase, url, after } => {
                 write!(f, "{url}: {phase} took longer than {after:?}")
             }
-            Self::Tls { origin, detail } => {
+            Self::Tls { origin, detail, .. } => {
                 write!(f, "no trusted TLS connection to {origin}: {detail}")
             }
             Self::TooLarge { url, limit } => {

@@ -31,7 +31,7 @@ pub mod session;
 pub mod store;
 pub mod transport;
 
-pub use error::{Blame, Error, Obstacle, Phase, RedirectRefusal};
+pub use error::{Blame, Error, Obstacle, Phase, RedirectRefusal, TlsFault};
 pub use profile::{Profile, ProfileChoice};
 pub use redact::ShownUrl;
 pub use secret::Secret;

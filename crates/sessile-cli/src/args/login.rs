@@ -1,11 +1,11 @@
 //! `sessile login`.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use sessile::ProfileChoice;
 
+use super::connection::ConnectionArgs;
 use super::values::{Refused, profile, time_limit};
 
 #[derive(Args, Debug)]
@@ -40,10 +40,6 @@ pub(crate) struct LoginArgs {
     #[arg(long, value_name = "PROFILE", value_parser = profile)]
     pub(crate) profile: Option<ProfileChoice>,
 
-    /// Trust the certificates in this PEM file as well as the system's
-    #[arg(long, value_name = "FILE")]
-    pub(crate) cacert: Option<PathBuf>,
-
     /// Give up a request after this long; seconds, or with a unit
     ///
     /// Defaults to no limit in all, 10 for connecting and 30 without a byte.
@@ -61,6 +57,9 @@ pub(crate) struct LoginArgs {
     /// Defaults to the page the login leads to.
     #[arg(long, value_name = "URL")]
     pub(crate) check: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
 }
 
 /// Where the password comes from; a prompt on the terminal unless an option says otherwise.

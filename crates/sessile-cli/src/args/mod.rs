@@ -3,8 +3,10 @@
 //! Nothing is decided here. `settings` joins the global options with the
 //! environment, and `commands` carries a command out.
 
+mod connection;
 mod cookies;
 mod login;
+mod profile;
 mod request;
 mod sessions;
 mod values;
@@ -13,10 +15,13 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+pub(crate) use connection::ConnectionArgs;
 pub(crate) use cookies::{CookiesArgs, CookiesCommand, ExplainCookies, SameSiteArg, SetCookie};
 pub(crate) use login::{LoginArgs, PasswordFrom};
+pub(crate) use profile::ProfileCommand;
 pub(crate) use request::{AuthArgs, AuthType, RequestArgs};
 pub(crate) use sessions::{CheckArgs, CleanArgs, RmArgs, StatusArgs};
+pub(crate) use values::ProxyChoice;
 
 /// Keeps HTTP sessions logged in, across requests, processes and machines.
 #[derive(Debug, Parser)]
@@ -81,7 +86,7 @@ pub(crate) enum Command {
     Options(Box<RequestArgs>),
 
     /// Ask the site whether a stored session is still logged in
-    Check(CheckArgs),
+    Check(Box<CheckArgs>),
     /// List the stored sessions
     List,
     /// Show one stored session, its secrets masked
@@ -92,6 +97,12 @@ pub(crate) enum Command {
     Rm(RmArgs),
     /// Show, set, remove and explain the cookies of a session
     Cookies(CookiesArgs),
+
+    /// The sets of headers that a session can start with
+    Profile {
+        #[command(subcommand)]
+        command: ProfileCommand,
+    },
 
     /// See it at work on a practice website of its own
     Demo(DemoArgs),
@@ -195,6 +206,14 @@ mod tests {
             ("get http://h/ -a ada:hunter2", "--auth-user"),
             ("get http://h/ --timeout soon", "30, 1.5, 500ms, 2m"),
             ("get http://h/ --form --raw x", "cannot be used with"),
+            (
+                "get http://h/ --proxy http://ada:hunter2@h:1",
+                "--proxy-env VAR",
+            ),
+            ("get http://h/ --proxy ada:hunter2@h:1", "process list"),
+            ("get http://h/ --proxy h:3128", "http://host:port"),
+            ("check a --proxy none --proxy-env P", "cannot be used with"),
+            ("get http://h/ --cert-key k.pem", "--cert"),
             ("clean", "required"),
             ("clean shop --all", "cannot be used with"),
             ("clean --older-than 24", "24h, 90m or 7d"),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use sessile::ProfileChoice;
 
+use super::connection::ConnectionArgs;
 use super::values::{Refused, profile, time_limit};
 
 #[derive(Args, Debug)]
@@ -93,16 +94,11 @@ pub(crate) struct RequestArgs {
     #[arg(long, value_name = "PROFILE", value_parser = profile)]
     pub(crate) profile: Option<ProfileChoice>,
 
-    /// Trust the certificates in this PEM file as well as the system's
-    #[arg(long, value_name = "FILE")]
-    pub(crate) cacert: Option<PathBuf>,
-
-    /// Accept any certificate: whoever is on the way can read and change everything
-    #[arg(long)]
-    pub(crate) insecure: bool,
-
     #[command(flatten)]
     pub(crate) auth: AuthArgs,
+
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
 }
 
 /// HTTP authentication; its secret never stands on the command line.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args};
 
+use super::connection::ConnectionArgs;
 use super::values::age;
 
 #[derive(Args, Debug)]
@@ -23,6 +24,9 @@ pub(crate) struct CheckArgs {
     /// Log in again if the login is dead
     #[arg(long)]
     pub(crate) renew: bool,
+
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
 }
 
 #[derive(Args, Debug)]

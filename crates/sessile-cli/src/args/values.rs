@@ -1,12 +1,14 @@
 //! Values of options that need more than clap's own parsers.
 
 use std::ffi::OsStr;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, Command, Error};
 use sessile::ProfileChoice;
+use sessile::transport::Proxy;
 
 /// A time limit: seconds, or a number with a unit.
 pub(super) fn time_limit(text: &str) -> Result<Duration, String> {
@@ -44,6 +46,57 @@ pub(super) fn profile(name: &str) -> Result<ProfileChoice, String> {
     name.parse()
         .map_err(|unknown: sessile::Error| unknown.to_string())
 }
+
+/// What connections are to go through.
+#[derive(Clone, Debug)]
+pub(crate) enum ProxyChoice {
+    /// Nothing.
+    Direct,
+    /// This.
+    Through(Proxy),
+}
+
+impl FromStr for ProxyChoice {
+    type Err = sessile::Error;
+
+    fn from_str(text: &str) -> Result<Self, sessile::Error> {
+        Ok(match text {
+            "none" => Self::Direct,
+            _ => Self::Through(text.parse()?),
+        })
+    }
+}
+
+/// The parser of a proxy's URL in an argument. Whatever is wrong with it, its text may hold a
+/// password and isn't shown.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ProxyParser;
+
+impl TypedValueParser for ProxyParser {
+    type Value = ProxyChoice;
+
+    fn parse_ref(
+        &self,
+        cmd: &Command,
+        _: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<ProxyChoice, Error> {
+        let refuse =
+            |why: &str| Error::raw(ErrorKind::ValueValidation, format!("{why}\n")).with_cmd(cmd);
+        let text = value
+            .to_str()
+            .ok_or_else(|| refuse("the proxy's address is not UTF-8"))?;
+        if text.contains('@') {
+            return Err(refuse(LOGIN_IN_PROXY));
+        }
+        text.parse()
+            .map_err(|why: sessile::Error| refuse(&why.to_string()))
+    }
+}
+
+const LOGIN_IN_PROXY: &str = "--proxy takes no user and password: an argument's value is seen by \
+     everyone in the process list, and kept in the shell's history.\n\n\
+     Put the whole URL into an environment variable and name that with --proxy-env VAR";
 
 /// The parser of an option that exists to say why it doesn't: its value, a secret,
 /// is dropped unseen.

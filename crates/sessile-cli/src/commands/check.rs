@@ -5,6 +5,7 @@ use sessile::Verdict;
 use sessile::record::Record;
 use sessile::renew::{CheckReport, Kept, KeptOptions};
 
+use super::connect;
 use super::failure::{self, Purpose};
 use super::work::{self, Work};
 use crate::args::CheckArgs;
@@ -16,6 +17,7 @@ pub(super) async fn run(args: CheckArgs, work: &mut Work<'_>) -> Outcome {
     let name = work::name(&args.name)?;
     let vault = work.vault().await?;
     let mut options = KeptOptions::default();
+    options.builder = connect::builder(&args.connection, None, work)?;
     options.ask = args.renew.then(work::ask).flatten();
     let used = |error| failure::of_kept(&error, Purpose::Check);
     let kept = Kept::open(&vault, &name, options).await.map_err(used)?;

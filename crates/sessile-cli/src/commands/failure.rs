@@ -3,7 +3,7 @@
 use sessile::login::LoginError;
 use sessile::renew::{KeepError, NoRenewal};
 use sessile::store::StoreError;
-use sessile::{Error, Obstacle};
+use sessile::{Error, Obstacle, TlsFault};
 
 use crate::exit::{Exit, Failure, Stop};
 
@@ -162,13 +162,36 @@ fn hint(error: &Error) -> Option<&'static str> {
             obstacle: Obstacle::NoSuchHost,
             ..
         } => "check the host's name in the URL",
+        Error::Connect {
+            obstacle: Obstacle::Proxy,
+            ..
+        } => "check the proxy's address, and whether it runs and reaches the host",
+        Error::Connect {
+            obstacle: Obstacle::ProxyRefused,
+            ..
+        } => {
+            "check the proxy's rules; where it wants a user and a password, --proxy-env VAR names \
+             a variable with its whole URL"
+        }
         Error::Connect { .. } => "check host and port, and whether the server runs",
         Error::CutShort { .. } | Error::Disconnect { .. } => {
             "try again; if it happens every time, the server is at fault"
         }
         Error::Redirect { .. } => "--no-follow shows the redirect itself",
         Error::TimeOut { .. } => "--timeout allows more time",
-        Error::Tls { .. } => "--cacert FILE trusts an authority of your own",
+        Error::Tls { fault, .. } => return tls_hint(*fault),
+        _ => return None,
+    })
+}
+
+fn tls_hint(fault: TlsFault) -> Option<&'static str> {
+    Some(match fault {
+        TlsFault::ClientCertificate => "--cert FILE (and --cert-key FILE) shows it one",
+        TlsFault::Expired => "tell whoever runs the server; nothing on this side helps",
+        TlsFault::NotTls => "check the port; a server without TLS is asked with http://",
+        TlsFault::NotValidYet => "check the date of this machine",
+        TlsFault::UnknownIssuer => "--cacert FILE trusts an authority of your own",
+        TlsFault::WrongHost => "check the host's name in the URL; the certificate names others",
         _ => return None,
     })
 }

@@ -6,7 +6,7 @@ use sessile::login::{Login, LoginReport, StepListener};
 use sessile::renew::{Kept, KeptOptions};
 use url::Url;
 
-use super::connect::{self, Connection};
+use super::connect;
 use super::failure::{self, Purpose};
 use super::profile;
 use super::work::{self, Work};
@@ -21,11 +21,7 @@ pub(super) async fn run(args: LoginArgs, work: &mut Work<'_>) -> Outcome {
     // The store first: nobody should type a password for a store that can't take the session.
     let vault = work.vault().await?;
     let mut options = KeptOptions::default();
-    options.builder = connect::builder(Connection {
-        cacert: args.cacert.as_deref(),
-        insecure: false,
-        timeout: args.timeout,
-    })?;
+    options.builder = connect::builder(&args.connection, args.timeout, work)?;
     let login = login(&args, work)?;
     work.say_age(&login.profile);
     let done = Kept::log_in(&vault, &name, login, options).await;

@@ -45,7 +45,7 @@ pub(crate) fn run(cli: Cli, environment: &Environment, printer: &mut Printer) ->
 async fn dispatch(command: Command, mut work: Work<'_>) -> Outcome {
     let work = &mut work;
     match command {
-        Command::Check(args) => check::run(args, work).await,
+        Command::Check(args) => check::run(*args, work).await,
         Command::Clean(args) => clean::run(args, work).await,
         Command::Completions { shell } => completions::run(shell, work.printer),
         Command::Cookies(args) => cookies::run(args, work).await,
@@ -59,6 +59,7 @@ async fn dispatch(command: Command, mut work: Work<'_>) -> Outcome {
         Command::Options(args) => request::run(Method::OPTIONS, *args, work).await,
         Command::Patch(args) => request::run(Method::PATCH, *args, work).await,
         Command::Post(args) => request::run(Method::POST, *args, work).await,
+        Command::Profile { command } => profile::run(command, work),
         Command::Put(args) => request::run(Method::PUT, *args, work).await,
         Command::Rm(args) => rm::run(args, work).await,
         Command::Status(args) => status::run(args, work).await,

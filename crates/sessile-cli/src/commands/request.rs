@@ -2,11 +2,11 @@
 
 use http::Method;
 use sessile::renew::{Answer, KeepError, Kept, KeptOptions, Mode, Renewal, Renewer};
-use sessile::session::Redirects;
+use sessile::session::{Redirects, SessionBuilder};
 use sessile::{Authorization, ProfileChoice, Request, Secret, Session};
 use url::Url;
 
-use super::connect::{self, Connection};
+use super::connect;
 use super::failure::{self, Purpose};
 use super::output::{self, Delivery};
 use super::profile;
@@ -24,15 +24,16 @@ pub(super) async fn run(method: Method, args: RequestArgs, work: &mut Work<'_>) 
     let authorization = authorization(&args.auth, &mut inputs, work)?;
     let request = request(&method, &args, &mut inputs)?;
     let delivery = Delivery::new(&method, &args);
+    let builder = connect::builder(&args.connection, args.timeout, work)?;
     let Some(name) = &args.session else {
         work.say_age(&profile(&args));
-        let session = alone(&args, authorization)?;
+        let session = alone(&args, builder, authorization)?;
         let reply = session.send(request).await;
         let reply = reply?;
         return output::deliver(reply, None, &delivery, work).await;
     };
     let used = |error| failure::of_kept(&error, Purpose::Send);
-    let kept = open(name, &args, authorization, work).await?;
+    let kept = open(name, &args, builder, authorization, work).await?;
     let answer = kept.send(request).await;
     // What the exchange changed is kept, whatever became of it.
     kept.save().await.map_err(used)?;
@@ -116,21 +117,17 @@ fn fill(
     })
 }
 
-fn connection(args: &RequestArgs) -> Connection<'_> {
-    Connection {
-        cacert: args.cacert.as_deref(),
-        insecure: args.insecure,
-        timeout: args.timeout,
-    }
-}
-
 fn profile(args: &RequestArgs) -> ProfileChoice {
     args.profile.clone().unwrap_or_default()
 }
 
 /// A session in memory, for one request.
-fn alone(args: &RequestArgs, authorization: Option<Authorization>) -> Outcome<Session> {
-    let mut builder = connect::builder(connection(args))?.profile(profile(args));
+fn alone(
+    args: &RequestArgs,
+    builder: SessionBuilder,
+    authorization: Option<Authorization>,
+) -> Outcome<Session> {
+    let mut builder = builder.profile(profile(args));
     if let Some(origin) = origin(&address(args)?) {
         builder = builder.base_url(&origin)?;
     }
@@ -152,16 +149,17 @@ fn origin(address: &str) -> Option<String> {
 async fn open(
     name: &str,
     args: &RequestArgs,
+    builder: SessionBuilder,
     authorization: Option<Authorization>,
     work: &mut Work<'_>,
 ) -> Outcome<Kept> {
     let name = work::name(name)?;
     let vault = work.vault().await?;
-    let kept = match Kept::open(&vault, &name, options(args)?).await {
+    let kept = match Kept::open(&vault, &name, options(args, &builder)).await {
         Err(KeepError::Unknown { .. }) if args.create => {
             work.say_age(&profile(args));
-            let state = alone(args, None)?.state();
-            Kept::create(&vault, &name, state, options(args)?)
+            let state = alone(args, builder.clone(), None)?.state();
+            Kept::create(&vault, &name, state, options(args, &builder))
         }
         opened => opened,
     };
@@ -174,14 +172,14 @@ async fn open(
     Ok(kept)
 }
 
-fn options(args: &RequestArgs) -> Result<KeptOptions, Failure> {
+fn options(args: &RequestArgs, builder: &SessionBuilder) -> KeptOptions {
     let mut options = KeptOptions::default();
-    options.builder = connect::builder(connection(args))?;
+    options.builder = builder.clone();
     match args.read_only {
         true => options.mode = Mode::ReadOnly,
         false => options.ask = work::ask(),
     }
-    Ok(options)
+    options
 }
 
 /// What --auth-type and its companions say.

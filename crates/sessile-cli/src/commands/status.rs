@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use sessile::record::Record;
+use sessile::transport::Proxy;
 use sessile::{Authorization, ShownUrl};
 use sessile_jar::Timestamp;
 
@@ -88,6 +89,7 @@ impl Status<'_> {
                     .map_or_else(none, |url| ShownUrl(url).to_string()),
             ),
             ("profile", state.profile().to_string()),
+            ("proxy", state.proxy().map_or_else(none, Proxy::to_string)),
             ("generation", state.generation().to_string()),
             ("requests", state.counts().requests.to_string()),
             ("replies", state.counts().replies.to_string()),
@@ -192,6 +194,7 @@ impl Status<'_> {
             "loginPage": login.map(|login| ShownUrl(&login.url).to_string()),
             "baseUrl": state.base_url().map(|url| ShownUrl(url).to_string()),
             "profile": state.profile().to_string(),
+            "proxy": state.proxy().map(Proxy::to_string),
             "generation": state.generation(),
             "requests": state.counts().requests,
             "replies": state.counts().replies,

@@ -173,3 +173,28 @@ fn a_certificate_is_trusted_when_it_is_named() {
         .exits(0)
         .prints("hello");
 }
+
+#[test]
+fn profiles_are_listed_and_shown() {
+    let me = Person::new();
+    me.run("profile list").exits(0).prints("standard");
+    let listed = me.run("profile list --json").exits(0).json();
+    for profile in listed["profiles"].as_array().unwrap() {
+        let name = profile["name"].as_str().unwrap();
+        let shown = me
+            .run(&format!("profile show {name} --json"))
+            .exits(0)
+            .json();
+        assert_eq!(shown["name"], name);
+        assert_eq!(shown["family"], profile["family"]);
+        let agent = shown["headers"]["user-agent"].as_str();
+        assert_eq!(agent.is_some(), name != "none", "{name}");
+    }
+    me.run("profile show standard")
+        .exits(0)
+        .prints("user-agent: sessile/");
+    for name in ["firefox", "netscape"] {
+        let refused = me.run(&format!("profile show {name}")).exits(2);
+        refused.says(&[name, "sessile profile list"]);
+    }
+}

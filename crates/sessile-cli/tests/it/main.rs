@@ -15,4 +15,6 @@ mod httpbin;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod servers;
+#[cfg(test)]
 mod support;

@@ -18,9 +18,10 @@ use crate::check::mark::Mark;
 use crate::profile::Profile;
 use crate::secret::Secret;
 use crate::session::{Authorization, Counts, Headers, Scope, SessionState, Signs};
+use crate::transport::Proxy;
 
-/// The version that is written.
-const VERSION: u32 = 1;
+/// The version that is written. What is new in it: 2, the proxy.
+const VERSION: u32 = 2;
 
 /// Why bytes aren't a record.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -71,6 +72,7 @@ struct WireRecord {
     headers: Vec<(String, String)>,
     authorization: Option<WireAuthorization>,
     scope: Option<String>,
+    proxy: Option<String>,
     jar: String,
     login_pages: Vec<String>,
     replies: u64,
@@ -136,7 +138,8 @@ pub(crate) fn encode(record: &Record) -> Zeroizing<Vec<u8>> {
 /// The record in the bytes.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Record, WireError> {
     let envelope: Envelope = serde_json::from_slice(bytes).map_err(malformed)?;
-    if envelope.version != VERSION {
+    // A record without a proxy is as version 1 wrote it.
+    if !(1..=VERSION).contains(&envelope.version) {
         return Err(WireError::Newer {
             found: envelope.version,
             known: VERSION,
@@ -160,6 +163,10 @@ impl From<&Record> for WireRecord {
             headers: state.headers.iter().map(wire_header).collect(),
             authorization: state.authorization.as_ref().map(WireAuthorization::from),
             scope: state.scope.as_ref().map(|scope| scope.as_str().to_owned()),
+            proxy: state
+                .proxy
+                .as_ref()
+                .map(|proxy| proxy.url().expose().clone()),
             jar: Base64::encode_string(&jar),
             login_pages: state.signs.login_pages.iter().map(Url::to_string).collect(),
             replies: state.counts.replies,
@@ -229,6 +236,7 @@ fn state(wire: &WireRecord) -> Result<SessionState, WireError> {
         headers,
         authorization: wire.authorization.as_ref().map(Authorization::from),
         scope: wire.scope.clone().map(Scope::from),
+        proxy: wire.proxy.as_deref().map(read_proxy).transpose()?,
         jar,
         signs: Signs {
             login_pages: pages.collect::<Result<_, _>>()?,
@@ -257,6 +265,11 @@ fn read_header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Wir
     let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_invalid| bad("header"))?;
     let value = HeaderValue::from_bytes(&bytes).map_err(|_invalid| bad("header"))?;
     Ok((name, value))
+}
+
+/// A proxy that can't be read is no reason to go without one.
+fn read_proxy(text: &str) -> Result<Proxy, WireError> {
+    text.parse().map_err(|_unreadable| bad("proxy"))
 }
 
 fn parse_url(text: &str, what: &str) -> Result<Url, WireError> {
@@ -409,6 +422,7 @@ impl Drop for WireAuthorization {
 impl Drop for WireRecord {
     fn drop(&mut self) {
         self.jar.zeroize();
+        self.proxy.zeroize();
         if let Some(login) = &mut self.login {
             login.password.zeroize();
         }

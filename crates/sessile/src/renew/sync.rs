@@ -12,6 +12,7 @@ use super::{Held, Inner, KeepError, Mode};
 use crate::record::{self, Record, WireError};
 use crate::session::{Authorization, Counts, Scope, SessionState};
 use crate::store::{Fence, Name, NextPlain, Opened, Vault};
+use crate::transport::Proxy;
 
 /// What of a session the store has already.
 #[derive(Clone, Debug)]
@@ -44,6 +45,7 @@ struct Settings {
     authorization: Option<Authorization>,
     base_url: Option<Url>,
     headers: Headers,
+    proxy: Option<Proxy>,
     scope: Option<Scope>,
 }
 
@@ -53,6 +55,7 @@ impl Settings {
             authorization: state.authorization.clone(),
             base_url: state.base_url.clone(),
             headers: state.headers.clone(),
+            proxy: state.proxy.clone(),
             scope: state.scope.clone(),
         }
     }
@@ -67,6 +70,9 @@ impl Settings {
         }
         if self.headers != earlier.headers {
             into.headers = self.headers;
+        }
+        if self.proxy != earlier.proxy {
+            into.proxy = self.proxy;
         }
         if self.scope != earlier.scope {
             into.scope = self.scope;

@@ -133,9 +133,13 @@ impl Session {
     pub fn update<T>(&self, change: impl FnOnce(&mut SessionState, Timestamp) -> T) -> T {
         let now = self.0.clock.now();
         let mut live = self.0.live();
+        let proxy = live.state.proxy.clone();
         let answer = change(&mut live.state, now);
         live.last = None;
         live.prepared = None;
+        if live.state.proxy != proxy {
+            self.0.transport.route(live.state.proxy.clone());
+        }
         answer
     }
 
@@ -152,6 +156,8 @@ impl Session {
     /// Connects in another way from the next request on, through another proxy perhaps. No
     /// connection made before is used again; requests under way end on theirs.
     pub fn reconnect(&self, options: ConnectOptions) {
+        let mut live = self.0.live();
+        live.state.proxy.clone_from(&options.proxy);
         self.0.transport.reconnect(options);
     }
 
@@ -177,6 +183,7 @@ impl Session {
             base_url: state.base_url.clone(),
             profile: state.profile.clone(),
             headers: state.headers.clone(),
+            proxy: state.proxy.clone(),
             ..SessionState::default()
         });
         self.with(state, transport)
@@ -228,10 +235,12 @@ impl Live {
 }
 
 /// Options of a session.
+#[derive(Clone)]
 pub struct SessionBuilder {
     state: SessionState,
     habits: Habits,
     connect: Option<ConnectOptions>,
+    is_direct: bool,
     engine: Option<Engine>,
     transport: Option<Arc<dyn Transport>>,
     clock: Arc<dyn Clock>,
@@ -263,6 +272,7 @@ impl Default for SessionBuilder {
                 body_limit: BODY_LIMIT,
             },
             connect: None,
+            is_direct: false,
             engine: None,
             transport: None,
             clock: SystemClock::shared(),
@@ -347,9 +357,16 @@ impl SessionBuilder {
         self
     }
 
-    /// How to connect: proxy, names, TLS. Defaults to a direct way and the system's roots.
+    /// How to connect: proxy, names, TLS. Defaults to the proxy of the state and the system's roots.
     pub fn connect(mut self, options: ConnectOptions) -> Self {
         self.connect = Some(options);
+        self
+    }
+
+    /// Connects without a proxy, whatever the state says. Defaults to the proxy of the options or,
+    /// where they name none, of the state.
+    pub fn direct(mut self) -> Self {
+        self.is_direct = true;
         self
     }
 
@@ -395,6 +412,7 @@ impl SessionBuilder {
         for (name, value) in &self.headers {
             self.state.set_header(name, value, now)?;
         }
+        self.choose_proxy();
         let transport = self.transport.unwrap_or_else(|| {
             let engine = self.engine.unwrap_or_default();
             engine.transport(self.connect.map_or_else(ConnectOptions::shared, Arc::new))
@@ -409,6 +427,27 @@ impl SessionBuilder {
 }
 
 impl SessionBuilder {
+    /// One proxy, in the options and in the state.
+    fn choose_proxy(&mut self) {
+        let chosen = self
+            .connect
+            .as_ref()
+            .and_then(|connect| connect.proxy.clone());
+        if self.is_direct {
+            self.state.proxy = None;
+        } else if chosen.is_some() {
+            self.state.proxy = chosen;
+        }
+        // Without options of its own a session shares those that all such sessions have.
+        if self.connect.is_some() || self.state.proxy.is_some() {
+            let connect = self.connect.get_or_insert_default();
+            connect.proxy.clone_from(&self.state.proxy);
+        }
+        if let (Some(transport), Some(proxy)) = (&self.transport, &self.state.proxy) {
+            transport.route(Some(proxy.clone()));
+        }
+    }
+
     /// Draws a profile, unless the state has one already that was drawn for the same choice.
     fn choose_profile(&mut self) {
         let Some(choice) = self.profile.take() else {

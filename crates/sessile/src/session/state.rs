@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::profile::Profile;
 use crate::redact::ShownUrl;
 use crate::secret::Secret;
+use crate::transport::Proxy;
 
 /// The identity of a session and everything that it has gathered.
 #[derive(Clone, Default)]
@@ -26,6 +27,7 @@ pub struct SessionState {
     pub(crate) headers: Headers,
     pub(crate) authorization: Option<Authorization>,
     pub(crate) scope: Option<Scope>,
+    pub(crate) proxy: Option<Proxy>,
     pub(crate) jar: Jar,
     pub(crate) signs: Signs,
     pub(crate) generation: u64,
@@ -102,6 +104,11 @@ impl SessionState {
         self.authorization.as_ref()
     }
 
+    /// What its connections go through; part of who it is to the site.
+    pub fn proxy(&self) -> Option<&Proxy> {
+        self.proxy.as_ref()
+    }
+
     /// The cookies.
     pub fn jar(&self) -> &Jar {
         &self.jar
@@ -127,7 +134,8 @@ impl SessionState {
         self.counts
     }
 
-    /// Forgets cookies, headers, authorization and login; base URL, profile and counts stay.
+    /// Forgets cookies, headers, authorization and login; base URL, profile, proxy and counts
+    /// stay.
     ///
     /// It counts as a new login, so that nobody who still holds the old one brings it back.
     pub fn clear(&mut self, now: Timestamp) {
@@ -142,6 +150,11 @@ impl SessionState {
     pub fn set_base_url(&mut self, url: Url) {
         self.scope = Some(Scope::of(&url));
         self.base_url = Some(url);
+    }
+
+    /// Sets what connections go through from the next request on.
+    pub fn set_proxy(&mut self, proxy: Option<Proxy>) {
+        self.proxy = proxy;
     }
 
     /// Sets what proves who is asking, in place of what did before.

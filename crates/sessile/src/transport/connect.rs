@@ -22,6 +22,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::connections::Origin;
 use super::proxy::{Proxy, ProxyKind};
+use super::tls::Trouble;
 use super::{ConnectOptions, engine, tls};
 use crate::error::{Error, Obstacle};
 
@@ -41,10 +42,10 @@ pub(super) struct Connected {
     pub(super) refusal: Refusal,
 }
 
-/// What TLS said when it ended a connection, in words, for those who only see that it ended.
+/// What TLS said when it ended a connection, for those who only see that it ended.
 ///
 /// In TLS 1.3 a server refuses a client's certificate after the handshake.
-pub(super) type Refusal = Option<Arc<OnceLock<String>>>;
+pub(super) type Refusal = Option<Arc<OnceLock<Trouble>>>;
 
 /// The version of HTTP that both sides agreed on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -95,7 +96,7 @@ impl Connector {
             Some(b"h2") => Protocol::Http2,
             Some(_) | None => Protocol::Http1,
         };
-        let refusal = Arc::<OnceLock<String>>::default();
+        let refusal = Arc::<OnceLock<Trouble>>::default();
         let noting = Noting {
             stream,
             refusal: Arc::clone(&refusal),
@@ -134,10 +135,7 @@ impl Connector {
             .connect(name, stream)
             .await
             .map_err(|error| match tls::explain(&error) {
-                Some(detail) => Error::Tls {
-                    origin: origin.to_string(),
-                    detail,
-                },
+                Some(trouble) => trouble.with(origin.to_string()),
                 None => Error::Disconnect {
                     origin: origin.to_string(),
                     detail: format!("in the TLS handshake: {error}"),
@@ -243,7 +241,7 @@ impl Connector {
 /// A TLS connection that notes why it ended.
 struct Noting {
     stream: TlsStream<TcpStream>,
-    refusal: Arc<OnceLock<String>>,
+    refusal: Arc<OnceLock<Trouble>>,
 }
 
 impl AsyncRead for Noting {

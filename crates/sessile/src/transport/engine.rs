@@ -84,6 +84,14 @@ impl Transport for Direct {
         self.0.options().proxy.clone()
     }
 
+    fn route(&self, proxy: Option<Proxy>) {
+        let mut options = ConnectOptions::clone(&self.0.options());
+        if options.proxy != proxy {
+            options.proxy = proxy;
+            self.reconnect(options);
+        }
+    }
+
     fn sibling(&self) -> Option<Arc<dyn Transport>> {
         let engine = Engine {
             tasks: self.0.tasks().clone(),
@@ -162,9 +170,8 @@ fn fail(failure: Failure, lent: &Lent<Sender>, url: &Url, patience: Duration) ->
     if lent.is_closed() {
         return Error::Closed;
     }
-    if let Some(detail) = lent.connection.refusal() {
-        let origin = lent.origin.to_string();
-        return Error::Tls { origin, detail };
+    if let Some(trouble) = lent.connection.refusal() {
+        return trouble.with(lent.origin.to_string());
     }
     match failure.cause {
         Cause::Engine(error) => explain(&error, lent.origin.to_string(), failure.unsent.is_none()),

@@ -41,7 +41,8 @@ pub struct ConnectOptions {
     pub hosts: Vec<(String, Vec<IpAddr>)>,
     /// The address of this machine to connect from. Defaults to the system's choice.
     pub local_address: Option<IpAddr>,
-    /// What stands in between. Defaults to nothing.
+    /// What stands in between; the session keeps it in its state. Defaults to what the state says,
+    /// which is nothing in an empty one.
     pub proxy: Option<Proxy>,
     /// Whom to trust and who we are.
     pub tls: TlsOptions,
@@ -80,6 +81,12 @@ pub trait Transport: fmt::Debug + Send + Sync {
     fn proxy(&self) -> Option<Proxy> {
         None
     }
+
+    /// Connects through this proxy, or through none, from the next request on; no connection made
+    /// before is used again, unless it is the same proxy still.
+    ///
+    /// What sends without connections of its own does nothing.
+    fn route(&self, _proxy: Option<Proxy>) {}
 
     /// Another transport that connects in the same way and has no connection in common with this
     /// one; `None` where there is nothing that a server could recognize.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use base64ct::{Base64, Encoding};
 use http::HeaderValue;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use tokio::net::TcpStream;
 use tokio_socks::tcp::Socks5Stream;
 use url::{Host, Url};
@@ -63,6 +63,18 @@ impl Proxy {
 
     pub(super) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Its URL with user name and password, from which it can be read again.
+    pub(crate) fn url(&self) -> Secret<String> {
+        let text = self.to_string();
+        let Some(Login { user, password }) = &self.login else {
+            return Secret::from(text);
+        };
+        let (scheme, place) = text.split_once("://").expect("written with its scheme");
+        let encoded = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
+        let (user, password) = (encoded(user), encoded(password.expose()));
+        Secret::from(format!("{scheme}://{user}:{password}@{place}"))
     }
 
     /// The `Proxy-Authorization` field, where there is a login.
@@ -217,6 +229,18 @@ mod tests {
         assert_eq!(proxy.authorization().unwrap(), "Basic YWRhOnNAY3JldGU=");
         assert_eq!(format!("{proxy:?}"), "Proxy(http://proxy.test:80)");
         assert_eq!(format!("{:?}", proxy.authorization().unwrap()), "Sensitive");
+    }
+
+    #[test]
+    fn what_is_kept_is_read_again() {
+        for text in [
+            "http://proxy.test:3128",
+            "http://ada:s%40c%3Are%25te%20%C3%A9@proxy.test:80",
+            "socks5h://a:b@[::1]:9",
+        ] {
+            let proxy: Proxy = text.parse().unwrap();
+            assert_eq!(proxy.url().expose().parse::<Proxy>().unwrap(), proxy);
+        }
     }
 
     #[track_caller]

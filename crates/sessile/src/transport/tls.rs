@@ -14,7 +14,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{AlertDescription, CertificateError, DigitallySignedStruct, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 
-use crate::error::Error;
+use crate::error::{Error, TlsFault};
 use crate::secret::Secret;
 
 /// How many tickets a session keeps: enough for a site and its neighbours, at 1.4 KB a session.
@@ -154,51 +154,87 @@ fn read_identity(
     Ok((chain, key))
 }
 
-/// What TLS says and what to do; `None` where it was the connection that failed.
-pub(super) fn explain(error: &io::Error) -> Option<String> {
-    let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
-    Some(match error {
-        rustls::Error::InvalidCertificate(why) => explain_certificate(why),
-        rustls::Error::AlertReceived(alert) => explain_alert(*alert),
-        rustls::Error::InvalidMessage(_) => "the server doesn't speak TLS on this port".to_owned(),
-        other => other.to_string(),
-    })
+/// Why there is no TLS connection.
+#[derive(Clone, Debug)]
+pub(super) struct Trouble {
+    fault: TlsFault,
+    detail: String,
 }
 
-fn explain_certificate(why: &CertificateError) -> String {
-    use CertificateError as Why;
-    match why {
-        Why::UnknownIssuer => "the certificate was signed by nobody that this machine trusts; \
-            if the server is yours, add its authority to the trusted ones"
-            .to_owned(),
-        Why::Expired | Why::ExpiredContext { .. } => {
-            format!("the server has to renew its certificate: {why}")
+impl Trouble {
+    /// The error that a session tells.
+    pub(super) fn with(self, origin: String) -> Error {
+        Error::Tls {
+            origin,
+            fault: self.fault,
+            detail: self.detail,
         }
-        Why::NotValidYet | Why::NotValidYetContext { .. } => {
-            format!("the certificate is not valid yet, or this machine's clock is wrong: {why}")
-        }
-        Why::NotValidForName | Why::NotValidForNameContext { .. } => {
-            format!("the certificate is another host's: {why}")
-        }
-        other => format!("the certificate can't be believed: {other}"),
     }
 }
 
-fn explain_alert(alert: AlertDescription) -> String {
+/// What TLS says; `None` where it was the connection that failed.
+pub(super) fn explain(error: &io::Error) -> Option<Trouble> {
+    let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
+    let (fault, detail) = match error {
+        rustls::Error::InvalidCertificate(why) => explain_certificate(why),
+        rustls::Error::AlertReceived(alert) => explain_alert(*alert),
+        rustls::Error::InvalidMessage(_) => (
+            TlsFault::NotTls,
+            "the server doesn't speak TLS on this port".to_owned(),
+        ),
+        other => (TlsFault::Other, other.to_string()),
+    };
+    Some(Trouble { fault, detail })
+}
+
+fn explain_certificate(why: &CertificateError) -> (TlsFault, String) {
+    use CertificateError as Why;
+    match why {
+        Why::UnknownIssuer => (
+            TlsFault::UnknownIssuer,
+            "the certificate was signed by nobody that this machine trusts; if the server is \
+             yours, add its authority to the trusted ones"
+                .to_owned(),
+        ),
+        Why::Expired | Why::ExpiredContext { .. } => (
+            TlsFault::Expired,
+            format!("the server has to renew its certificate: {why}"),
+        ),
+        Why::NotValidYet | Why::NotValidYetContext { .. } => (
+            TlsFault::NotValidYet,
+            format!("the certificate is not valid yet, or this machine's clock is wrong: {why}"),
+        ),
+        Why::NotValidForName | Why::NotValidForNameContext { .. } => (
+            TlsFault::WrongHost,
+            format!("the certificate is another host's: {why}"),
+        ),
+        other => (
+            TlsFault::Other,
+            format!("the certificate can't be believed: {other}"),
+        ),
+    }
+}
+
+fn explain_alert(alert: AlertDescription) -> (TlsFault, String) {
     use AlertDescription as Alert;
     match alert {
-        Alert::CertificateRequired => {
-            "the server wants a client certificate; give the session one".to_owned()
-        }
+        Alert::CertificateRequired => (
+            TlsFault::ClientCertificate,
+            "the server wants a client certificate; give the session one".to_owned(),
+        ),
         Alert::BadCertificate
         | Alert::CertificateExpired
         | Alert::CertificateRevoked
         | Alert::CertificateUnknown
         | Alert::UnknownCA
-        | Alert::UnsupportedCertificate => {
-            format!("the server refused the client certificate: {alert:?}")
-        }
-        other => format!("the server broke the handshake off: {other:?}"),
+        | Alert::UnsupportedCertificate => (
+            TlsFault::ClientCertificate,
+            format!("the server refused the client certificate: {alert:?}"),
+        ),
+        other => (
+            TlsFault::Other,
+            format!("the server broke the handshake off: {other:?}"),
+        ),
     }
 }
 

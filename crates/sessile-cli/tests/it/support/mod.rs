@@ -1,16 +1,20 @@
 //! What the tests are written with: a person's machine, and the websites they meet.
 
+mod authority;
+mod daemon;
 mod django;
 mod faults;
 mod gunicorn;
 mod person;
 mod practice;
+pub(crate) mod servers;
 mod table;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub(crate) use daemon::Daemon;
 pub(crate) use django::{ADMIN, Django, MEMBERS_PAGE};
 pub(crate) use faults::Faults;
 pub(crate) use gunicorn::Gunicorn;

@@ -218,6 +218,10 @@ impl Outcome {
         String::from_utf8_lossy(&self.stdout).into_owned()
     }
 
+    pub(crate) fn stderr(&self) -> &str {
+        &self.stderr
+    }
+
     pub(crate) fn stdout_bytes(&self) -> &[u8] {
         &self.stdout
     }

@@ -13,6 +13,7 @@ use super::body::SendBody;
 use crate::error::Error;
 use crate::transport::connect::{Connected, PassedOn, Protocol, Refusal};
 use crate::transport::connections::{Connections, Kind, Reusable};
+use crate::transport::tls::Trouble;
 
 #[derive(Debug)]
 pub(super) enum Sender {
@@ -75,7 +76,7 @@ impl Sender {
     }
 
     /// What TLS said, where it ended the connection.
-    pub(super) fn refusal(&self) -> Option<String> {
+    pub(super) fn refusal(&self) -> Option<Trouble> {
         let (Self::Http1 { refusal, .. } | Self::Http2 { refusal, .. }) = self;
         refusal.as_ref()?.get().cloned()
     }

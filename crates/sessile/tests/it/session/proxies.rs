@@ -305,3 +305,22 @@ async fn sessions_keep_to_their_own_proxies() {
     assert_eq!((one.requests().len(), two.requests().len()), (2, 2));
     assert_eq!((one.connections(), two.connections()), (1, 1));
 }
+
+#[tokio::test]
+async fn the_proxy_is_a_part_of_the_state_and_a_changed_one_starts_afresh() {
+    let (one, two) = (Server::always(OK).await, Server::always(OK).await);
+    let [first, second] =
+        [&one, &two].map(|proxy| format!("http://ada:s3cret@127.0.0.1:{}", proxy.port()));
+    let state = session(&first).state();
+    let kept = builder().state(state.clone()).build().unwrap();
+    fetch(&kept, "http://nowhere.test/").await.unwrap();
+    kept.update(|state, _now| state.set_proxy(Some(second.parse().unwrap())));
+    fetch(&kept, "http://nowhere.test/").await.unwrap();
+    kept.update(|state, _now| state.set_proxy(Some(first.parse().unwrap())));
+    fetch(&kept, "http://nowhere.test/").await.unwrap();
+    assert_eq!((one.connections(), two.connections()), (2, 1));
+
+    let direct = builder().state(state).direct().build().unwrap();
+    assert_eq!(direct.inspect().proxy, None);
+    assert!(direct.read(|state| state.proxy().is_none()));
+}
