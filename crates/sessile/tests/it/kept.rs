@@ -372,3 +372,32 @@ async fn cookies_of_two_holders_are_merged() {
     assert_eq!(names(&one), names(&other));
     assert!(names(&other).len() >= 6, "{:?}", names(&other));
 }
+
+#[tokio::test]
+async fn a_proxy_of_others_is_taken_over_unless_another_was_chosen_here() {
+    let world = World::new().await;
+    let kept = world.log_in("/login").await;
+    let proxy = |host: &str| format!("http://ada:pw@{host}:3128").parse().unwrap();
+    let session = name();
+    let others = |host| {
+        let proxy = proxy(host);
+        edit(&world.vault, &session, move |record| {
+            record.state.set_proxy(Some(proxy))
+        })
+    };
+    let shown = |kept: &Kept| kept.session().inspect().proxy.unwrap();
+
+    others("one.test").await.unwrap();
+    kept.save().await.unwrap();
+    assert_eq!(shown(&kept), "http://one.test:3128");
+
+    let chosen = proxy("two.test");
+    kept.session()
+        .update(|state, _now| state.set_proxy(Some(chosen)));
+    others("three.test").await.unwrap();
+    kept.save().await.unwrap();
+    assert_eq!(shown(&kept), "http://two.test:3128");
+    let options = KeptOptions::default();
+    let again = Kept::open(&world.vault, &session, options).await.unwrap();
+    assert_eq!(shown(&again), "http://two.test:3128");
+}
