@@ -453,3 +453,32 @@ fn bad(what: &str) -> WireError {
         what: format!("bad {what}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_before_is_read_and_a_bad_proxy_is_not_left_out() {
+        check(1, None, Ok(None));
+        let kept = Some("http://ada:pw@proxy.test:1");
+        check(2, kept, Ok(Some("http://proxy.test:1")));
+        check(2, Some("ftp://ada:pw@h"), Err(bad("proxy")));
+        let newer = WireError::Newer { found: 3, known: 2 };
+        check(3, None, Err(newer));
+    }
+
+    #[track_caller]
+    fn check(version: u32, proxy: Option<&str>, expected: Result<Option<&str>, WireError>) {
+        let record = Record::new(SessionState::default(), Timestamp::from_millis(0));
+        let mut json: serde_json::Value = serde_json::from_slice(&encode(&record)).unwrap();
+        json["version"] = version.into();
+        match proxy {
+            Some(proxy) => json["proxy"] = proxy.into(),
+            None => drop(json.as_object_mut().unwrap().remove("proxy")),
+        }
+        let found = decode(json.to_string().as_bytes());
+        let found = found.map(|record| record.state.proxy.map(|proxy| proxy.to_string()));
+        assert_eq!(found, expected.map(|proxy| proxy.map(str::to_owned)));
+    }
+}

@@ -72,12 +72,15 @@ impl Inner {
         let Some(check) = self.held().check.clone() else {
             return Ok(());
         };
-        // Other sites' pages say nothing of this login, and neither does a page without content.
+        // Other sites' pages say nothing of this login.
         if reply.url().origin() != check.url.origin() {
             return Ok(());
         }
         let evidence = visit::evidence(reply).await?;
-        if evidence.texts.is_empty() && evidence.links.is_empty() && !evidence.has_login_form {
+        let is_empty =
+            evidence.texts.is_empty() && evidence.links.is_empty() && !evidence.has_login_form;
+        // Neither does a page without content, as the reply of a HEAD.
+        if is_empty && reply.status().is_success() {
             return Ok(());
         }
         let why = match check.learned.judge(&evidence) {

@@ -554,3 +554,32 @@ async fn a_session_emptied_during_a_renewal_stays_empty() {
     assert!(stored.login.is_none() && stored.state.jar().is_empty());
     assert_eq!(stored.state.generation(), 2);
 }
+
+#[tokio::test]
+async fn a_proxy_of_others_is_taken_over_unless_another_was_chosen_here() {
+    let world = World::new().await;
+    let kept = world.log_in("/login").await;
+    let proxy = |host: &str| format!("http://ada:pw@{host}:3128").parse().unwrap();
+    let session = name();
+    let others = |host| {
+        let proxy = proxy(host);
+        edit(&world.vault, &session, move |record| {
+            record.state.set_proxy(Some(proxy))
+        })
+    };
+    let shown = |kept: &Kept| kept.session().inspect().proxy.unwrap();
+
+    others("one.test").await.unwrap();
+    kept.save().await.unwrap();
+    assert_eq!(shown(&kept), "http://one.test:3128");
+
+    let chosen = proxy("two.test");
+    kept.session()
+        .update(|state, _now| state.set_proxy(Some(chosen)));
+    others("three.test").await.unwrap();
+    kept.save().await.unwrap();
+    assert_eq!(shown(&kept), "http://two.test:3128");
+    let options = KeptOptions::default();
+    let again = Kept::open(&world.vault, &session, options).await.unwrap();
+    assert_eq!(shown(&again), "http://two.test:3128");
+}
