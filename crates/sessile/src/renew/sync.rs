@@ -170,9 +170,15 @@ impl Inner {
         self.session.update(|state, now| {
             let unsaved = state.counts.since(held.saved.counts);
             if is_other || stored.state.generation > state.generation {
+                // A proxy that was chosen here and isn't stored yet stands, whoever has logged in.
+                let is_chosen = !is_other && state.proxy != held.saved.settings.proxy;
+                let chosen = is_chosen.then(|| state.proxy.take());
                 *state = stored.state;
                 held.saved.jar = state.jar.revision();
                 held.saved.settings = Settings::of(state);
+                if let Some(proxy) = chosen {
+                    state.proxy = proxy;
+                }
             } else if stored.state.generation == state.generation {
                 let changes = state.jar.changes_since(held.saved.jar);
                 let settings = Settings::of(state);
