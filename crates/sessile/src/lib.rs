@@ -30,4 +30,4 @@ pub use error::{Blame, Error, Obstacle, Phase, RedirectRefusal};
 pub use profile::{Profile, ProfileChoice};
 pub use redact::ShownUrl;
 pub use secret::Secret;
-pub use session::{Authorization, Reply, Request, Session, SessionState, Verdict};
+pub use session::{Authorization, Reply, Request, Session, SessionState, Tier, Verdict};

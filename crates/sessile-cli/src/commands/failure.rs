@@ -142,6 +142,7 @@ impl From<Error> for Failure {
             Error::CutShort { .. } => (Exit::Failed, "cutShort"),
             Error::Decode { .. } => (Exit::Failed, "decode"),
             Error::Disconnect { .. } => (Exit::Failed, "disconnect"),
+            Error::Program { .. } => (Exit::Failed, "program"),
             Error::Protocol { .. } => (Exit::Failed, "protocol"),
             Error::Redirect { .. } => (Exit::Failed, "redirect"),
             Error::Status { .. } => (Exit::Failed, "status"),
@@ -168,6 +169,7 @@ fn hint(error: &Error) -> Option<&'static str> {
         Error::CutShort { .. } | Error::Disconnect { .. } => {
             "try again; if it happens every time, the server is at fault"
         }
+        Error::Program { .. } => "install curl, or leave --tier out",
         Error::Redirect { .. } => "--no-follow shows the redirect itself",
         Error::TimeOut { .. } => "--timeout allows more time",
         Error::Tls { .. } => "--cacert FILE trusts an authority of your own",

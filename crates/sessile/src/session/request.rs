@@ -6,6 +6,7 @@ use serde::Serialize;
 use std::time::Duration;
 use url::form_urlencoded;
 
+use super::fallback::Tier;
 use super::multipart::{Multipart, MultipartBody, random_boundary};
 use crate::error::Error;
 use crate::profile::RequestKind;
@@ -36,6 +37,8 @@ pub struct Request {
     pub(super) redirects: Option<Redirects>,
     pub(super) timeout: Option<Duration>,
     pub(super) kind: Option<RequestKind>,
+    /// The ways to try, in order; none means directly.
+    pub(super) tiers: Vec<Tier>,
     /// Whether `robots.txt` is asked first, where the session does so.
     pub(super) asks_robots: bool,
     pub(super) mistake: Option<Error>,
@@ -95,6 +98,7 @@ impl Request {
             redirects: None,
             timeout: None,
             kind: None,
+            tiers: Vec::new(),
             asks_robots: true,
             mistake: None,
         }
@@ -243,6 +247,14 @@ impl Request {
         self
     }
 
+    /// The ways to send it: the next one is tried where a reply is challenged or blocked, see
+    /// [`Session::fetch_with_fallback`](crate::Session::fetch_with_fallback). Defaults to
+    /// [`Tier::Direct`] alone.
+    pub fn tiers(mut self, tiers: &[Tier]) -> Self {
+        self.tiers = tiers.to_vec();
+        self
+    }
+
     pub(super) fn without_robots(mut self) -> Self {
         self.asks_robots = false;
         self
@@ -277,6 +289,7 @@ impl Request {
             redirects: self.redirects,
             timeout: self.timeout,
             kind: self.kind,
+            tiers: self.tiers.clone(),
             asks_robots: self.asks_robots,
             mistake: self.mistake.clone(),
         })

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use base64ct::{Base64, Encoding};
 use http::HeaderValue;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use tokio::net::TcpStream;
 use tokio_socks::tcp::Socks5Stream;
 use url::{Host, Url};
@@ -73,6 +73,17 @@ impl Proxy {
         let mut value = HeaderValue::try_from(text).ok()?;
         value.set_sensitive(true);
         Some(value)
+    }
+
+    /// Its URL, with the login percent-encoded.
+    pub(super) fn url_with_login(&self) -> Secret<String> {
+        let Some(Login { user, password }) = &self.login else {
+            return Secret::from(self.to_string());
+        };
+        let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let password = Secret::from(encoded(password.expose()));
+        let login = format!("://{}:{}@", encoded(user), password.expose());
+        Secret::from(self.to_string().replacen("://", &login, 1))
     }
 
     /// Asks a SOCKS proxy for a connection; fails with its answer in words.
@@ -216,6 +227,8 @@ mod tests {
         let proxy: Proxy = "http://ada:s%40crete@proxy.test".parse().unwrap();
         assert_eq!(proxy.authorization().unwrap(), "Basic YWRhOnNAY3JldGU=");
         assert_eq!(format!("{proxy:?}"), "Proxy(http://proxy.test:80)");
+        let whole = "http://ada:s%40crete@proxy.test:80";
+        assert_eq!(proxy.url_with_login().expose(), whole);
         assert_eq!(format!("{:?}", proxy.authorization().unwrap()), "Sensitive");
     }
 
