@@ -9,6 +9,7 @@ use sessile::transport::{ConnectOptions, Curl, Transport, Trust};
 use sessile::{Error, Obstacle, Request, Session};
 use sessile_practice::{Options, Site};
 use tokio::io::AsyncReadExt;
+use tokio_util::task::TaskTracker;
 
 use super::server::Server;
 use super::{builder, shown};
@@ -217,7 +218,7 @@ async fn nothing_is_on_the_command_line_and_the_child_ends_with_its_request() {
     let request = Request::post(server.url("/?token=s3cret"))
         .header("x-key", "s3cret")
         .body("s3cret");
-    let sending = tokio::task::spawn(async move { session.send(request).await.map(drop) });
+    let sending = TaskTracker::new().spawn(async move { session.send(request).await.map(drop) });
     until(|| !server.requests().is_empty()).await;
     assert_eq!(curl.connections(), 1);
     let lines = command_lines();
@@ -326,16 +327,21 @@ async fn proxies_are_passed_on_with_their_login_and_nothing_of_the_request() {
 async fn trust_is_passed_on() {
     let authority = super::tls::Authority::new();
     let server = super::tls::secure_server(&authority, &["h2", "http/1.1"]).await;
-    let url = format!("https://localhost:{}/", server.port());
+    let url = format!("https://shop.test:{}/", server.port());
     let mut known = ConnectOptions::default();
     known.tls = authority.options();
     let mut anyone = ConnectOptions::default();
     anyone.tls.trust = Trust::DangerAnyone;
-    for options in [known, anyone] {
+    let hosts = vec![("shop.test".to_owned(), vec![[127, 0, 0, 1].into()])];
+    for mut options in [known, anyone] {
+        options.hosts = hosts.clone();
         let reply = text(&session_with(options), Request::get(&url)).await;
         assert!(reply.is_ok(), "{reply:?}");
     }
-    let error = text(&session(), Request::get(&url)).await.unwrap_err();
+    let mut stranger = ConnectOptions::default();
+    stranger.hosts = hosts;
+    let reply = text(&session_with(stranger), Request::get(&url)).await;
+    let error = reply.unwrap_err();
     assert!(matches!(error, Error::Tls { .. }), "{error}");
 }
 
