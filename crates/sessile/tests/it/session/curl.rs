@@ -258,7 +258,7 @@ async fn until(mut is_so: impl FnMut() -> bool) {
 }
 
 #[tokio::test]
-async fn a_body_waits_for_its_reader_and_a_silent_server_runs_out_of_patience() {
+async fn a_body_comes_in_pieces_and_a_silent_server_runs_out_of_patience() {
     let server = Server::start(|mut conn| async move {
         conn.request().await;
         conn.send("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nfirst")
