@@ -60,6 +60,13 @@ pub enum Error {
         /// How much of the pause is left.
         pause: Duration,
     },
+    /// A program that sends requests for the session is missing or failed.
+    Program {
+        /// Which one.
+        program: String,
+        /// What became of it.
+        detail: String,
+    },
     /// The server's bytes aren't HTTP.
     Protocol {
         /// Scheme, host and port.
@@ -202,7 +209,9 @@ impl Error {
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::BadRequest { .. } | Self::Closed | Self::Robots { .. } => Blame::Caller,
+            Self::BadRequest { .. } | Self::Closed | Self::Program { .. } | Self::Robots { .. } => {
+                Blame::Caller
+            }
             Self::Status { status, .. } if status.is_client_error() => Blame::Caller,
             Self::Connect { .. } | Self::Disconnect { .. } | Self::TimeOut { .. } => Blame::Network,
             Self::CutShort { .. }
@@ -238,6 +247,7 @@ impl Error {
             Self::BadRequest { .. }
             | Self::Closed
             | Self::Decode { .. }
+            | Self::Program { .. }
             | Self::Protocol { .. }
             | Self::Redirect { .. }
             | Self::Robots { .. }
@@ -286,6 +296,9 @@ impl fmt::Display for Error {
             }
             Self::HoldOff { host, pause } => {
                 write!(f, "{host} asks to be left alone for {} s", pause.as_secs())
+            }
+            Self::Program { program, detail } => {
+                write!(f, "the program `{program}` failed: {detail}")
             }
             Self::Protocol { origin, detail } => {
                 write!(f, "{origin} doesn't speak HTTP as it should: {detail}")

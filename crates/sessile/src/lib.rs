@@ -35,4 +35,4 @@ pub use error::{Blame, Error, Obstacle, Phase, RedirectRefusal, TlsFault};
 pub use profile::{Profile, ProfileChoice};
 pub use redact::ShownUrl;
 pub use secret::Secret;
-pub use session::{Authorization, Reply, Request, Session, SessionState, Verdict};
+pub use session::{Authorization, Reply, Request, Session, SessionState, Tier, Verdict};

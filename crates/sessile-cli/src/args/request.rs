@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use sessile::ProfileChoice;
+use sessile::{ProfileChoice, Tier};
 
 use super::connection::ConnectionArgs;
 use super::values::{Refused, profile, time_limit};
@@ -94,11 +94,38 @@ pub(crate) struct RequestArgs {
     #[arg(long, value_name = "PROFILE", value_parser = profile)]
     pub(crate) profile: Option<ProfileChoice>,
 
+    /// The way to send it: directly, by the system's curl, or by the next where one is refused
+    #[arg(long, value_enum, value_name = "TIER", default_value = "direct")]
+    pub(crate) tier: TierArg,
+
     #[command(flatten)]
     pub(crate) auth: AuthArgs,
 
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
+}
+
+/// The ways to send a request.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub(crate) enum TierArg {
+    /// Directly, then by curl where a reply is challenged or blocked
+    Auto,
+    /// By the system's curl
+    Curl,
+    /// By connections of its own
+    #[default]
+    Direct,
+}
+
+impl TierArg {
+    /// The ways in the order in which they are tried.
+    pub(crate) fn tiers(self) -> &'static [Tier] {
+        match self {
+            Self::Auto => &[Tier::Direct, Tier::Curl],
+            Self::Curl => &[Tier::Curl],
+            Self::Direct => &[Tier::Direct],
+        }
+    }
 }
 
 /// HTTP authentication; its secret never stands on the command line.

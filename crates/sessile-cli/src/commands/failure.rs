@@ -140,6 +140,7 @@ impl From<Error> for Failure {
             Error::CutShort { .. } => (Exit::Failed, "cutShort"),
             Error::Decode { .. } => (Exit::Failed, "decode"),
             Error::Disconnect { .. } => (Exit::Failed, "disconnect"),
+            Error::Program { .. } => (Exit::Failed, "program"),
             Error::Protocol { .. } => (Exit::Failed, "protocol"),
             Error::Redirect { .. } => (Exit::Failed, "redirect"),
             Error::Status { .. } => (Exit::Failed, "status"),
@@ -177,6 +178,7 @@ fn hint(error: &Error) -> Option<&'static str> {
         Error::CutShort { .. } | Error::Disconnect { .. } => {
             "try again; if it happens every time, the server is at fault"
         }
+        Error::Program { .. } => "install curl, or leave --tier out",
         Error::Redirect { .. } => "--no-follow shows the redirect itself",
         Error::TimeOut { .. } => "--timeout allows more time",
         Error::Tls { fault, .. } => return tls_hint(*fault),

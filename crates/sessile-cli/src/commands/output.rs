@@ -63,6 +63,10 @@ pub(super) async fn deliver(
 }
 
 fn verdict_exit(reply: &Reply, delivery: &Delivery, work: &mut Work<'_>) -> Exit {
+    for passed in reply.passed_over() {
+        work.printer
+            .note(&format!("{}: {}", passed.tier, passed.why));
+    }
     let status = reply.status();
     let bad = status.is_client_error() || status.is_server_error();
     if let Verdict::Challenged(_) = reply.verdict() {
@@ -141,6 +145,11 @@ async fn document(reply: Reply, renewal: Option<&Renewal>, file: Option<&Path>) 
             "status": hop.status.as_u16(),
         })).collect::<Vec<_>>(),
         "verdict": reply.verdict().to_string(),
+        "tier": reply.tier().to_string(),
+        "passedOver": reply.passed_over().iter().map(|passed| json!({
+            "tier": passed.tier.to_string(),
+            "why": passed.why,
+        })).collect::<Vec<_>>(),
         "generation": reply.generation(),
         "renewed": renewal.map(renewed),
         "elapsedMs": u64::try_from(reply.elapsed().as_millis()).unwrap_or(u64::MAX),

@@ -83,7 +83,7 @@ fn request(method: &Method, args: &RequestArgs, inputs: &mut Inputs) -> Outcome<
     let items = items::parse_all(&args.items)
         .map_err(|bad| Failure::usage(bad.to_string()).hint(bad.advice()))?;
     let content = content::sort(items, encoding, inputs)?;
-    let mut request = Request::new(method.clone(), address(args)?);
+    let mut request = Request::new(method.clone(), address(args)?).tiers(args.tier.tiers());
     if args.no_follow {
         request = request.redirects(Redirects::Stay);
     }

@@ -5,9 +5,11 @@
 
 mod address;
 mod auth;
+mod challenge;
 mod cookies;
 mod deadline;
 pub(crate) mod decode;
+mod fallback;
 mod headers;
 mod inspect;
 mod manners;
@@ -36,7 +38,10 @@ use crate::transport::{ConnectOptions, Engine, Patience, Transport};
 
 pub use auth::Authorization;
 pub(crate) use auth::Scope;
+pub use challenge::Challenge;
 pub(crate) use cookies::target;
+use fallback::Ladder;
+pub use fallback::{Captured, PassedOver, Tier};
 pub use headers::Headers;
 pub use inspect::{InspectedCookie, InspectedHeader, InspectedValue, Inspection};
 pub use manners::{Limits, Manners};
@@ -45,7 +50,7 @@ pub use reply::{Hop, Reply};
 pub use request::{Redirects, Request};
 pub use retry::RetryPolicy;
 pub use state::{Counts, SessionState};
-pub use verdict::{Challenge, Sign, Signs, Verdict};
+pub use verdict::{Sign, Signs, Verdict};
 
 /// How much of a body is read whole.
 const BODY_LIMIT: u64 = 256 * 1024 * 1024;
@@ -68,6 +73,7 @@ pub struct Session(Arc<Inner>);
 struct Inner {
     habits: Habits,
     transport: Arc<dyn Transport>,
+    ladder: Arc<Ladder>,
     clock: Arc<dyn Clock>,
     state: Mutex<Live>,
 }
@@ -119,6 +125,35 @@ impl Session {
         self.send(Request::get(url)).await
     }
 
+    /// Sends a request by the first of these ways, and by the next one where its reply is
+    /// challenged or blocked. The jar is one for all ways. The way that worked comes first for its
+    /// host for a while, see [`SessionBuilder::remember_tier`].
+    ///
+    /// [`Reply::tier`] says which way served, [`Reply::passed_over`] why the others didn't. Where
+    /// none served, the reply is the refusal that says most. A body that streams is sent once, by
+    /// the first way.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::send`], for the first way; where a later one fails, that is a reason in
+    /// [`Reply::passed_over`].
+    pub async fn fetch_with_fallback(
+        &self,
+        request: Request,
+        tiers: &[Tier],
+    ) -> Result<Reply, Error> {
+        self.send(request.tiers(tiers)).await
+    }
+
+    /// What a request to this URL carries at this moment, for other programs.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadRequest`] where it isn't an http or https URL.
+    pub fn captured(&self, url: &str) -> Result<Captured, Error> {
+        Captured::of(&self.0, &absolute_url(url)?)
+    }
+
     /// The session as a value, at this moment.
     pub fn state(&self) -> SessionState {
         self.0.live().state.clone()
@@ -138,6 +173,7 @@ impl Session {
         live.last = None;
         live.prepared = None;
         if live.state.proxy != proxy {
+            self.0.ladder.route(live.state.proxy.as_ref());
             self.0.transport.route(live.state.proxy.clone());
         }
         answer
@@ -150,7 +186,7 @@ impl Session {
 
     /// How many connections are open.
     pub fn connections(&self) -> usize {
-        self.0.transport.connections()
+        self.0.transport.connections() + self.0.ladder.connections()
     }
 
     /// Connects in another way from the next request on, through another proxy perhaps. No
@@ -158,6 +194,7 @@ impl Session {
     pub fn reconnect(&self, options: ConnectOptions) {
         let mut live = self.0.live();
         live.state.proxy.clone_from(&options.proxy);
+        self.0.ladder.reconnect(&options);
         self.0.transport.reconnect(options);
     }
 
@@ -166,6 +203,7 @@ impl Session {
     /// When the last clone is dropped, idle connections are; a reply that is still read ends on its
     /// own.
     pub fn close(&self) {
+        self.0.ladder.close();
         self.0.transport.close();
     }
 
@@ -194,6 +232,7 @@ impl Session {
         Self(Arc::new(Inner {
             habits: inner.habits.clone(),
             transport,
+            ladder: Arc::clone(&inner.ladder),
             clock: Arc::clone(&inner.clock),
             state: Mutex::new(Live::new(state)),
         }))
@@ -218,6 +257,13 @@ impl fmt::Debug for Session {
 }
 
 impl Inner {
+    fn transport(&self, tier: Tier) -> &dyn Transport {
+        match tier {
+            Tier::Curl => &**self.ladder.curl(),
+            Tier::Direct => &*self.transport,
+        }
+    }
+
     fn live(&self) -> MutexGuard<'_, Live> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -243,6 +289,8 @@ pub struct SessionBuilder {
     is_direct: bool,
     engine: Option<Engine>,
     transport: Option<Arc<dyn Transport>>,
+    curl: Option<Arc<dyn Transport>>,
+    remember_tier: Duration,
     clock: Arc<dyn Clock>,
     headers: Vec<(String, String)>,
     profile: Option<ProfileChoice>,
@@ -275,6 +323,8 @@ impl Default for SessionBuilder {
             is_direct: false,
             engine: None,
             transport: None,
+            curl: None,
+            remember_tier: fallback::REMEMBER,
             clock: SystemClock::shared(),
             headers: Vec::new(),
             profile: None,
@@ -382,6 +432,20 @@ impl SessionBuilder {
         self
     }
 
+    /// What [`Tier::Curl`] sends with. Defaults to the system's [`Curl`](crate::transport::Curl),
+    /// connecting as the session does.
+    pub fn curl(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.curl = Some(transport);
+        self
+    }
+
+    /// How long the way that worked comes first for its host, where several may be tried.
+    /// Defaults to 30 minutes.
+    pub fn remember_tier(mut self, span: Duration) -> Self {
+        self.remember_tier = span;
+        self
+    }
+
     /// Where the time comes from. Defaults to the machine's clock.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
@@ -413,13 +477,16 @@ impl SessionBuilder {
             self.state.set_header(name, value, now)?;
         }
         self.choose_proxy();
+        let connect = self.connect.map_or_else(ConnectOptions::shared, Arc::new);
+        let ladder = Ladder::new(Arc::clone(&connect), self.curl, self.remember_tier);
         let transport = self.transport.unwrap_or_else(|| {
             let engine = self.engine.unwrap_or_default();
-            engine.transport(self.connect.map_or_else(ConnectOptions::shared, Arc::new))
+            engine.transport(connect)
         });
         Ok(Session(Arc::new(Inner {
             habits: self.habits,
             transport,
+            ladder: Arc::new(ladder),
             clock: self.clock,
             state: Mutex::new(Live::new(self.state)),
         })))

@@ -7,13 +7,15 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, stream};
 use http::{HeaderMap, StatusCode, Version, header};
 use serde::de::DeserializeOwned;
 use url::Url;
 
+use super::challenge::{Challenge, PAGE_LIMIT};
 use super::deadline::Deadline;
-use super::verdict::Verdict;
+use super::fallback::{PassedOver, Tier};
+use super::verdict::{self, Verdict};
 use crate::error::Error;
 use crate::redact::ShownUrl;
 use crate::transport::ByteStream;
@@ -32,6 +34,8 @@ pub struct Reply {
     pub(super) verdict: Verdict,
     pub(super) generation: u64,
     pub(super) cookies_set: Vec<String>,
+    pub(super) tier: Tier,
+    pub(super) passed_over: Vec<PassedOver>,
     pub(super) body: ReplyBody,
 }
 
@@ -89,6 +93,16 @@ impl Reply {
     /// The names of the cookies that this reply and those before it in the chain set.
     pub fn cookies_set(&self) -> &[String] {
         &self.cookies_set
+    }
+
+    /// The way that it came.
+    pub fn tier(&self) -> Tier {
+        self.tier
+    }
+
+    /// The ways that were tried and didn't serve, in order, each with the reason.
+    pub fn passed_over(&self) -> &[PassedOver] {
+        &self.passed_over
     }
 
     /// The next piece of the body; `None` at its end.
@@ -193,6 +207,22 @@ impl Reply {
     pub(crate) async fn peek(&mut self, limit: u64) -> Result<&[u8], Error> {
         self.body.read(limit).await?;
         Ok(self.body.head.bytes())
+    }
+
+    /// Whether the page may say more than the head did.
+    pub(super) fn may_hide_challenge(&self) -> bool {
+        verdict::may_hide_challenge(self.status, &self.verdict) && self.is_html()
+    }
+
+    /// Names who asks for a proof where only the page says it. A body that can't be read fails
+    /// for whoever reads it, not here.
+    pub(super) async fn look_for_challenge(&mut self) {
+        if let Err(error) = self.body.read(PAGE_LIMIT).await {
+            self.body.rest = Some(Box::pin(stream::iter([Err(error)])));
+        }
+        if let Some(challenge) = Challenge::of_page(self.body.head.bytes()) {
+            self.verdict = Verdict::Challenged(challenge);
+        }
     }
 
     pub(crate) fn set_verdict(&mut self, verdict: Verdict) {

@@ -7,6 +7,7 @@ use std::fmt;
 use std::time::Duration;
 use url::form_urlencoded;
 
+use super::fallback::Tier;
 use super::multipart::{Multipart, MultipartBody, random_boundary};
 use crate::error::Error;
 use crate::profile::RequestKind;
@@ -37,6 +38,8 @@ pub struct Request {
     pub(super) redirects: Option<Redirects>,
     pub(super) timeout: Option<Duration>,
     pub(super) kind: Option<RequestKind>,
+    /// The ways to try, in order; none means directly.
+    pub(super) tiers: Vec<Tier>,
     /// Whether `robots.txt` is asked first, where the session does so.
     pub(super) asks_robots: bool,
     /// Whether the body is meant for the first origin alone.
@@ -104,6 +107,7 @@ impl Request {
             redirects: None,
             timeout: None,
             kind: None,
+            tiers: Vec::new(),
             asks_robots: true,
             body_stays: false,
             mistake: None,
@@ -253,6 +257,14 @@ impl Request {
         self
     }
 
+    /// The ways to send it: the next one is tried where a reply is challenged or blocked, see
+    /// [`Session::fetch_with_fallback`](crate::Session::fetch_with_fallback). Defaults to
+    /// [`Tier::Direct`] alone.
+    pub fn tiers(mut self, tiers: &[Tier]) -> Self {
+        self.tiers = tiers.to_vec();
+        self
+    }
+
     pub(super) fn without_robots(mut self) -> Self {
         self.asks_robots = false;
         self
@@ -293,6 +305,7 @@ impl Request {
             redirects: self.redirects,
             timeout: self.timeout,
             kind: self.kind,
+            tiers: self.tiers.clone(),
             asks_robots: self.asks_robots,
             body_stays: self.body_stays,
             mistake: self.mistake.clone(),

@@ -18,6 +18,7 @@ use url::Url;
 
 use super::auth::DigestPrompt;
 use super::deadline::Deadline;
+use super::fallback::{self, Tier};
 use super::manners::Turn;
 use super::redirect::{self, Attempt, Decision, Next};
 use super::reply::{Hop as Passed, Reply, ReplyBody};
@@ -36,11 +37,11 @@ pub(super) async fn run(session: &Inner, mut request: Request) -> Result<Reply, 
     }
     let hop = Hop::first(session, request)?;
     let Some(limit) = hop.timeout.or(session.habits.timeout) else {
-        return follow(session, hop).await;
+        return fetch(session, hop).await;
     };
     let deadline = Deadline::in_time(limit);
     let url = Arc::clone(&hop.url);
-    match timeout_at(deadline.at, follow(session, hop)).await {
+    match timeout_at(deadline.at, fetch(session, hop)).await {
         Ok(reply) => {
             let mut reply = reply?;
             reply.body.keep(deadline, url);
@@ -50,10 +51,22 @@ pub(super) async fn run(session: &Inner, mut request: Request) -> Result<Reply, 
     }
 }
 
+/// Sends by the request's way, or by several where it allows that.
+async fn fetch(session: &Inner, mut hop: Hop) -> Result<Reply, Error> {
+    match *hop.request.tiers {
+        [] => {}
+        [only] => hop.tier = only,
+        // Boxed, since few requests are sent in several ways.
+        [_, _, ..] => return fallback::climb(session, hop).boxed().await,
+    }
+    follow(session, hop).await
+}
+
 /// One request of a chain of redirects.
-struct Hop {
-    request: Request,
-    url: Arc<Url>,
+pub(super) struct Hop {
+    pub(super) request: Request,
+    pub(super) url: Arc<Url>,
+    pub(super) tier: Tier,
     timeout: Option<Duration>,
     /// Whether the chain is still where the request's own credentials may go.
     is_at_origin: bool,
@@ -86,6 +99,22 @@ impl Hop {
             timeout: request.timeout,
             request,
             url,
+            tier: Tier::Direct,
+            is_at_origin: true,
+            cookies_set: Vec::new(),
+            passed: Vec::new(),
+            been: Vec::new(),
+            cookies: Revision::default(),
+        })
+    }
+
+    /// The same request by another way, before it was sent; `None` where its body is a stream.
+    pub(super) fn by(&self, tier: Tier) -> Option<Self> {
+        Some(Self {
+            request: self.request.try_clone()?,
+            url: Arc::clone(&self.url),
+            tier,
+            timeout: self.timeout,
             is_at_origin: true,
             cookies_set: Vec::new(),
             passed: Vec::new(),
@@ -171,7 +200,7 @@ fn take_cookie_header(request: &mut Request) {
     leave_out(&mut request.headers, &[COOKIE]);
 }
 
-async fn follow(session: &Inner, mut hop: Hop) -> Result<Reply, Error> {
+pub(super) async fn follow(session: &Inner, mut hop: Hop) -> Result<Reply, Error> {
     let started = session.clock.now();
     loop {
         if let Some(manners) = session
@@ -210,7 +239,11 @@ async fn follow(session: &Inner, mut hop: Hop) -> Result<Reply, Error> {
             Decision::Follow(_) | Decision::Stop => {
                 let elapsed = session.clock.now().as_millis() - started.as_millis();
                 let elapsed = Duration::from_millis(u64::try_from(elapsed).unwrap_or(0));
-                return Ok(reply(session, hop, incoming, verdict, generation, elapsed));
+                let mut reply = reply(session, hop, incoming, verdict, generation, elapsed);
+                if reply.may_hide_challenge() {
+                    reply.look_for_challenge().boxed().await;
+                }
+                return Ok(reply);
             }
         }
     }
@@ -268,7 +301,7 @@ async fn attempt(session: &Inner, hop: &mut Hop) -> Result<(Incoming, u64), Erro
             None => None,
         };
         let (outgoing, generation) = prepare(session, hop)?;
-        let mut result = session.transport.send(outgoing).await;
+        let mut result = session.transport(hop.tier).send(outgoing).await;
         if let (Some(turn), Ok(incoming)) = (turn, &mut result) {
             mind(session, &hop.url, incoming, turn);
         }
@@ -441,6 +474,8 @@ fn reply(
         verdict,
         generation,
         cookies_set: hop.cookies_set,
+        tier: hop.tier,
+        passed_over: Vec::new(),
         body: ReplyBody::new(body, session.habits.body_limit),
     }
 }

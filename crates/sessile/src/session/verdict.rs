@@ -1,12 +1,15 @@
 //! What a reply says of the session. Pure: a table of rules over status, headers and addresses.
 //!
-//! What only the page's content can say (a learned check) is decided where the check is known.
+//! The signs of those who ask for a proof are in `challenge`. What only the page's content can say
+//! (a learned check) is decided where the check is known.
 
 use std::fmt;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
 use url::Url;
+
+use super::challenge::Challenge;
 
 /// What a reply says of the session that asked.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -39,18 +42,6 @@ pub enum Sign {
     StrangersPage(String),
     /// Status 401.
     Unauthorized,
-}
-
-/// Who asks for a proof, by the signs that its vendor documents.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum Challenge {
-    /// AWS WAF: the header `x-amzn-waf-action` with `challenge` or `captcha`.
-    AwsWaf,
-    /// Cloudflare: the header `cf-mitigated: challenge`.
-    Cloudflare,
-    /// DataDome: the header `x-datadome` on a 403 or 401.
-    DataDome,
 }
 
 /// What the rules know of a session: where its login page is.
@@ -98,7 +89,7 @@ fn same_front_controller(page: &Url, url: &Url) -> bool {
 
 /// Judges a reply by its head.
 pub(crate) fn of_reply(status: StatusCode, headers: &HeaderMap, now_unix: i64) -> Verdict {
-    if let Some(challenge) = challenge(status, headers) {
+    if let Some(challenge) = Challenge::of_head(status, headers) {
         return Verdict::Challenged(challenge);
     }
     match status {
@@ -112,19 +103,13 @@ pub(crate) fn of_reply(status: StatusCode, headers: &HeaderMap, now_unix: i64) -
     }
 }
 
-fn challenge(status: StatusCode, headers: &HeaderMap) -> Option<Challenge> {
-    let is = |name: &str, wanted: &[&str]| {
-        let value = headers.get(name).and_then(|value| value.to_str().ok());
-        value.is_some_and(|value| wanted.iter().any(|word| value.eq_ignore_ascii_case(word)))
-    };
-    if is("cf-mitigated", &["challenge"]) {
-        return Some(Challenge::Cloudflare);
-    }
-    if is("x-amzn-waf-action", &["challenge", "captcha"]) {
-        return Some(Challenge::AwsWaf);
-    }
-    let refused = matches!(status, StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED);
-    (refused && headers.contains_key("x-datadome")).then_some(Challenge::DataDome)
+/// Whether a refusing page may say more than its head did.
+pub(super) fn may_hide_challenge(status: StatusCode, verdict: &Verdict) -> bool {
+    let is_refusal = matches!(
+        status,
+        StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+    );
+    is_refusal && !matches!(verdict, Verdict::Challenged(_))
 }
 
 /// How long `Retry-After` asks to wait, in seconds or until a date (RFC 9110, section 10.2.3).
@@ -169,16 +154,6 @@ impl fmt::Display for Sign {
     }
 }
 
-impl fmt::Display for Challenge {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::AwsWaf => "AWS WAF asks for a browser check",
-            Self::Cloudflare => "Cloudflare asks for a browser check",
-            Self::DataDome => "DataDome asks for a browser check",
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,6 +180,13 @@ mod tests {
             &Verdict::Challenged(Challenge::DataDome),
         );
         check(200, &[("x-datadome", "protected")], &Verdict::Valid);
+        check(
+            428,
+            &[("set-cookie", "sec_cpt=ab~1~cd; path=/")],
+            &Verdict::Challenged(Challenge::Akamai),
+        );
+        check(200, &[("set-cookie", "sec_cpt=ab~3~cd")], &Verdict::Valid);
+        check(428, &[], &Verdict::Valid);
         check(503, &[], &Verdict::Failing(StatusCode::SERVICE_UNAVAILABLE));
         check(429, &[], &Verdict::RateLimited { wait: None });
         let minute = Some(Duration::from_secs(60));

@@ -5,6 +5,7 @@
 
 mod connect;
 mod connections;
+mod curl;
 mod engine;
 mod proxy;
 #[cfg(any(test, feature = "test-util"))]
@@ -26,6 +27,7 @@ use url::Url;
 use crate::error::Error;
 use crate::redact::{ShownHeaders, ShownUrl};
 
+pub use curl::Curl;
 pub use engine::Engine;
 pub use proxy::{Proxy, ProxyKind};
 #[cfg(any(test, feature = "test-util"))]

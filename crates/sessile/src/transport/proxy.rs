@@ -87,6 +87,17 @@ impl Proxy {
         Some(value)
     }
 
+    /// Its URL, with the login percent-encoded.
+    pub(super) fn url_with_login(&self) -> Secret<String> {
+        let Some(Login { user, password }) = &self.login else {
+            return Secret::from(self.to_string());
+        };
+        let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let password = Secret::from(encoded(password.expose()));
+        let login = format!("://{}:{}@", encoded(user), password.expose());
+        Secret::from(self.to_string().replacen("://", &login, 1))
+    }
+
     /// Asks a SOCKS proxy for a connection; fails with its answer in words.
     pub(super) async fn socks(
         &self,
@@ -228,6 +239,8 @@ mod tests {
         let proxy: Proxy = "http://ada:s%40crete@proxy.test".parse().unwrap();
         assert_eq!(proxy.authorization().unwrap(), "Basic YWRhOnNAY3JldGU=");
         assert_eq!(format!("{proxy:?}"), "Proxy(http://proxy.test:80)");
+        let whole = "http://ada:s%40crete@proxy.test:80";
+        assert_eq!(proxy.url_with_login().expose(), whole);
         assert_eq!(format!("{:?}", proxy.authorization().unwrap()), "Sensitive");
     }
 

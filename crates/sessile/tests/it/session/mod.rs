@@ -2,6 +2,7 @@
 
 mod bodies;
 mod connections;
+mod curl;
 mod faults;
 mod proxies;
 pub(crate) mod server;
