@@ -23,6 +23,8 @@ pub struct Args {
     pub matching: usize,
     /// Sessions only: whether each sends a request too.
     pub opens: bool,
+    /// Ours only: whether each request asks for another path.
+    pub varies: bool,
     pub name: String,
 }
 
@@ -45,6 +47,7 @@ pub fn args() -> Args {
         cookies: 20,
         matching: 5,
         opens: true,
+        varies: false,
         name: String::new(),
     };
     let mut words = std::env::args().skip(1);
@@ -59,6 +62,7 @@ pub fn args() -> Args {
             "--cookies" => args.cookies = value().parse().unwrap(),
             "--matching" => args.matching = value().parse().unwrap(),
             "--unopened" => args.opens = false,
+            "--vary" => args.varies = true,
             "--name" => args.name = value(),
             other => panic!("unknown argument {other}"),
         }

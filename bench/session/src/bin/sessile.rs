@@ -1,9 +1,12 @@
 //! Sessile: one session with its jar and headers; `--mode sessions` makes many on one engine.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use bytes::Bytes;
 use sessile::transport::Engine;
 use sessile::{Authorization, Profile, Secret, Session};
-use sessile_jar::{Jar, NewCookie, Timestamp};
+use sessile_jar::{Jar, Limits, NewCookie, Options, Timestamp};
 use session_bench::{HEADERS, args, cookies, drive, report, runtime, sessions};
 
 fn main() {
@@ -23,8 +26,12 @@ fn main() {
         let session = session(&engine, args.cookies, args.matching);
         let echo = get(&session, &args.verify).await;
         let url = args.url.clone();
+        let (varies, turn) = (args.varies, Arc::new(AtomicUsize::new(0)));
         let measured = drive(&args, move || {
-            let (session, url) = (session.clone(), url.clone());
+            let (session, mut url) = (session.clone(), url.clone());
+            if varies {
+                url += &format!("/{}", turn.fetch_add(1, Ordering::Relaxed) % 1000);
+            }
             async move {
                 get(&session, &url).await;
             }
@@ -48,7 +55,15 @@ fn session(engine: &Engine, total: usize, matching: usize) -> Session {
         };
     }
     let session = builder.build().unwrap();
-    session.update(|state, now| fill(state.jar_mut(), total, matching, now));
+    session.update(|state, now| {
+        // As many cookies on one host as the peers take.
+        if total > 100 {
+            let mut options = Options::default();
+            options.limits = Limits::NONE;
+            *state.jar_mut() = Jar::with(options);
+        }
+        fill(state.jar_mut(), total, matching, now);
+    });
     session
 }
 
