@@ -144,7 +144,9 @@ impl LoginForm {
         }
         let mut draft = Draft::default();
         self.write_fields(filled, &mut draft)?;
-        self.write_tokens(cookies, &mut draft);
+        // What this site keeps in a cookie against forged requests is no other site's business.
+        let is_at_home = url.origin() == self.page_url.origin();
+        self.write_tokens(if is_at_home { cookies } else { &[] }, &mut draft);
         if let Some(button) = button {
             draft.entries.extend(button.entries());
         }

@@ -502,6 +502,19 @@ fn check(html: &str, expected: &str) {
     );
 }
 
+#[test]
+fn a_token_in_a_cookie_stays_on_its_site() {
+    let form = |action: &str| {
+        format!(
+            "<form method=post action={action}><input name=user>\
+             <input type=password name=pass><button>Log in</button></form>"
+        )
+    };
+    let tokens = |html: &str| sent(html, &[("csrftoken", "abcd")]).headers.len();
+    assert!(tokens(&form("/login")) > 0);
+    assert_eq!(tokens(&form("https://elsewhere.example/login")), 0);
+}
+
 #[track_caller]
 fn kind(html: &str, expected: LoginKind) {
     assert_eq!(login(html).kind, expected);
