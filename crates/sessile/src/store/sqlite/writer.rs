@@ -140,10 +140,12 @@ fn serve(site: &Site, jobs: &Receiver<Job>) {
         let begun = connected(site, &mut connection).and_then(|open| Batch::begin(site, open));
         match begun {
             Ok(batch) => serve_batch(batch, first, jobs),
-            // Those who wait behind it would only wait in vain for as long again.
-            Err(error) => std::iter::once(first)
-                .chain(jobs.try_iter())
-                .for_each(|job| refuse(job, &error)),
+            // Those who wait behind it would only wait in vain for as long again. They are taken before the first is
+            // answered: what is queued after an answer is a new try.
+            Err(error) => {
+                let waiting: Vec<Job> = std::iter::once(first).chain(jobs.try_iter()).collect();
+                waiting.into_iter().for_each(|job| refuse(job, &error));
+            }
         }
     }
 }
