@@ -37,9 +37,9 @@ pub(crate) struct Cli {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Where sessions are kept, as sqlite:PATH or memory: [env: SESSILE_STORE]
+    /// Where sessions are kept, as sqlite:PATH, postgres://USER@HOST/DATABASE or memory: [env: SESSILE_STORE]
     ///
-    /// Defaults to sqlite:sessile/sessile.db in the user's data directory.
+    /// A password for PostgreSQL comes from SESSILE_STORE_PASSWORD. Defaults to sqlite:sessile/sessile.db in the user's data directory.
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) store: Option<String>,
 

@@ -24,6 +24,12 @@ impl From<StoreError> for Failure {
         let failure = Self::of(exit, kind, &error);
         match error {
             StoreError::Locked { .. } => failure.hint("try again when the other one is done"),
+            StoreError::Denied { .. } => failure.hint(
+                "check the user, the database and its rights; the password comes from SESSILE_STORE_PASSWORD",
+            ),
+            StoreError::Unreachable { .. } => {
+                failure.hint("check host and port, and whether the database runs")
+            }
             StoreError::WrongKey { .. } => failure.hint(
                 "name the store's own key with --key-file, SESSILE_KEY or SESSILE_PASSPHRASE",
             ),
@@ -38,6 +44,7 @@ fn store_kind(error: &StoreError) -> (Exit, &'static str) {
         StoreError::BadUrl { .. } => (Exit::Usage, "badStoreUrl"),
         StoreError::ChangePanicked { .. } | StoreError::Closed { .. } => (Exit::Failed, "store"),
         StoreError::Corrupt { .. } => (Exit::StoreUnavailable, "storeDamaged"),
+        StoreError::Denied { .. } => (Exit::StoreUnavailable, "storeDenied"),
         StoreError::Fenced { .. } => (Exit::Failed, "leaseLost"),
         StoreError::Full { .. } => (Exit::StoreUnavailable, "storeFull"),
         StoreError::KeyFilePermissions { .. } => (Exit::StoreUnavailable, "keyFilePermissions"),
@@ -49,7 +56,9 @@ fn store_kind(error: &StoreError) -> (Exit, &'static str) {
         StoreError::NotAStore { .. } => (Exit::StoreUnavailable, "notAStore"),
         StoreError::ReadOnly { .. } => (Exit::StoreUnavailable, "storeReadOnly"),
         StoreError::Tampered { .. } => (Exit::StoreUnavailable, "recordDamaged"),
+        StoreError::Unclear { .. } => (Exit::StoreUnavailable, "storeUnclear"),
         StoreError::UnknownName { .. } => (Exit::Failed, "unknownSession"),
+        StoreError::Unreachable { .. } => (Exit::StoreUnavailable, "storeUnreachable"),
         StoreError::WrongKey { .. } => (Exit::StoreUnavailable, "wrongKey"),
         _ => (Exit::StoreUnavailable, "storeUnavailable"),
     }

@@ -62,7 +62,12 @@ impl<'a> Work<'a> {
     /// The store, opened; made where there is none.
     pub(super) async fn vault(&self) -> Outcome<Vault> {
         let settings = self.settings()?;
-        let url = StoreUrl::parse(&settings.store)?;
+        let url = match (StoreUrl::parse(&settings.store)?, settings.store_password) {
+            (StoreUrl::Postgres(url), Some(password)) => {
+                StoreUrl::Postgres(url.with_password(Secret::from(password.to_string())))
+            }
+            (url, _) => url,
+        };
         Ok(open(&url, &settings.key).await?)
     }
 }
