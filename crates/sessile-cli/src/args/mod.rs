@@ -3,6 +3,7 @@
 //! Nothing is decided here. `settings` joins the global options with the
 //! environment, and `commands` carries a command out.
 
+mod backup;
 mod connection;
 mod cookies;
 mod login;
@@ -15,12 +16,13 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+pub(crate) use backup::{BackupArgs, RestoreArgs};
 pub(crate) use connection::ConnectionArgs;
 pub(crate) use cookies::{CookiesArgs, CookiesCommand, ExplainCookies, SameSiteArg, SetCookie};
 pub(crate) use login::{LoginArgs, PasswordFrom};
 pub(crate) use profile::ProfileCommand;
 pub(crate) use request::{AuthArgs, AuthType, RequestArgs};
-pub(crate) use sessions::{CheckArgs, CleanArgs, RmArgs, StatusArgs};
+pub(crate) use sessions::{CheckArgs, CleanArgs, CopyArgs, RenameArgs, RmArgs, StatusArgs};
 pub(crate) use values::ProxyChoice;
 
 /// Keeps HTTP sessions logged in, across requests, processes and machines.
@@ -90,13 +92,23 @@ pub(crate) enum Command {
     /// List the stored sessions
     List,
     /// Show one stored session, its secrets masked
+    #[command(visible_alias = "show")]
     Status(StatusArgs),
+    /// Copy a session to a name that is free
+    Copy(CopyArgs),
+    /// Give a session another name, which must be free
+    Rename(RenameArgs),
     /// Empty sessions: cookies, login and headers; the names stay
     Clean(CleanArgs),
     /// Remove sessions from the store
     Rm(RmArgs),
     /// Show, set, remove and explain the cookies of a session
     Cookies(CookiesArgs),
+
+    /// Write every session, sealed, into one new file
+    Backup(BackupArgs),
+    /// Put the sessions of a backup in place of those in the store
+    Restore(RestoreArgs),
 
     /// The sets of headers that a session can start with
     Profile {
@@ -218,6 +230,10 @@ mod tests {
             ("clean shop --all", "cannot be used with"),
             ("clean --older-than 24", "24h, 90m or 7d"),
             ("rm", "required"),
+            ("copy shop", "required"),
+            ("rename shop", "required"),
+            ("backup", "required"),
+            ("restore", "required"),
             ("cookies shop set a=b", "--url"),
         ] {
             check_refused(line, words);

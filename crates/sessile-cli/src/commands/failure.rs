@@ -39,6 +39,7 @@ fn store_kind(error: &StoreError) -> (Exit, &'static str) {
         StoreError::ChangePanicked { .. } | StoreError::Closed { .. } => (Exit::Failed, "store"),
         StoreError::Corrupt { .. } => (Exit::StoreUnavailable, "storeDamaged"),
         StoreError::Fenced { .. } => (Exit::Failed, "leaseLost"),
+        StoreError::FileTaken { .. } => (Exit::Failed, "fileTaken"),
         StoreError::Full { .. } => (Exit::StoreUnavailable, "storeFull"),
         StoreError::KeyFilePermissions { .. } => (Exit::StoreUnavailable, "keyFilePermissions"),
         StoreError::KeyMalformed { .. } => (Exit::StoreUnavailable, "keyMalformed"),
@@ -82,6 +83,16 @@ pub(super) fn of_kept(error: &KeepError, purpose: Purpose) -> Failure {
     match hint {
         Some(hint) => failure.hint(hint),
         None => failure,
+    }
+}
+
+/// A failure to manage what is stored: who asked for a name that isn't there sees those that are.
+pub(super) fn of_managed(error: StoreError) -> Failure {
+    let is_unknown = matches!(error, StoreError::UnknownName { .. });
+    let failure = Failure::from(error);
+    match is_unknown {
+        true => failure.hint("`sessile list` shows those there are"),
+        false => failure,
     }
 }
 

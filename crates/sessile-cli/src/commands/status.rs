@@ -49,7 +49,7 @@ impl Status<'_> {
     /// Whether it is older than a day, by its last login or, without one, its making.
     fn is_old(&self) -> bool {
         let since = self.record.last.login.unwrap_or(self.record.created);
-        show::between(since, self.now).as_secs() > 24 * 3600
+        show::between(since, self.now) > show::OLD
     }
 
     fn tell(&self, printer: &mut Printer) -> Outcome<()> {
@@ -200,6 +200,7 @@ impl Status<'_> {
             "replies": state.counts().replies,
             "created": show::time(record.created),
             "ageSeconds": show::between(record.created, self.now).as_secs(),
+            "isOld": self.is_old(),
             "lastLogin": last.login.map(show::time),
             "lastCheck": last.check.as_ref().map(|(at, found)| json!({
                 "at": show::time(*at),

@@ -111,6 +111,15 @@ async fn open(url: &StoreUrl, key: &Key) -> Result<Vault, StoreError> {
     Ok(vault)
 }
 
+/// The key as it is; none is made.
+pub(super) fn present_source(key: &Key) -> Result<KeySource, StoreError> {
+    let mut source = source(key)?;
+    if let KeySource::File { create, .. } = &mut source {
+        *create = false;
+    }
+    Ok(source)
+}
+
 /// The key, as the store wants it.
 pub(super) fn source(key: &Key) -> Result<KeySource, StoreError> {
     Ok(match key {

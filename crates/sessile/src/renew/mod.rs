@@ -25,7 +25,7 @@ use crate::store::{HolderId, Name, Vault};
 
 pub use error::{KeepError, NoRenewal};
 pub use judge::CheckReport;
-pub use sync::edit;
+pub use sync::{copy, edit};
 
 use judge::Suspicion;
 

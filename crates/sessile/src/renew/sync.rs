@@ -11,7 +11,7 @@ use url::Url;
 use super::{Held, Inner, KeepError, Mode};
 use crate::record::{self, Record, WireError};
 use crate::session::{Authorization, Counts, Scope, SessionState};
-use crate::store::{Fence, Name, NextPlain, Opened, Vault};
+use crate::store::{Fence, Name, NextPlain, Opened, StoreError, Vault};
 use crate::transport::Proxy;
 
 /// What of a session the store has already.
@@ -131,6 +131,33 @@ pub async fn edit<T: Send + 'static>(
     written
         .map(|(answer, _version)| answer)
         .ok_or_else(|| unknown(vault, name))
+}
+
+/// Writes the session once more under a name that is free, as a session of its own.
+///
+/// # Errors
+///
+/// [`KeepError::Unknown`] where there is none to copy, [`StoreError::NameTaken`] where the name
+/// isn't free.
+pub async fn copy(vault: &Vault, from: &Name, to: &Name, now: Timestamp) -> Result<(), KeepError> {
+    let (original, _version) = load(vault, from).await?;
+    // With an id of its own nobody who holds the one takes it for the other.
+    let record = Record {
+        id: Record::new(SessionState::default(), now).id,
+        ..original
+    };
+    let taken = StoreError::NameTaken {
+        name: to.to_string(),
+    };
+    let written = vault.update(to, move |there| match there {
+        Some(_) => Err(KeepError::Store(taken)),
+        None => Ok(NextPlain::Write {
+            generation: record.state.generation,
+            plain: record::encode(&record),
+            fence: None,
+        }),
+    });
+    written.await.map(drop)
 }
 
 impl Inner {
