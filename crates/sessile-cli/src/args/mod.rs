@@ -10,6 +10,7 @@ mod login;
 mod profile;
 mod request;
 mod sessions;
+mod tokens;
 mod values;
 
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ pub(crate) use login::{LoginArgs, PasswordFrom};
 pub(crate) use profile::ProfileCommand;
 pub(crate) use request::{AuthArgs, AuthType, RequestArgs};
 pub(crate) use sessions::{CheckArgs, CleanArgs, CopyArgs, RenameArgs, RmArgs, StatusArgs};
+pub(crate) use tokens::TokensArgs;
 pub(crate) use values::ProxyChoice;
 
 /// Keeps HTTP sessions logged in, across requests, processes and machines.
@@ -104,6 +106,8 @@ pub(crate) enum Command {
     Rm(RmArgs),
     /// Show, set, remove and explain the cookies of a session
     Cookies(CookiesArgs),
+    /// Keep a session in step with a small JSON file of named tokens
+    Tokens(TokensArgs),
 
     /// Write every session, sealed, into one new file
     Backup(BackupArgs),
@@ -234,6 +238,12 @@ mod tests {
             ("rename shop", "required"),
             ("backup", "required"),
             ("restore", "required"),
+            ("tokens shop --file t.json", "--url"),
+            ("tokens shop --once", "--file"),
+            (
+                "tokens shop --stop --file t.json --url http://h/",
+                "cannot be used with",
+            ),
             ("cookies shop set a=b", "--url"),
         ] {
             check_refused(line, words);

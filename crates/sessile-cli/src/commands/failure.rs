@@ -69,6 +69,7 @@ pub(super) fn of_kept(error: &KeepError, purpose: Purpose) -> Failure {
             let hint = "a body of up to 16 MiB is repeated by itself";
             (Exit::Failed, "notReplayable", Some(hint.to_owned()))
         }
+        KeepError::Tokens(_) => (Exit::Failed, "tokenFile", None),
         KeepError::Unknown { name, .. } => {
             let exit = match purpose {
                 Purpose::Manage => Exit::Failed,

@@ -21,6 +21,7 @@ mod restore;
 mod rm;
 mod show;
 mod status;
+mod tokens;
 mod work;
 
 use crate::args::{Cli, Command};
@@ -71,6 +72,7 @@ async fn dispatch(command: Command, mut work: Work<'_>) -> Outcome {
         Command::Restore(args) => restore::run(args, work).await,
         Command::Rm(args) => rm::run(args, work).await,
         Command::Status(args) => status::run(args, work).await,
+        Command::Tokens(args) => tokens::run(args, work).await,
     }
 }
 

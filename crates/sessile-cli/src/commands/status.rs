@@ -7,6 +7,7 @@ use sessile::{Authorization, ShownUrl};
 use sessile_jar::Timestamp;
 
 use super::show;
+use super::tokens;
 use super::work::{self, Work};
 use crate::args::StatusArgs;
 use crate::exit::{Exit, Outcome};
@@ -90,6 +91,13 @@ impl Status<'_> {
             ),
             ("profile", state.profile().to_string()),
             ("proxy", state.proxy().map_or_else(none, Proxy::to_string)),
+            (
+                "token file",
+                self.record
+                    .token_file
+                    .as_ref()
+                    .map_or_else(none, tokens::shown),
+            ),
             ("generation", state.generation().to_string()),
             ("requests", state.counts().requests.to_string()),
             ("replies", state.counts().replies.to_string()),
@@ -195,6 +203,7 @@ impl Status<'_> {
             "baseUrl": state.base_url().map(|url| ShownUrl(url).to_string()),
             "profile": state.profile().to_string(),
             "proxy": state.proxy().map(Proxy::to_string),
+            "tokenFile": record.token_file.as_ref().map(tokens::document),
             "generation": state.generation(),
             "requests": state.counts().requests,
             "replies": state.counts().replies,

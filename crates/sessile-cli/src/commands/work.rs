@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sessile::clock::{Clock as _, SystemClock};
-use sessile::renew::{AskPassword, Kept, KeptOptions, Mode};
+use sessile::renew::{self, AskPassword, KeepError, Kept, KeptOptions, Mode};
 use sessile::store::{KeySource, Name, StoreError, StoreOptions, StoreUrl, Vault};
 use sessile::{ProfileChoice, Secret};
 use sessile_jar::Timestamp;
@@ -50,6 +50,25 @@ impl<'a> Work<'a> {
     pub(super) fn say_age(&mut self, profile: &ProfileChoice) {
         if let Some(stale) = profile.staleness(self.now()) {
             self.printer.note(&stale.to_string());
+        }
+    }
+
+    /// Says so where the session's token file was left alone.
+    pub(super) fn say_token_trouble(&mut self, kept: &Kept) {
+        if let Some(trouble) = kept.token_trouble() {
+            self.printer.warn(&trouble.to_string());
+        }
+    }
+
+    /// Brings a session that was changed by hand in step with its token file, where it has one.
+    pub(super) async fn step(&mut self, vault: &Vault, name: &Name) -> Outcome<()> {
+        match renew::step(vault, name, self.now()).await {
+            Ok(_) => Ok(()),
+            Err(KeepError::Tokens(trouble)) => {
+                self.printer.warn(&trouble.to_string());
+                Ok(())
+            }
+            Err(error) => Err(failure::of_kept(&error, Purpose::Manage).into()),
         }
     }
 

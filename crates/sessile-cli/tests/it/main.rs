@@ -20,3 +20,5 @@ mod secrets;
 mod servers;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tokens;

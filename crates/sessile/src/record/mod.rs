@@ -13,6 +13,7 @@ use crate::check::learn::LearnedCheck;
 use crate::redact::ShownUrl;
 use crate::secret::Secret;
 use crate::session::SessionState;
+use crate::token_file::TokenFile;
 
 pub use wire::WireError;
 pub(crate) use wire::{decode, encode};
@@ -33,6 +34,8 @@ pub struct Record {
     pub check: Option<Check>,
     /// What happened last.
     pub last: Last,
+    /// The file of tokens that it is kept in step with, where there is one.
+    pub token_file: Option<TokenFile>,
 }
 
 /// A login that can be done again.
@@ -118,6 +121,7 @@ impl Record {
             login: None,
             check: None,
             last: Last::default(),
+            token_file: None,
         }
     }
 }

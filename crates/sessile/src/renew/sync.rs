@@ -144,6 +144,8 @@ pub async fn copy(vault: &Vault, from: &Name, to: &Name, now: Timestamp) -> Resu
     // With an id of its own nobody who holds the one takes it for the other.
     let record = Record {
         id: Record::new(SessionState::default(), now).id,
+        // Two sessions in step with one file would push each other's tokens out of it.
+        token_file: None,
         ..original
     };
     let taken = StoreError::NameTaken {
@@ -163,6 +165,22 @@ pub async fn copy(vault: &Vault, from: &Name, to: &Name, now: Timestamp) -> Resu
 impl Inner {
     /// Takes in what others have stored since the last look.
     pub(super) async fn pull(&self) -> Result<(), KeepError> {
+        if self.mode == Mode::Renew {
+            self.step_if_file_changed().await?;
+        }
+        self.pull_stored().await
+    }
+
+    /// Brings the token file in step, where there is one, and takes in what came of it.
+    pub(super) async fn step_and_pull(&self) -> Result<(), KeepError> {
+        if self.held().token_file.is_none() {
+            return Ok(());
+        }
+        self.step().await?;
+        self.pull_stored().await
+    }
+
+    async fn pull_stored(&self) -> Result<(), KeepError> {
         if !self.is_behind(self.vault.changes()?) {
             return Ok(());
         }
@@ -194,6 +212,7 @@ impl Inner {
         held.login = stored.login;
         held.check = stored.check;
         held.last = stored.last;
+        held.token_file = stored.token_file;
         self.session.update(|state, now| {
             let unsaved = state.counts.since(held.saved.counts);
             if is_other || stored.state.generation > state.generation {
@@ -293,12 +312,15 @@ impl Inner {
         if !self.is_due() {
             return Ok(());
         }
-        let _turn = self.syncing.lock().await;
-        // Of many who wait for their turn the first one stores what all of them have.
-        if !self.is_due() {
-            return Ok(());
+        {
+            let _turn = self.syncing.lock().await;
+            // Of many who wait for their turn the first one stores what all of them have.
+            if !self.is_due() {
+                return Ok(());
+            }
+            self.bring_changes().await?;
         }
-        self.bring_changes().await
+        self.step_and_pull().await
     }
 
     fn is_due(&self) -> bool {
