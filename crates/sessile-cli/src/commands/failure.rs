@@ -46,6 +46,7 @@ fn store_kind(error: &StoreError) -> (Exit, &'static str) {
         StoreError::Corrupt { .. } => (Exit::StoreUnavailable, "storeDamaged"),
         StoreError::Denied { .. } => (Exit::StoreUnavailable, "storeDenied"),
         StoreError::Fenced { .. } => (Exit::Failed, "leaseLost"),
+        StoreError::FileTaken { .. } => (Exit::Failed, "fileTaken"),
         StoreError::Full { .. } => (Exit::StoreUnavailable, "storeFull"),
         StoreError::KeyFilePermissions { .. } => (Exit::StoreUnavailable, "keyFilePermissions"),
         StoreError::KeyMalformed { .. } => (Exit::StoreUnavailable, "keyMalformed"),
@@ -77,6 +78,7 @@ pub(super) fn of_kept(error: &KeepError, purpose: Purpose) -> Failure {
             let hint = "a body of up to 16 MiB is repeated by itself";
             (Exit::Failed, "notReplayable", Some(hint.to_owned()))
         }
+        KeepError::Tokens(_) => (Exit::Failed, "tokenFile", None),
         KeepError::Unknown { name, .. } => {
             let exit = match purpose {
                 Purpose::Manage => Exit::Failed,
@@ -91,6 +93,16 @@ pub(super) fn of_kept(error: &KeepError, purpose: Purpose) -> Failure {
     match hint {
         Some(hint) => failure.hint(hint),
         None => failure,
+    }
+}
+
+/// A failure to manage what is stored: who asked for a name that isn't there sees those that are.
+pub(super) fn of_managed(error: StoreError) -> Failure {
+    let is_unknown = matches!(error, StoreError::UnknownName { .. });
+    let failure = Failure::from(error);
+    match is_unknown {
+        true => failure.hint("`sessile list` shows those there are"),
+        false => failure,
     }
 }
 
