@@ -12,6 +12,7 @@ mod flow;
 pub mod form;
 mod html;
 pub mod messages;
+pub mod oauth2;
 pub mod page;
 mod person;
 mod prove;
@@ -31,7 +32,7 @@ use std::fmt;
 use url::Url;
 
 use crate::profile::ProfileChoice;
-use crate::record::Check;
+use crate::record::{Check, Tokens};
 use crate::redact::ShownUrl;
 use crate::secret::Secret;
 use crate::session::{Session, SessionState};
@@ -44,6 +45,7 @@ pub use person::{
 
 pub(crate) use trail::Trail;
 
+use oauth2::OAuth2;
 use visit::Visit;
 
 /// A login, as somebody asks for it.
@@ -80,6 +82,8 @@ pub struct Login {
 pub enum How {
     /// Finds the form and fills it in.
     Form(FormPlace),
+    /// Gets tokens from a provider; the password of the credentials is the client's secret.
+    OAuth2(Box<OAuth2>),
 }
 
 /// Where a login form is.
@@ -132,6 +136,23 @@ impl How {
     pub fn start(&self) -> &Url {
         match self {
             Self::Form(place) => &place.url,
+            Self::OAuth2(oauth2) => &oauth2.site,
+        }
+    }
+
+    /// Whether it doesn't go without a password.
+    pub fn needs_password(&self) -> bool {
+        match self {
+            Self::Form(_) => true,
+            Self::OAuth2(oauth2) => oauth2.needs_secret(),
+        }
+    }
+
+    /// How tokens are had, where there are any.
+    pub(crate) fn oauth2(&self) -> Option<&OAuth2> {
+        match self {
+            Self::Form(_) => None,
+            Self::OAuth2(oauth2) => Some(oauth2),
         }
     }
 }
@@ -173,6 +194,8 @@ pub struct LoginReport {
     pub cookies: Vec<String>,
     /// The count of logins.
     pub generation: u64,
+    /// What came with an access token.
+    pub tokens: Option<Tokens>,
     /// The origins that the password was sent to.
     pub(crate) sent_to: Vec<String>,
     /// The session's state after the login.
@@ -193,6 +216,8 @@ pub(crate) struct Known {
 pub(crate) enum Landed {
     /// A check has said already that it did.
     Proven,
+    /// With an access token, and at a page where that may show.
+    Granted(Option<Box<Visit>>),
     /// On this page.
     On(Box<Visit>),
 }
@@ -209,6 +234,10 @@ pub(crate) async fn log_in(
     let landed = match &login.how {
         How::Form(place) => {
             walk::log_in(&member, place, &login.credentials, known, &mut trail).await?
+        }
+        How::OAuth2(oauth2) => {
+            let check = login.check.as_ref();
+            oauth2::log_in(&member, oauth2, &login.credentials, check, &mut trail).await?
         }
     };
     let check = prove::check(session, &member, login, known, &landed, &mut trail).await?;
@@ -227,6 +256,7 @@ pub(crate) async fn log_in(
         check,
         cookies: trail.cookies,
         generation: 0,
+        tokens: trail.tokens,
         sent_to: trail.sent_to,
         state,
     })

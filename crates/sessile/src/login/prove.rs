@@ -22,6 +22,20 @@ pub(super) async fn check(
     trail: &mut Trail,
 ) -> Result<Option<Check>, LoginError> {
     match landed {
+        Landed::Granted(None) => Ok(known.check.clone()),
+        Landed::Granted(Some(_)) if holds(member, known, trail).await? => Ok(known.check.clone()),
+        Landed::Granted(Some(page)) => {
+            match learn(session, member, login, page, trail).await {
+                // The token says enough; what it opens will show.
+                Err(LoginError::CanNotTell { .. } | LoginError::Request(_))
+                    if login.check.is_none() =>
+                {
+                    trail.say("no page was found that shows the login".to_owned());
+                    Ok(None)
+                }
+                learned => learned,
+            }
+        }
         Landed::Proven => Ok(known.check.clone()),
         Landed::On(_) if holds(member, known, trail).await? => Ok(known.check.clone()),
         Landed::On(page) => learn(session, member, login, page, trail).await,

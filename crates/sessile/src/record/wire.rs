@@ -3,6 +3,8 @@
 //! The types here are what is written, and change only together with the version. Sealing the
 //! bytes is the vault's.
 
+mod oauth2;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -22,6 +24,8 @@ use crate::secret::Secret;
 use crate::session::{Authorization, Counts, Headers, Scope, SessionState, Signs};
 use crate::token_file::{Digest, Seen, TokenFile, TokenNames};
 use crate::transport::Proxy;
+
+use oauth2::{WireOAuth2, WireTokens};
 
 /// The version that is written. What is new in it: 2, the proxy; 3, ways of logging in beside the
 /// form that is found, tokens, a browser's storage, the token file.
@@ -107,15 +111,11 @@ struct WireLogin {
     url: String,
     /// Which form of the page.
     form: Option<String>,
+    /// How tokens are had, where it is no form.
+    oauth2: Option<WireOAuth2>,
     user: String,
     password: Option<String>,
     sent_to: Vec<String>,
-}
-
-#[derive(Deserialize, Serialize)]
-struct WireTokens {
-    refresh: Option<String>,
-    expires: Option<i64>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -241,7 +241,7 @@ impl TryFrom<WireRecord> for Record {
         };
         let login = wire.login.take().map(KeptLogin::try_from).transpose()?;
         let check = wire.check.take().map(Check::try_from).transpose()?;
-        let tokens = wire.tokens.take().map(Tokens::from);
+        let tokens = wire.tokens.take().map(Tokens::try_from).transpose()?;
         let storage = std::mem::take(&mut wire.storage);
         let token_file = wire.token_file.take();
         let token_file = token_file.map(TokenFile::try_from).transpose()?;
@@ -362,17 +362,17 @@ impl From<&WireAuthorization> for Authorization {
 
 impl From<&KeptLogin> for WireLogin {
     fn from(login: &KeptLogin) -> Self {
-        let KeptLogin {
-            how: How::Form(place),
-            credentials,
-            sent_to,
-        } = login;
+        let (form, oauth2) = match &login.how {
+            How::Form(place) => (place.form.clone(), None),
+            How::OAuth2(oauth2) => (None, Some(WireOAuth2::from(&**oauth2))),
+        };
         Self {
-            url: place.url.to_string(),
-            form: place.form.clone(),
-            user: credentials.user.clone(),
-            password: credentials.password.as_ref().map(text),
-            sent_to: sent_to.clone(),
+            url: login.how.start().to_string(),
+            form,
+            oauth2,
+            user: login.credentials.user.clone(),
+            password: login.credentials.password.as_ref().map(text),
+            sent_to: login.sent_to.clone(),
         }
     }
 }
@@ -382,14 +382,20 @@ impl TryFrom<WireLogin> for KeptLogin {
 
     fn try_from(wire: WireLogin) -> Result<Self, WireError> {
         let url = parse_url(&wire.url, "login URL")?;
-        let mut place = FormPlace::new(url);
-        place.form = wire.form;
+        let how = match wire.oauth2 {
+            None => {
+                let mut place = FormPlace::new(url);
+                place.form = wire.form;
+                How::Form(place)
+            }
+            Some(oauth2) => How::OAuth2(Box::new(oauth2.read(url)?)),
+        };
         let credentials = Credentials {
             user: wire.user,
             password: wire.password.map(Secret::from),
         };
         Ok(Self {
-            how: How::Form(place),
+            how,
             credentials,
             sent_to: wire.sent_to,
         })
@@ -416,24 +422,6 @@ impl TryFrom<WireCheck> for Check {
         let marks = |marks: Vec<WireMark>| marks.into_iter().map(Mark::from).collect();
         let learned = LearnedCheck::new(wire.landing, marks(wire.member), marks(wire.stranger));
         Ok(Self::learned(parse_url(&wire.url, "check URL")?, learned))
-    }
-}
-
-impl From<&Tokens> for WireTokens {
-    fn from(tokens: &Tokens) -> Self {
-        Self {
-            refresh: tokens.refresh.as_ref().map(text),
-            expires: tokens.expires.map(Timestamp::as_millis),
-        }
-    }
-}
-
-impl From<WireTokens> for Tokens {
-    fn from(wire: WireTokens) -> Self {
-        Self {
-            refresh: wire.refresh.map(Secret::from),
-            expires: wire.expires.map(Timestamp::from_millis),
-        }
     }
 }
 
@@ -587,9 +575,6 @@ impl Drop for WireRecord {
         self.proxy.zeroize();
         if let Some(login) = &mut self.login {
             login.password.zeroize();
-        }
-        if let Some(tokens) = &mut self.tokens {
-            tokens.refresh.zeroize();
         }
         let items = self
             .storage

@@ -227,6 +227,17 @@ impl Session {
         self.with(state, transport)
     }
 
+    /// A session that connects in the same way, for a site that is to learn nothing of this one: no
+    /// cookie, no header and no authorization in common.
+    pub(crate) fn apart(&self) -> Self {
+        let state = self.read(|state| SessionState {
+            profile: state.profile.clone(),
+            proxy: state.proxy.clone(),
+            ..SessionState::default()
+        });
+        self.fork(state)
+    }
+
     fn with(&self, state: SessionState, transport: Arc<dyn Transport>) -> Self {
         let inner = &self.0;
         Self(Arc::new(Inner {
