@@ -15,6 +15,8 @@ mod housekeeping;
 #[cfg(test)]
 mod httpbin;
 #[cfg(test)]
+mod many_tokens;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod servers;

@@ -7,6 +7,7 @@ mod faults;
 mod gunicorn;
 mod person;
 mod practice;
+mod provider;
 pub(crate) mod servers;
 mod table;
 
@@ -20,6 +21,7 @@ pub(crate) use faults::Faults;
 pub(crate) use gunicorn::Gunicorn;
 pub(crate) use person::{Outcome, Person};
 pub(crate) use practice::Practice;
+pub(crate) use provider::{OpenIdProvider, browser};
 pub(crate) use table::Table;
 
 /// A directory that `scripts/test` prepared and named in the environment.

@@ -146,7 +146,10 @@ impl Drop for OpenIdProvider {
         }
         if std::thread::panicking() {
             for name in ["errors", "log"] {
-                eprintln!("--- {name} of the provider\n{}", read(self.folder.path(), name));
+                eprintln!(
+                    "--- {name} of the provider\n{}",
+                    read(self.folder.path(), name)
+                );
             }
         }
     }

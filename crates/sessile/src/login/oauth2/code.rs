@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use oauth2::{
     AuthUrl, AuthorizationCode, CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl,
 };
@@ -101,13 +102,14 @@ async fn redeem(
     redirect: RedirectUrl,
 ) -> Result<Granted, OAuthError> {
     let obtained = exchange.now();
-    let http = |request| exchange.send(Expect::Token, request);
+    let http = exchange.at(Expect::Token);
     let answer = exchange
         .client
         .exchange_code(AuthorizationCode::new(code.expose().clone()))
         .set_pkce_verifier(verifier)
         .set_redirect_uri(std::borrow::Cow::Owned(redirect))
         .request_async(&http)
+        .boxed()
         .await;
     exchange.granted(answer, obtained)
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use oauth2::{DeviceAuthorizationUrl, StandardDeviceAuthorizationResponse};
 use tokio::time::{sleep, timeout};
 use url::Url;
@@ -62,8 +63,8 @@ async fn ask(
     for (name, value) in &oauth2.parameters {
         request = request.add_extra_param(name, value);
     }
-    let http = |request| exchange.send(Expect::DeviceCode, request);
-    let details = request.request_async(&http).await;
+    let http = exchange.at(Expect::DeviceCode);
+    let details = request.request_async(&http).boxed().await;
     details.map_err(|_unusable| exchange.take_problem(endpoint))
 }
 
@@ -73,11 +74,12 @@ async fn poll(
     details: &StandardDeviceAuthorizationResponse,
 ) -> Result<Granted, OAuthError> {
     let started = exchange.now();
-    let http = |request| exchange.send(Expect::Token, request);
+    let http = exchange.at(Expect::Token);
     let answer = exchange
         .client
         .exchange_device_access_token(details)
         .request_async(&http, |pause| sleep(pause.max(SHORTEST)), None)
+        .boxed()
         .await;
     // The token was given at some time since; counted from now it could be believed for too long,
     // and counted from the first question it is at worst refreshed too early.

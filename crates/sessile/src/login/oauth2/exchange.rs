@@ -5,11 +5,13 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use http::{HeaderMap, StatusCode, header};
 use oauth2::basic::{BasicClient, BasicTokenResponse};
 use oauth2::{
-    AuthType, ClientId, ClientSecret, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse,
-    RefreshToken, Scope, TokenResponse as _, TokenUrl,
+    AsyncHttpClient, AuthType, ClientId, ClientSecret, EndpointNotSet, EndpointSet, HttpRequest,
+    HttpResponse, RefreshToken, Scope, TokenResponse as _, TokenUrl,
 };
 use serde_json::{Map, Value};
 use url::Url;
@@ -85,8 +87,8 @@ impl<'a> Exchange<'a> {
             request = request.add_extra_param(name, value);
         }
         let obtained = self.session.now();
-        let http = |request| self.send(Expect::Token, request);
-        let answer = request.request_async(&http).await;
+        let http = self.at(Expect::Token);
+        let answer = request.request_async(&http).boxed().await;
         self.granted(answer, obtained)
     }
 
@@ -99,11 +101,12 @@ impl<'a> Exchange<'a> {
         };
         let refresh_token = RefreshToken::new(refresh.expose().clone());
         let obtained = self.session.now();
-        let http = |request| self.send(Expect::Token, request);
+        let http = self.at(Expect::Token);
         let answer = self
             .client
             .exchange_refresh_token(&refresh_token)
             .request_async(&http)
+            .boxed()
             .await;
         let mut granted = self.granted(answer, obtained)?;
         let kept = &mut granted.tokens;
@@ -134,9 +137,17 @@ impl<'a> Exchange<'a> {
         self.session.now()
     }
 
+    /// The endpoint that is to answer this, for the crate.
+    pub(super) fn at(&self, expect: Expect) -> Endpoint<'_> {
+        Endpoint {
+            exchange: self,
+            expect,
+        }
+    }
+
     /// One request. An answer that is of no use becomes one that the crate takes for a refusal;
     /// what is wrong with it is kept for [`Exchange::take_problem`].
-    pub(super) async fn send(
+    async fn send(
         &self,
         expect: Expect,
         request: HttpRequest,
@@ -188,6 +199,21 @@ impl<'a> Exchange<'a> {
             now_unix: self.session.now().as_seconds(),
         };
         answer.read(expect, &reply.bytes().await?)
+    }
+}
+
+/// One endpoint of the provider.
+pub(super) struct Endpoint<'a> {
+    exchange: &'a Exchange<'a>,
+    expect: Expect,
+}
+
+impl<'c> AsyncHttpClient<'c> for Endpoint<'_> {
+    type Error = RequestError;
+    type Future = BoxFuture<'c, Result<HttpResponse, RequestError>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(self.exchange.send(self.expect, request))
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -68,14 +68,14 @@ impl Loopback {
         };
         let connections =
             stream::unfold((), |()| async { Some((self.listener.accept().await, ())) });
-        let mut answers = Box::pin(
-            connections
-                .map(|accepted| async {
-                    let (connection, _from) = accepted.ok()?;
-                    timeout(PATIENCE, serve(connection, &visitor)).await.ok()?
-                })
-                .buffer_unordered(AT_ONCE),
-        );
+        let answers = connections.map(|accepted| {
+            let served = async {
+                let (connection, _from) = accepted.ok()?;
+                timeout(PATIENCE, serve(connection, &visitor)).await.ok()?
+            };
+            served.boxed()
+        });
+        let mut answers = answers.buffer_unordered(AT_ONCE).boxed();
         loop {
             if let Some(Some(came)) = answers.next().await {
                 return came;

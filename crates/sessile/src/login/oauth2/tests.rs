@@ -97,6 +97,13 @@ fn field(form: &str, name: &str) -> String {
     found.unwrap_or_else(|| panic!("no {name} in {form}"))
 }
 
+/// Whoever waits for a token may do so on any thread.
+#[test]
+fn waiting_is_no_threads_own() {
+    fn check<T: Send>(_wait: impl FnOnce(crate::renew::Kept) -> T) {}
+    check(|kept| async move { kept.send(Request::get("/")).await });
+}
+
 #[tokio::test]
 async fn the_client_itself_gets_a_token_and_the_provider_learns_nothing_of_the_site() {
     let world = World::new();
