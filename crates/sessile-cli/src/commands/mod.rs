@@ -11,6 +11,7 @@ mod failure;
 mod key;
 mod list;
 mod login;
+mod manners;
 mod output;
 mod profile;
 mod request;

@@ -12,6 +12,7 @@ mod demo;
 mod django;
 #[cfg(test)]
 mod httpbin;
+mod manners;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]

@@ -179,7 +179,7 @@ pub(super) async fn climb(session: &Inner, hop: Hop) -> Result<Reply, Error> {
                 Some(_) | None => break,
             },
         };
-        let reply = match run::follow(session, hop).await {
+        let mut reply = match run::follow(session, hop).await {
             Ok(reply) => reply,
             Err(error) if refused.is_none() => return Err(error),
             Err(error) => {
@@ -197,6 +197,7 @@ pub(super) async fn climb(session: &Inner, hop: Hop) -> Result<Reply, Error> {
         }
         let why = reply.verdict().to_string();
         passed_over.push(PassedOver { tier, why });
+        reply.make_room();
         refused = Some(telling(refused, reply));
         if tier == first {
             ladder.forget(&host);
