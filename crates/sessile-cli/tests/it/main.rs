@@ -19,3 +19,4 @@ mod secrets;
 mod servers;
 #[cfg(test)]
 mod support;
+mod tiers;

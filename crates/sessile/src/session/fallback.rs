@@ -165,6 +165,7 @@ pub(super) async fn climb(session: &Inner, hop: Hop) -> Result<Reply, Error> {
     let first = order[0];
     let mut passed_over = Vec::new();
     let mut refused: Option<Reply> = None;
+    let is_repeatable = hop.request.is_repeatable();
     let mut original = Some(hop);
     for (index, tier) in order.iter().copied().enumerate() {
         let copy = original.as_ref().and_then(|hop| hop.by(tier));
@@ -201,6 +202,14 @@ pub(super) async fn climb(session: &Inner, hop: Hop) -> Result<Reply, Error> {
         refused = Some(telling(refused, reply));
         if tier == first {
             ladder.forget(&host);
+        }
+        // The refusal doesn't say that nothing was done.
+        if !is_repeatable {
+            passed_over.extend(order[index + 1..].iter().map(|tier| PassedOver {
+                tier: *tier,
+                why: "not tried, since what was asked could be done twice".to_owned(),
+            }));
+            break;
         }
     }
     let reply = refused.expect("the first way either failed or was refused");

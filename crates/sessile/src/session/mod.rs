@@ -133,8 +133,11 @@ impl Session {
     /// host for a while, see [`SessionBuilder::remember_tier`].
     ///
     /// [`Reply::tier`] says which way served, [`Reply::passed_over`] why the others didn't. Where
-    /// none served, the reply is the refusal that says most. A body that streams is sent once, by
-    /// the first way.
+    /// none served, the reply is the refusal that says most.
+    ///
+    /// A body that streams is sent once, by the first way. So is what could be done twice, a `POST`
+    /// for example, unless it is [repeatable](Request::repeatable): a refusal that comes from the
+    /// site itself may come after the site did what was asked.
     ///
     /// # Errors
     ///

@@ -23,7 +23,7 @@ use super::manners::{Ender, Turn};
 use super::redirect::{self, Attempt, Decision, Next};
 use super::reply::{Hop as Passed, Reply, ReplyBody};
 use super::request::{Body, Request};
-use super::retry::{self, Outcome};
+use super::retry::{self, Outcome, Sent};
 use super::verdict::{self, Sign, Verdict};
 use super::{Inner, address, cookies, decode, permission, prepare};
 use crate::error::Error;
@@ -378,15 +378,12 @@ fn wait_before_next(
         },
         Err(error) => Outcome::Failed(error),
     };
-    let method = &hop.request.method;
-    retry::decide(
-        &session.habits.retry,
-        method,
+    let sent = Sent {
+        is_repeatable: hop.request.is_repeatable(),
         is_replayable,
-        made,
-        &outcome,
-        jitter(),
-    )
+        again: made,
+    };
+    retry::decide(&session.habits.retry, sent, &outcome, jitter)
 }
 
 /// A number between 0 and 1 that spreads those who failed together.
