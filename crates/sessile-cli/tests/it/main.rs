@@ -14,6 +14,7 @@ mod django;
 mod housekeeping;
 #[cfg(test)]
 mod httpbin;
+mod manners;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
@@ -22,3 +23,4 @@ mod servers;
 mod support;
 #[cfg(test)]
 mod tokens;
+mod tiers;
