@@ -21,6 +21,6 @@ mod secrets;
 mod servers;
 #[cfg(test)]
 mod support;
+mod tiers;
 #[cfg(test)]
 mod tokens;
-mod tiers;
