@@ -120,6 +120,11 @@ const KEPT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 impl UrlTemplate {
+    /// Whether a placeholder of this name is in it.
+    pub fn asks_for(&self, name: &str) -> bool {
+        self.template.asks_for(name)
+    }
+
     /// The address, with its placeholders filled in and encoded. A template that is one placeholder
     /// and nothing else is an address by itself, from where `here` is.
     ///
