@@ -3,6 +3,7 @@
 //! `flow` decides the steps, this file takes them; the pages are understood by `page`, `find`,
 //! `fill` and `messages`. Works on a copy of the session: only a login that worked is handed out.
 
+mod answer;
 mod error;
 mod extract;
 pub mod fill;
@@ -10,9 +11,11 @@ pub mod find;
 mod flow;
 pub mod form;
 mod html;
+mod json;
 pub mod messages;
 pub mod page;
 mod score;
+mod steps;
 mod token;
 pub mod tokens;
 pub(crate) mod visit;
