@@ -178,7 +178,10 @@ fn hint(error: &Error) -> Option<&'static str> {
         Error::CutShort { .. } | Error::Disconnect { .. } => {
             "try again; if it happens every time, the server is at fault"
         }
-        Error::Program { .. } => "install curl, or leave --tier out",
+        Error::Program { program, .. } if program == "curl" => "install curl, or leave --tier out",
+        Error::Program { .. } => {
+            "install Chromium or Chrome, or name one by its path with SESSILE_BROWSER"
+        }
         Error::Redirect { .. } => "--no-follow shows the redirect itself",
         Error::TimeOut { .. } => "--timeout allows more time",
         Error::Tls { fault, .. } => return tls_hint(*fault),

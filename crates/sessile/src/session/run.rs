@@ -25,7 +25,7 @@ use super::reply::{Hop as Passed, Reply, ReplyBody};
 use super::request::{Body, Request};
 use super::retry::{self, Outcome};
 use super::verdict::{self, Sign, Verdict};
-use super::{Inner, address, cookies, decode, permission, prepare};
+use super::{Inner, address, cookies, decode, permission, prepare, window};
 use crate::error::Error;
 use crate::profile::{self, Browser, Occasion, RequestKind};
 use crate::redact::ShownUrl;
@@ -70,8 +70,8 @@ pub(super) struct Hop {
     timeout: Option<Duration>,
     /// Whether the chain is still where the request's own credentials may go.
     is_at_origin: bool,
-    cookies_set: Vec<String>,
-    passed: Vec<Passed>,
+    pub(super) cookies_set: Vec<String>,
+    pub(super) passed: Vec<Passed>,
     /// The pages that redirected, with the cookies they were asked with.
     been: Vec<(Method, Arc<Url>, Revision)>,
     /// The cookies that this page is asked with.
@@ -218,10 +218,7 @@ pub(super) async fn follow(session: &Inner, mut hop: Hop) -> Result<Reply, Error
                 Verdict::Expired(Sign::LoginRedirect(next.url.path().to_owned()))
             }
             Decision::Follow(_) => Verdict::Valid,
-            Decision::Fail { .. } | Decision::Stop => {
-                let now = session.clock.now().as_seconds();
-                verdict::of_reply(incoming.status, &incoming.headers, now)
-            }
+            Decision::Fail { .. } | Decision::Stop => stopped(session, &hop, &incoming),
         };
         match decision {
             Decision::Follow(next) if verdict == Verdict::Valid => {
@@ -247,6 +244,18 @@ pub(super) async fn follow(session: &Inner, mut hop: Hop) -> Result<Reply, Error
             }
         }
     }
+}
+
+/// What a reply says that leads nowhere else.
+fn stopped(session: &Inner, hop: &Hop, incoming: &Incoming) -> Verdict {
+    // A browser is where it was redirected to already.
+    if let (Tier::Browser, Some(first)) = (hop.tier, hop.passed.first())
+        && is_login_redirect(session, &first.url, &hop.url)
+    {
+        return Verdict::Expired(Sign::LoginRedirect(hop.url.path().to_owned()));
+    }
+    let now = session.clock.now().as_seconds();
+    verdict::of_reply(incoming.status, &incoming.headers, now)
 }
 
 fn decide(session: &Inner, hop: &Hop, incoming: &Incoming) -> Decision {
@@ -294,14 +303,15 @@ async fn attempt(session: &Inner, hop: &mut Hop) -> Result<(Incoming, u64), Erro
     let mut made = 0;
     let mut has_answered_digest = false;
     loop {
-        let is_replayable = hop.request.body.is_replayable();
+        // A browser has tried again by itself where that helps.
+        let is_replayable = hop.request.body.is_replayable() && hop.tier != Tier::Browser;
         let turn = match &session.habits.manners {
             // Boxed, so that sessions without manners carry no room for the wait.
             Some(manners) => Some(manners.wait(&hop.url).boxed().await?),
             None => None,
         };
         let (outgoing, generation) = prepare(session, hop)?;
-        let mut result = session.transport(hop.tier).send(outgoing).await;
+        let mut result = exchange(session, hop, outgoing, generation).await;
         if let (Some(turn), Ok(incoming)) = (turn, &mut result) {
             mind(session, &hop.url, incoming, turn);
         }
@@ -320,6 +330,25 @@ async fn attempt(session: &Inner, hop: &mut Hop) -> Result<(Incoming, u64), Erro
         drain(session, result).await;
         sleep(wait).await;
         made += 1;
+    }
+}
+
+/// One exchange by the way that the request goes.
+async fn exchange(
+    session: &Inner,
+    hop: &mut Hop,
+    outgoing: Outgoing,
+    generation: u64,
+) -> Result<Incoming, Error> {
+    match hop.tier {
+        // Boxed, since few requests go by a browser.
+        Tier::Browser => {
+            window::visit(session, hop, outgoing, generation)
+                .boxed()
+                .await
+        }
+        Tier::Curl => session.ladder.curl().send(outgoing).await,
+        Tier::Direct => session.transport.send(outgoing).await,
     }
 }
 
