@@ -7,6 +7,7 @@ use sessile::{Authorization, ShownUrl};
 use sessile_jar::Timestamp;
 
 use super::show;
+use super::tokens;
 use super::work::{self, Work};
 use crate::args::StatusArgs;
 use crate::exit::{Exit, Outcome};
@@ -49,7 +50,7 @@ impl Status<'_> {
     /// Whether it is older than a day, by its last login or, without one, its making.
     fn is_old(&self) -> bool {
         let since = self.record.last.login.unwrap_or(self.record.created);
-        show::between(since, self.now).as_secs() > 24 * 3600
+        show::between(since, self.now) > show::OLD
     }
 
     fn tell(&self, printer: &mut Printer) -> Outcome<()> {
@@ -77,10 +78,13 @@ impl Status<'_> {
             ("session", self.name.to_owned()),
             ("id", self.record.id.clone()),
             ("store", self.place.to_owned()),
-            ("user", login.map_or_else(none, |login| login.user.clone())),
+            (
+                "user",
+                login.map_or_else(none, |login| login.credentials.user.clone()),
+            ),
             (
                 "login page",
-                login.map_or_else(none, |login| ShownUrl(&login.url).to_string()),
+                login.map_or_else(none, |login| ShownUrl(login.how.start()).to_string()),
             ),
             (
                 "base URL",
@@ -90,6 +94,13 @@ impl Status<'_> {
             ),
             ("profile", state.profile().to_string()),
             ("proxy", state.proxy().map_or_else(none, Proxy::to_string)),
+            (
+                "token file",
+                self.record
+                    .token_file
+                    .as_ref()
+                    .map_or_else(none, tokens::shown),
+            ),
             ("generation", state.generation().to_string()),
             ("requests", state.counts().requests.to_string()),
             ("replies", state.counts().replies.to_string()),
@@ -159,7 +170,7 @@ impl Status<'_> {
 
     fn password(&self) -> String {
         let login = self.record.login.as_ref();
-        match login.and_then(|login| login.password.as_ref()) {
+        match login.and_then(|login| login.credentials.password.as_ref()) {
             None => "not remembered".to_owned(),
             Some(password) if self.show => format!("remembered, sealed: {}", password.expose()),
             Some(_) => "remembered, sealed".to_owned(),
@@ -190,16 +201,18 @@ impl Status<'_> {
             "name": self.name,
             "id": record.id,
             "store": self.place,
-            "user": login.map(|login| &login.user),
-            "loginPage": login.map(|login| ShownUrl(&login.url).to_string()),
+            "user": login.map(|login| &login.credentials.user),
+            "loginPage": login.map(|login| ShownUrl(login.how.start()).to_string()),
             "baseUrl": state.base_url().map(|url| ShownUrl(url).to_string()),
             "profile": state.profile().to_string(),
             "proxy": state.proxy().map(Proxy::to_string),
+            "tokenFile": record.token_file.as_ref().map(tokens::document),
             "generation": state.generation(),
             "requests": state.counts().requests,
             "replies": state.counts().replies,
             "created": show::time(record.created),
             "ageSeconds": show::between(record.created, self.now).as_secs(),
+            "isOld": self.is_old(),
             "lastLogin": last.login.map(show::time),
             "lastCheck": last.check.as_ref().map(|(at, found)| json!({
                 "at": show::time(*at),
@@ -209,7 +222,7 @@ impl Status<'_> {
                 "at": show::time(refusal.at),
                 "message": refusal.message,
             })),
-            "passwordRemembered": login.is_some_and(|login| login.password.is_some()),
+            "passwordRemembered": login.is_some_and(|login| login.credentials.password.is_some()),
             "authorization": state.authorization().map(Authorization::kind),
             "headers": self.headers(),
             "cookies": jar.iter().map(|cookie| show::cookie_document(cookie, self.show)).collect::<Vec<_>>(),

@@ -13,6 +13,8 @@ mod demo;
 #[cfg(test)]
 mod django;
 #[cfg(test)]
+mod housekeeping;
+#[cfg(test)]
 mod httpbin;
 #[cfg(test)]
 mod secrets;
@@ -20,3 +22,5 @@ mod secrets;
 mod servers;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tokens;
