@@ -207,7 +207,10 @@ fn hint(error: &Error) -> Option<&'static str> {
             "try again; if it happens every time, the server is at fault"
         }
         Error::HoldOff { .. } => "the site asked all its callers to wait; try again after that",
-        Error::Program { .. } => "install curl, or leave --tier out",
+        Error::Program { program, .. } if program == "curl" => "install curl, or leave --tier out",
+        Error::Program { .. } => {
+            "install Chromium or Chrome, or name one by its path with SESSILE_BROWSER"
+        }
         Error::Redirect { .. } => "--no-follow shows the redirect itself",
         Error::Robots { .. } => "leave --robots out if the site's owner allows you more",
         Error::TimeOut { .. } => "--timeout allows more time",

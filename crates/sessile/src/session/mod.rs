@@ -23,6 +23,7 @@ mod retry;
 mod run;
 mod state;
 pub(crate) mod verdict;
+mod window;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,7 +35,7 @@ use url::Url;
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 use crate::profile::ProfileChoice;
-use crate::transport::{ConnectOptions, Engine, Patience, Transport};
+use crate::transport::{Chromium, ConnectOptions, Engine, Patience, Transport};
 
 pub use auth::Authorization;
 pub(crate) use auth::Scope;
@@ -263,13 +264,6 @@ impl fmt::Debug for Session {
 }
 
 impl Inner {
-    fn transport(&self, tier: Tier) -> &dyn Transport {
-        match tier {
-            Tier::Curl => &**self.ladder.curl(),
-            Tier::Direct => &*self.transport,
-        }
-    }
-
     fn live(&self) -> MutexGuard<'_, Live> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -295,6 +289,7 @@ pub struct SessionBuilder {
     is_direct: bool,
     engine: Option<Engine>,
     transport: Option<Arc<dyn Transport>>,
+    browser: Chromium,
     curl: Option<Arc<dyn Transport>>,
     remember_tier: Duration,
     clock: Arc<dyn Clock>,
@@ -329,6 +324,7 @@ impl Default for SessionBuilder {
             is_direct: false,
             engine: None,
             transport: None,
+            browser: Chromium::default(),
             curl: None,
             remember_tier: fallback::REMEMBER,
             clock: SystemClock::shared(),
@@ -445,6 +441,13 @@ impl SessionBuilder {
         self
     }
 
+    /// The browser of [`Tier::Browser`], connecting as the session does. Defaults to the Chromium or
+    /// Chrome in the search path.
+    pub fn browser(mut self, browser: Chromium) -> Self {
+        self.browser = browser;
+        self
+    }
+
     /// What [`Tier::Curl`] sends with. Defaults to the system's [`Curl`](crate::transport::Curl),
     /// connecting as the session does.
     pub fn curl(mut self, transport: Arc<dyn Transport>) -> Self {
@@ -491,7 +494,12 @@ impl SessionBuilder {
         }
         self.choose_proxy();
         let connect = self.connect.map_or_else(ConnectOptions::shared, Arc::new);
-        let ladder = Ladder::new(Arc::clone(&connect), self.curl, self.remember_tier);
+        let ladder = Ladder::new(
+            Arc::clone(&connect),
+            self.browser,
+            self.curl,
+            self.remember_tier,
+        );
         let transport = self.transport.unwrap_or_else(|| {
             let engine = self.engine.unwrap_or_default();
             engine.transport(connect)

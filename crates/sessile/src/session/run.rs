@@ -25,7 +25,7 @@ use super::reply::{Hop as Passed, Reply, ReplyBody};
 use super::request::{Body, Request};
 use super::retry::{self, Outcome, Sent};
 use super::verdict::{self, Sign, Verdict};
-use super::{Inner, address, cookies, decode, permission, prepare};
+use super::{Inner, address, cookies, decode, permission, prepare, window};
 use crate::error::Error;
 use crate::profile::{self, Browser, Occasion, RequestKind};
 use crate::redact::ShownUrl;
@@ -70,8 +70,8 @@ pub(super) struct Hop {
     timeout: Option<Duration>,
     /// Whether the chain is still where the request's own credentials may go.
     is_at_origin: bool,
-    cookies_set: Vec<String>,
-    passed: Vec<Passed>,
+    pub(super) cookies_set: Vec<String>,
+    pub(super) passed: Vec<Passed>,
     /// The pages that redirected, with the cookies they were asked with.
     been: Vec<(Method, Arc<Url>, Revision)>,
     /// The cookies that this page is asked with.
@@ -222,10 +222,7 @@ pub(super) async fn follow(session: &Inner, mut hop: Hop) -> Result<Reply, Error
                 Verdict::Expired(Sign::LoginRedirect(next.url.path().to_owned()))
             }
             Decision::Follow(_) => Verdict::Valid,
-            Decision::Fail { .. } | Decision::Stop => {
-                let now = session.clock.now().as_seconds();
-                verdict::of_reply(incoming.status, &incoming.headers, now)
-            }
+            Decision::Fail { .. } | Decision::Stop => stopped(session, &hop, &incoming),
         };
         match decision {
             Decision::Follow(next) if verdict == Verdict::Valid => {
@@ -252,6 +249,18 @@ pub(super) async fn follow(session: &Inner, mut hop: Hop) -> Result<Reply, Error
             }
         }
     }
+}
+
+/// What a reply says that leads nowhere else.
+fn stopped(session: &Inner, hop: &Hop, incoming: &Incoming) -> Verdict {
+    // A browser is where it was redirected to already.
+    if let (Tier::Browser, Some(first)) = (hop.tier, hop.passed.first())
+        && is_login_redirect(session, &first.url, &hop.url)
+    {
+        return Verdict::Expired(Sign::LoginRedirect(hop.url.path().to_owned()));
+    }
+    let now = session.clock.now().as_seconds();
+    verdict::of_reply(incoming.status, &incoming.headers, now)
 }
 
 fn decide(session: &Inner, hop: &Hop, incoming: &Incoming) -> Decision {
@@ -307,14 +316,15 @@ async fn attempt(session: &Inner, hop: &mut Hop) -> Result<Answered, Error> {
     let mut made = 0;
     let mut has_answered_digest = false;
     loop {
-        let is_replayable = hop.request.body.is_replayable();
+        // A browser has tried again by itself where that helps.
+        let is_replayable = hop.request.body.is_replayable() && hop.tier != Tier::Browser;
         let turn = match &session.habits.manners {
             // Boxed, so that sessions without manners carry no room for the wait.
             Some(manners) => Some(manners.wait(&hop.url).boxed().await?),
             None => None,
         };
         let (outgoing, generation) = prepare(session, hop)?;
-        let sending = session.transport(hop.tier).send(outgoing);
+        let sending = exchange(session, hop, outgoing, generation);
         let mut result = match &turn {
             Some(turn) => turn.during(sending).boxed().await,
             None => sending.await,
@@ -342,6 +352,25 @@ async fn attempt(session: &Inner, hop: &mut Hop) -> Result<Answered, Error> {
         drain(session, result).await;
         sleep(wait).await;
         made += 1;
+    }
+}
+
+/// One exchange by the way that the request goes.
+async fn exchange(
+    session: &Inner,
+    hop: &mut Hop,
+    outgoing: Outgoing,
+    generation: u64,
+) -> Result<Incoming, Error> {
+    match hop.tier {
+        // Boxed, since few requests go by a browser.
+        Tier::Browser => {
+            window::visit(session, hop, outgoing, generation)
+                .boxed()
+                .await
+        }
+        Tier::Curl => session.ladder.curl().send(outgoing).await,
+        Tier::Direct => session.transport.send(outgoing).await,
     }
 }
 
