@@ -12,12 +12,14 @@ pub mod find;
 mod flow;
 pub mod form;
 mod html;
+mod http_auth;
 mod json;
 pub mod messages;
 pub mod page;
 mod person;
 mod prove;
 mod score;
+mod site;
 mod steps;
 mod token;
 pub mod tokens;
@@ -30,6 +32,7 @@ pub(crate) mod words;
 mod tests;
 
 use std::fmt;
+use std::sync::Arc;
 
 use url::Url;
 
@@ -38,6 +41,7 @@ use crate::record::Check;
 use crate::redact::ShownUrl;
 use crate::secret::Secret;
 use crate::session::{Session, SessionState};
+use crate::site::{FieldNames, Site, Template};
 
 pub use error::LoginError;
 pub use find::NoLoginForm;
@@ -83,6 +87,8 @@ pub struct Login {
 pub enum How {
     /// Finds the form and fills it in.
     Form(FormPlace),
+    /// As a site file says.
+    Site(Arc<Site>),
 }
 
 /// Where a login form is.
@@ -94,6 +100,10 @@ pub struct FormPlace {
     /// The form's id, name or address, where a page has several. Defaults to the one that looks
     /// like a login.
     pub form: Option<String>,
+    /// The names of its fields, where a site file names them.
+    pub(crate) fields: FieldNames,
+    /// What else a site file has filled in.
+    pub(crate) inputs: Vec<(String, Template)>,
 }
 
 /// What a login shows the site.
@@ -106,6 +116,16 @@ pub struct Credentials {
     pub password: Option<Secret<String>>,
 }
 
+impl Credentials {
+    /// A name, and a password where the way needs one.
+    pub fn new(user: impl Into<String>, password: Option<Secret<String>>) -> Self {
+        Self {
+            user: user.into(),
+            password,
+        }
+    }
+}
+
 impl Login {
     /// A login by the form at `url`, or the one that it leads to.
     pub fn form(url: Url, user: impl Into<String>, password: Secret<String>) -> Self {
@@ -115,6 +135,16 @@ impl Login {
             password: Some(password),
         };
         Self::new(how, credentials)
+    }
+
+    /// A login as a site file says.
+    pub fn site(site: Arc<Site>, credentials: Credentials) -> Self {
+        let profile = site.profile.clone();
+        let login = Self::new(How::Site(site), credentials);
+        Self {
+            profile: profile.unwrap_or_default(),
+            ..login
+        }
     }
 
     /// A login that goes this way.
@@ -135,14 +165,42 @@ impl How {
     pub fn start(&self) -> &Url {
         match self {
             Self::Form(place) => &place.url,
+            Self::Site(site) => site.login.url(),
         }
+    }
+
+    /// Whether it doesn't go without a password.
+    pub fn needs_password(&self) -> bool {
+        match self {
+            Self::Form(_) => true,
+            Self::Site(site) => site.login.asks_for("password"),
+        }
+    }
+
+    /// What a site file says.
+    pub fn site(&self) -> Option<&Arc<Site>> {
+        match self {
+            Self::Form(_) => None,
+            Self::Site(site) => Some(site),
+        }
+    }
+
+    /// How a site file has it checked that the login holds.
+    pub(crate) fn check(&self) -> Option<Check> {
+        let check = self.site()?.check.as_ref()?;
+        Some(Check::of_site(check))
     }
 }
 
 impl FormPlace {
     /// The form that looks like a login, on this page or one that it leads to.
     pub fn new(url: Url) -> Self {
-        Self { url, form: None }
+        Self {
+            url,
+            form: None,
+            fields: FieldNames::default(),
+            inputs: Vec::new(),
+        }
     }
 }
 
@@ -194,6 +252,8 @@ pub(crate) struct Known {
 /// How a way through a login ended, before anybody has looked whether it worked.
 #[derive(Debug)]
 pub(crate) enum Landed {
+    /// Requests were answered as they have to be where it does.
+    Answered,
     /// A check has said already that it did.
     Proven,
     /// On this page.
@@ -211,7 +271,10 @@ pub(crate) async fn log_in(
     let mut trail = Trail::new(login.person.clone(), known.sent_to.clone());
     let landed = match &login.how {
         How::Form(place) => {
-            walk::log_in(&member, place, &login.credentials, known, &mut trail).await?
+            http_auth::or_form(&member, place, &login.credentials, known, &mut trail).await?
+        }
+        How::Site(site) => {
+            site::log_in(&member, site, &login.credentials, known, &mut trail).await?
         }
     };
     let check = prove::check(session, &member, login, known, &landed, &mut trail).await?;
@@ -219,6 +282,9 @@ pub(crate) async fn log_in(
     trail.cookies.dedup();
     let mut state = member.state();
     state.signs.login_pages = trail.login_pages;
+    if let Some(site) = login.how.site() {
+        state.signs.login_pages.extend(site.ended_pages());
+    }
     if state.signs.login_pages.is_empty() {
         state.signs.login_pages.clone_from(&known.login_pages);
     }

@@ -9,12 +9,12 @@ use std::fmt;
 use sessile_jar::Timestamp;
 use url::Url;
 
-use crate::check::evidence::Evidence;
-use crate::check::learn::{Judgement, LearnedCheck};
+use crate::check::learn::LearnedCheck;
 use crate::login::{Credentials, How};
 use crate::redact::ShownUrl;
 use crate::secret::Secret;
 use crate::session::SessionState;
+use crate::site::SiteCheck;
 use crate::token_file::TokenFile;
 
 pub use wire::WireError;
@@ -72,6 +72,8 @@ pub struct Check {
 pub enum CheckRule {
     /// By what a login has learned of it.
     Learned(LearnedCheck),
+    /// By the rules of a site file.
+    Site(SiteCheck),
 }
 
 /// What an authorization server has handed out beside the access token, which is the session's
@@ -102,10 +104,11 @@ impl Check {
         Self { url, rule }
     }
 
-    /// Says whether the login that `evidence` was loaded with still holds.
-    pub(crate) fn judge(&self, evidence: &Evidence) -> Judgement {
-        match &self.rule {
-            CheckRule::Learned(learned) => learned.judge(evidence),
+    /// A check by the rules of a site file.
+    pub fn of_site(check: &SiteCheck) -> Self {
+        Self {
+            url: check.url.clone(),
+            rule: CheckRule::Site(check.clone()),
         }
     }
 }
@@ -114,6 +117,10 @@ impl fmt::Display for CheckRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Learned(learned) => learned.fmt(f),
+            Self::Site(check) => {
+                let rules: Vec<String> = check.rules.iter().map(ToString::to_string).collect();
+                f.write_str(&rules.join(", and "))
+            }
         }
     }
 }

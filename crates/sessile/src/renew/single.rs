@@ -177,7 +177,7 @@ impl Inner {
         let kept = kept.ok_or_else(|| self.logged_out(sign, NoRenewal::NeverLoggedIn))?;
         let mut login = Login::new(kept.how, kept.credentials);
         login.remember = login.credentials.password.is_some();
-        if login.credentials.password.is_none() {
+        if login.credentials.password.is_none() && login.how.needs_password() {
             let password = self.ask_password(&login).await;
             let password = password.ok_or_else(|| self.logged_out(sign, NoRenewal::NoPassword))?;
             login.credentials.password = Some(password);

@@ -12,7 +12,7 @@ use super::schema::{Key, Section};
 use super::steps::{self, StepsLogin};
 
 /// How a site logs in.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum SiteLogin {
     /// A token that is given.
@@ -42,6 +42,18 @@ impl SiteLogin {
             Self::Json(login) => &login.url,
             Self::OAuth2(login) => &login.url,
             Self::Steps(login) => &login.url,
+        }
+    }
+
+    /// Whether it needs the user's name (`user`), a password (`password`) or a code of the second
+    /// factor (`otp`) from the start.
+    pub fn asks_for(&self, name: &str) -> bool {
+        match self {
+            Self::Bearer(_) => name == "password",
+            Self::Browser(_) | Self::OAuth2(_) => false,
+            Self::Form(_) | Self::HttpAuth(_) => matches!(name, "password" | "user"),
+            Self::Json(login) => login.asks_for(name),
+            Self::Steps(login) => login.steps.iter().any(|step| step.asks_for(name)),
         }
     }
 
