@@ -7,9 +7,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sessile::login::oauth2::{Grant, OAuth2, Redirect};
-use sessile::login::{Credentials, How, Login};
+use sessile::login::{Credentials, Login};
 use sessile::renew::{Kept, KeptOptions};
+use sessile::site::Site;
 use sessile::store::{KeySource, Name, StoreOptions, StoreUrl, Vault};
 use sessile::{Request, Secret};
 use tokio::task::JoinSet;
@@ -56,14 +56,10 @@ fn each_refresh_token_is_used_once_however_many_share_it() {
 }
 
 async fn log_in(provider: &OpenIdProvider, store: &Path) {
-    let site = format!("{}/", provider.site()).parse().unwrap();
-    let issuer = provider.issuer().parse().unwrap();
-    let grant = Grant::Code(Redirect::default());
-    let mut oauth2 = OAuth2::new(site, Some(issuer), "app", grant);
-    oauth2.scopes = vec!["openid".to_owned(), "orders".to_owned()];
-    let how = How::OAuth2(Box::new(oauth2));
-    let mut login = Login::new(how, Credentials::default());
-    login.check = Some(provider.orders().parse().unwrap());
+    let file = provider.site_file("client_id = \"app\"\nscopes = [\"openid\", \"orders\"]");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let site = Site::parse(&text, &file).unwrap();
+    let mut login = Login::site(Arc::new(site), Credentials::default());
     login.person.visit = Some(Arc::new(|page| {
         let done = Command::new(browser()).arg(page.url.as_str()).status();
         assert!(done.unwrap().success());

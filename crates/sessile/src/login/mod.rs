@@ -12,6 +12,7 @@ pub mod find;
 mod flow;
 pub mod form;
 mod html;
+mod http_auth;
 mod json;
 pub mod messages;
 pub mod oauth2;
@@ -19,6 +20,7 @@ pub mod page;
 mod person;
 mod prove;
 mod score;
+mod site;
 mod steps;
 mod token;
 pub mod tokens;
@@ -31,6 +33,7 @@ pub(crate) mod words;
 mod tests;
 
 use std::fmt;
+use std::sync::Arc;
 
 use url::Url;
 
@@ -39,6 +42,7 @@ use crate::record::{Check, Tokens};
 use crate::redact::ShownUrl;
 use crate::secret::Secret;
 use crate::session::{Session, SessionState};
+use crate::site::{FieldNames, Site, SiteLogin, Template};
 
 pub use error::LoginError;
 pub use find::NoLoginForm;
@@ -85,8 +89,8 @@ pub struct Login {
 pub enum How {
     /// Finds the form and fills it in.
     Form(FormPlace),
-    /// Gets tokens from a provider; the password of the credentials is the client's secret.
-    OAuth2(Box<OAuth2>),
+    /// As a site file says.
+    Site(Arc<Site>),
 }
 
 /// Where a login form is.
@@ -98,6 +102,10 @@ pub struct FormPlace {
     /// The form's id, name or address, where a page has several. Defaults to the one that looks
     /// like a login.
     pub form: Option<String>,
+    /// The names of its fields, where a site file names them.
+    pub(crate) fields: FieldNames,
+    /// What else a site file has filled in.
+    pub(crate) inputs: Vec<(String, Template)>,
 }
 
 /// What a login shows the site.
@@ -110,6 +118,16 @@ pub struct Credentials {
     pub password: Option<Secret<String>>,
 }
 
+impl Credentials {
+    /// A name, and a password where the way needs one.
+    pub fn new(user: impl Into<String>, password: Option<Secret<String>>) -> Self {
+        Self {
+            user: user.into(),
+            password,
+        }
+    }
+}
+
 impl Login {
     /// A login by the form at `url`, or the one that it leads to.
     pub fn form(url: Url, user: impl Into<String>, password: Secret<String>) -> Self {
@@ -119,6 +137,16 @@ impl Login {
             password: Some(password),
         };
         Self::new(how, credentials)
+    }
+
+    /// A login as a site file says.
+    pub fn site(site: Arc<Site>, credentials: Credentials) -> Self {
+        let profile = site.profile.clone();
+        let login = Self::new(How::Site(site), credentials);
+        Self {
+            profile: profile.unwrap_or_default(),
+            ..login
+        }
     }
 
     /// A login that goes this way.
@@ -139,7 +167,7 @@ impl How {
     pub fn start(&self) -> &Url {
         match self {
             Self::Form(place) => &place.url,
-            Self::OAuth2(oauth2) => &oauth2.site,
+            Self::Site(site) => site.login.url(),
         }
     }
 
@@ -147,23 +175,42 @@ impl How {
     pub fn needs_password(&self) -> bool {
         match self {
             Self::Form(_) => true,
-            Self::OAuth2(oauth2) => oauth2.needs_secret(),
+            Self::Site(site) => site.login.asks_for("password"),
         }
     }
 
-    /// How tokens are had, where there are any.
-    pub(crate) fn oauth2(&self) -> Option<&OAuth2> {
+    /// What a site file says.
+    pub fn site(&self) -> Option<&Arc<Site>> {
         match self {
             Self::Form(_) => None,
-            Self::OAuth2(oauth2) => Some(oauth2),
+            Self::Site(site) => Some(site),
         }
+    }
+
+    /// How tokens are had from a provider, where they are.
+    pub(crate) fn oauth2(&self) -> Option<&OAuth2> {
+        match &self.site()?.login {
+            SiteLogin::OAuth2(oauth2) => Some(oauth2),
+            _ => None,
+        }
+    }
+
+    /// How a site file has it checked that the login holds.
+    pub(crate) fn check(&self) -> Option<Check> {
+        let check = self.site()?.check.as_ref()?;
+        Some(Check::of_site(check))
     }
 }
 
 impl FormPlace {
     /// The form that looks like a login, on this page or one that it leads to.
     pub fn new(url: Url) -> Self {
-        Self { url, form: None }
+        Self {
+            url,
+            form: None,
+            fields: FieldNames::default(),
+            inputs: Vec::new(),
+        }
     }
 }
 
@@ -217,10 +264,10 @@ pub(crate) struct Known {
 /// How a way through a login ended, before anybody has looked whether it worked.
 #[derive(Debug)]
 pub(crate) enum Landed {
+    /// Requests were answered as they have to be where it does.
+    Answered,
     /// A check has said already that it did.
     Proven,
-    /// With an access token, and at a page where that may show.
-    Granted(Option<Box<Visit>>),
     /// On this page.
     On(Box<Visit>),
 }
@@ -236,11 +283,10 @@ pub(crate) async fn log_in(
     let mut trail = Trail::new(login.person.clone(), known.sent_to.clone());
     let landed = match &login.how {
         How::Form(place) => {
-            walk::log_in(&member, place, &login.credentials, known, &mut trail).await?
+            http_auth::or_form(&member, place, &login.credentials, known, &mut trail).await?
         }
-        How::OAuth2(oauth2) => {
-            let check = login.check.as_ref();
-            oauth2::log_in(&member, oauth2, &login.credentials, check, &mut trail).await?
+        How::Site(site) => {
+            site::log_in(&member, site, &login.credentials, known, &mut trail).await?
         }
     };
     let check = prove::check(session, &member, login, known, &landed, &mut trail).await?;
@@ -248,6 +294,9 @@ pub(crate) async fn log_in(
     trail.cookies.dedup();
     let mut state = member.state();
     state.signs.login_pages = trail.login_pages;
+    if let Some(site) = login.how.site() {
+        state.signs.login_pages.extend(site.ended_pages());
+    }
     if state.signs.login_pages.is_empty() {
         state.signs.login_pages.clone_from(&known.login_pages);
     }

@@ -10,12 +10,12 @@ use std::fmt;
 use sessile_jar::Timestamp;
 use url::Url;
 
-use crate::check::evidence::Evidence;
-use crate::check::learn::{Judgement, LearnedCheck};
+use crate::check::learn::LearnedCheck;
 use crate::login::{Credentials, How};
 use crate::redact::ShownUrl;
 use crate::secret::Secret;
 use crate::session::SessionState;
+use crate::site::SiteCheck;
 use crate::token_file::TokenFile;
 
 pub use tokens::Tokens;
@@ -74,6 +74,8 @@ pub struct Check {
 pub enum CheckRule {
     /// By what a login has learned of it.
     Learned(LearnedCheck),
+    /// By the rules of a site file.
+    Site(SiteCheck),
 }
 
 /// What a site's scripts keep in a browser under one origin (HTML, section 12.2.2: `localStorage`).
@@ -93,10 +95,11 @@ impl Check {
         Self { url, rule }
     }
 
-    /// Says whether the login that `evidence` was loaded with still holds.
-    pub(crate) fn judge(&self, evidence: &Evidence) -> Judgement {
-        match &self.rule {
-            CheckRule::Learned(learned) => learned.judge(evidence),
+    /// A check by the rules of a site file.
+    pub fn of_site(check: &SiteCheck) -> Self {
+        Self {
+            url: check.url.clone(),
+            rule: CheckRule::Site(check.clone()),
         }
     }
 }
@@ -105,6 +108,10 @@ impl fmt::Display for CheckRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Learned(learned) => learned.fmt(f),
+            Self::Site(check) => {
+                let rules: Vec<String> = check.rules.iter().map(ToString::to_string).collect();
+                f.write_str(&rules.join(", and "))
+            }
         }
     }
 }

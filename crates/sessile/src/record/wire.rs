@@ -3,10 +3,11 @@
 //! The types here are what is written, and change only together with the version. Sealing the
 //! bytes is the vault's.
 
-mod oauth2;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use base64ct::{Base64, Encoding};
 use http::{HeaderName, HeaderValue};
@@ -22,10 +23,11 @@ use crate::login::{Credentials, FormPlace, How};
 use crate::profile::Profile;
 use crate::secret::Secret;
 use crate::session::{Authorization, Counts, Headers, Scope, SessionState, Signs};
+use crate::site::Site;
 use crate::token_file::{Digest, Seen, TokenFile, TokenNames};
 use crate::transport::Proxy;
 
-use oauth2::{WireOAuth2, WireTokens};
+use tokens::WireTokens;
 
 /// The version that is written. What is new in it: 2, the proxy; 3, ways of logging in beside the
 /// form that is found, tokens, a browser's storage, the token file.
@@ -103,6 +105,7 @@ enum WireAuthorization {
     Bearer { token: String },
     Digest { user: String, password: String },
     Header { value: String },
+    Named { name: String, value: String },
 }
 
 #[derive(Deserialize, Serialize)]
@@ -111,8 +114,8 @@ struct WireLogin {
     url: String,
     /// Which form of the page.
     form: Option<String>,
-    /// How tokens are had, where it is no form.
-    oauth2: Option<WireOAuth2>,
+    /// The site file and what it was called, where there was one.
+    site: Option<(String, String)>,
     user: String,
     password: Option<String>,
     sent_to: Vec<String>,
@@ -212,7 +215,7 @@ impl From<&Record> for WireRecord {
             replies: state.counts.replies,
             requests: state.counts.requests,
             login: record.login.as_ref().map(WireLogin::from),
-            check: record.check.as_ref().map(WireCheck::from),
+            check: record.check.as_ref().and_then(WireCheck::of),
             tokens: record.tokens.as_ref().map(WireTokens::from),
             storage: record.storage.iter().map(WireStorage::from).collect(),
             last_login: record.last.login.map(Timestamp::as_millis),
@@ -240,7 +243,11 @@ impl TryFrom<WireRecord> for Record {
             refusal: wire.refusal.take().map(KeptRefusal::from),
         };
         let login = wire.login.take().map(KeptLogin::try_from).transpose()?;
-        let check = wire.check.take().map(Check::try_from).transpose()?;
+        let learned = wire.check.take().map(Check::try_from).transpose()?;
+        let of_site = login
+            .as_ref()
+            .and_then(|login: &KeptLogin| login.how.check());
+        let check = learned.or(of_site);
         let tokens = wire.tokens.take().map(Tokens::try_from).transpose()?;
         let storage = std::mem::take(&mut wire.storage);
         let token_file = wire.token_file.take();
@@ -339,6 +346,10 @@ impl From<&Authorization> for WireAuthorization {
                 password: text(password),
             },
             Authorization::Header(value) => Self::Header { value: text(value) },
+            Authorization::Named { name, value } => Self::Named {
+                name: name.clone(),
+                value: text(value),
+            },
         }
     }
 }
@@ -356,23 +367,43 @@ impl From<&WireAuthorization> for Authorization {
                 password: password.clone().into(),
             },
             WireAuthorization::Header { value } => Self::Header(value.clone().into()),
+            WireAuthorization::Named { name, value } => Self::Named {
+                name: name.clone(),
+                value: value.clone().into(),
+            },
         }
     }
 }
 
+/// A site file that was read when it was kept is read again.
+fn read_site(name: &str, source: &str) -> Result<Site, WireError> {
+    let site = Site::parse(source, name).map_err(|errors| WireError::Malformed {
+        what: format!("the site file kept with it: {errors}"),
+    })?;
+    Ok(Site {
+        name: name.to_owned(),
+        ..site
+    })
+}
+
 impl From<&KeptLogin> for WireLogin {
     fn from(login: &KeptLogin) -> Self {
-        let (form, oauth2) = match &login.how {
+        let KeptLogin {
+            how,
+            credentials,
+            sent_to,
+        } = login;
+        let (form, site) = match how {
             How::Form(place) => (place.form.clone(), None),
-            How::OAuth2(oauth2) => (None, Some(WireOAuth2::from(&**oauth2))),
+            How::Site(site) => (None, Some((site.name.clone(), site.source.clone()))),
         };
         Self {
-            url: login.how.start().to_string(),
+            url: how.start().to_string(),
             form,
-            oauth2,
-            user: login.credentials.user.clone(),
-            password: login.credentials.password.as_ref().map(text),
-            sent_to: login.sent_to.clone(),
+            site,
+            user: credentials.user.clone(),
+            password: credentials.password.as_ref().map(text),
+            sent_to: sent_to.clone(),
         }
     }
 }
@@ -381,14 +412,13 @@ impl TryFrom<WireLogin> for KeptLogin {
     type Error = WireError;
 
     fn try_from(wire: WireLogin) -> Result<Self, WireError> {
-        let url = parse_url(&wire.url, "login URL")?;
-        let how = match wire.oauth2 {
+        let how = match &wire.site {
+            Some((name, source)) => How::Site(Arc::new(read_site(name, source)?)),
             None => {
-                let mut place = FormPlace::new(url);
+                let mut place = FormPlace::new(parse_url(&wire.url, "login URL")?);
                 place.form = wire.form;
                 How::Form(place)
             }
-            Some(oauth2) => How::OAuth2(Box::new(oauth2.read(url)?)),
         };
         let credentials = Credentials {
             user: wire.user,
@@ -402,16 +432,19 @@ impl TryFrom<WireLogin> for KeptLogin {
     }
 }
 
-impl From<&Check> for WireCheck {
-    fn from(check: &Check) -> Self {
-        let CheckRule::Learned(learned) = &check.rule;
+impl WireCheck {
+    /// A check of the site file is in the site file.
+    fn of(check: &Check) -> Option<Self> {
+        let CheckRule::Learned(learned) = &check.rule else {
+            return None;
+        };
         let marks = |marks: &[Mark]| marks.iter().map(WireMark::from).collect();
-        Self {
+        Some(Self {
             url: check.url.to_string(),
             landing: learned.landing.clone(),
             member: marks(&learned.member),
             stranger: marks(&learned.stranger),
-        }
+        })
     }
 }
 

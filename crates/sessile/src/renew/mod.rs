@@ -341,6 +341,15 @@ impl Kept {
         Ok(report)
     }
 
+    /// Asks the site as somebody who isn't logged in: a check that a stranger passes tells nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`KeepError::Request`] where the site can't be reached.
+    pub async fn check_as_stranger(&self) -> Result<CheckReport, KeepError> {
+        self.0.check_as_stranger().await
+    }
+
     /// Logs in again if a check says that the login is gone.
     ///
     /// # Errors

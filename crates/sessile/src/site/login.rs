@@ -13,7 +13,7 @@ use super::steps::{self, StepsLogin};
 use crate::login::oauth2::OAuth2;
 
 /// How a site logs in.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum SiteLogin {
     /// A token that is given.
@@ -43,6 +43,19 @@ impl SiteLogin {
             Self::Json(login) => &login.url,
             Self::OAuth2(login) => &login.site,
             Self::Steps(login) => &login.url,
+        }
+    }
+
+    /// Whether it needs the user's name (`user`), a password (`password`) or a code of the second
+    /// factor (`otp`) from the start.
+    pub fn asks_for(&self, name: &str) -> bool {
+        match self {
+            Self::Bearer(_) => name == "password",
+            Self::Browser(_) => false,
+            Self::Form(_) | Self::HttpAuth(_) => matches!(name, "password" | "user"),
+            Self::Json(login) => login.asks_for(name),
+            Self::OAuth2(login) => name == "password" && login.needs_secret(),
+            Self::Steps(login) => login.steps.iter().any(|step| step.asks_for(name)),
         }
     }
 

@@ -184,3 +184,86 @@ pub(super) static SECTION: Section = Section {
         ],
     ],
 };
+
+#[cfg(test)]
+mod tests {
+    use crate::login::oauth2::{ClientAuthentication, Grant};
+    use crate::site::{Site, SiteLogin};
+
+    #[test]
+    fn all_keys_are_read() {
+        let text = r#"
+            base_url = "https://api.test/v2/"
+            [login]
+            kind = "oauth2"
+            issuer = "https://id.test/realms/a"
+            client_id = "robot"
+            client_auth = "post"
+            scopes = "read write"
+            redirect = "http://localhost:8912/back"
+            parameters = { audience = "api" }
+            token_url = "https://id.test/token"
+            authorization_url = "https://id.test/auth"
+            device_url = "https://id.test/device"
+        "#;
+        let site = Site::parse(text, "api.toml").unwrap();
+        let SiteLogin::OAuth2(oauth2) = site.login else {
+            panic!("another kind");
+        };
+        let url = |url: &Option<url::Url>| url.as_ref().map(url::Url::to_string);
+        assert_eq!(oauth2.site.as_str(), "https://api.test/v2/");
+        assert_eq!(url(&oauth2.issuer).unwrap(), "https://id.test/realms/a");
+        assert_eq!(url(&oauth2.token).unwrap(), "https://id.test/token");
+        assert_eq!(url(&oauth2.authorization).unwrap(), "https://id.test/auth");
+        assert_eq!(url(&oauth2.device).unwrap(), "https://id.test/device");
+        assert_eq!(oauth2.client_id, "robot");
+        assert_eq!(
+            oauth2.client_authentication,
+            Some(ClientAuthentication::Post)
+        );
+        assert_eq!(oauth2.scopes, ["read", "write"]);
+        assert_eq!(
+            oauth2.parameters,
+            [("audience".to_owned(), "api".to_owned())]
+        );
+        let redirect = "http://localhost:8912/back".parse().unwrap();
+        assert_eq!(oauth2.grant, Grant::Code(redirect));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told() {
+        check("client_id = \"a\"", "needs `issuer` or `token_url`");
+        check("issuer = \"https://id.test\"", "needs `client_id`");
+        check(
+            "client_id = \"a\"\nclient_secret = \"s\"",
+            "holds no credentials",
+        );
+        check("grant = \"password\"", "`password` is no value of `grant`");
+        check(
+            "redirect = \"https://a.test/\"",
+            "has to come back to this machine",
+        );
+        check(
+            "grant = \"device\"\nredirect = \"http://localhost/\"",
+            "leave it out",
+        );
+        check(
+            "parameters = { client_secret = \"s\" }",
+            "looks like a credential",
+        );
+    }
+
+    #[track_caller]
+    fn check(lines: &str, expected: &str) {
+        let text = format!("base_url = \"https://a.test/\"\n[login]\nkind = \"oauth2\"\n{lines}");
+        let told = Site::parse(&text, "a.toml").unwrap_err().to_string();
+        assert!(told.contains(expected), "{told}");
+    }
+
+    #[test]
+    fn the_website_has_to_be_named() {
+        let text = "[login]\nkind = \"oauth2\"\nissuer = \"https://a.test\"\nclient_id = \"a\"";
+        let told = Site::parse(text, "a.toml").unwrap_err().to_string();
+        assert!(told.contains("needs a `base_url`"), "{told}");
+    }
+}

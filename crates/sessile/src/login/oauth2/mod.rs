@@ -21,12 +21,11 @@ use std::fmt;
 use sessile_jar::Timestamp;
 use url::Url;
 
-use super::visit::visit;
 use super::{AskVisit, Credentials, Landed, LoginError, PageToVisit, Trail};
 use crate::record::Tokens;
 use crate::redact::ShownUrl;
 use crate::secret::Secret;
-use crate::session::{Authorization, Request, Session, Verdict};
+use crate::session::{Authorization, Session};
 
 pub use error::OAuthError;
 pub use redirect::{NotLoopback, Redirect};
@@ -168,12 +167,11 @@ impl fmt::Debug for OAuth2 {
     }
 }
 
-/// Logs in at the provider; ends at the website, asked with the token.
+/// Logs in at the provider: the token is the session's authorization from here on.
 pub(super) async fn log_in(
     member: &Session,
     oauth2: &OAuth2,
     credentials: &Credentials,
-    check: Option<&Url>,
     trail: &mut Trail,
 ) -> Result<Landed, LoginError> {
     let secret = credentials.password.as_ref();
@@ -181,27 +179,9 @@ pub(super) async fn log_in(
     trail.say(told(&granted, member.now()));
     trail.tokens = Some(granted.tokens);
     member.update(|state, _now| {
-        // The token goes to the site of the base URL, which may have been another one's.
-        if state.base_url().map(Url::origin) != Some(oauth2.site.origin()) {
-            state.set_base_url(oauth2.site.clone());
-        }
         state.set_authorization(Authorization::Bearer(granted.access));
     });
-    let asked = check.unwrap_or(&oauth2.site);
-    let page = match visit(member, Request::get(asked.as_str())).await {
-        Ok(page) => page,
-        // The token is good whether or not this page can be had.
-        Err(_unreachable) if check.is_none() => return Ok(Landed::Granted(None)),
-        Err(error) => return Err(error.into()),
-    };
-    if let (Verdict::Expired(sign), Some(_)) = (&page.verdict, check) {
-        return Err(LoginError::Refused {
-            url: ShownUrl(&page.url).to_string(),
-            user: oauth2.client_id.clone(),
-            message: format!("{sign}, although the provider gave a token for it"),
-        });
-    }
-    Ok(Landed::Granted(Some(Box::new(page))))
+    Ok(Landed::Answered)
 }
 
 fn told(granted: &Granted, now: Timestamp) -> String {
