@@ -9,6 +9,7 @@ use url::Url;
 use super::connect;
 use super::failure::{self, Purpose};
 use super::profile;
+use super::visit;
 use super::work::{self, Work};
 use crate::args::{LoginArgs, PasswordFrom};
 use crate::exit::{Exit, Failure, Outcome};
@@ -52,6 +53,7 @@ fn login(args: &LoginArgs, work: &Work<'_>) -> Result<Login, Failure> {
     let mut login = Login::new(How::Form(place), credentials);
     let note = work.printer.noter();
     login.person.hears = Some(StepListener::new(move |step| note(&plain(step))));
+    login.person.visit = Some(visit::ask(!args.no_open, work));
     login.remember = args.remember;
     login.check = check;
     login.profile = args.profile.clone().unwrap_or_default();

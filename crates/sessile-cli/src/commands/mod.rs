@@ -23,6 +23,7 @@ mod rm;
 mod show;
 mod status;
 mod tokens;
+mod visit;
 mod work;
 
 use crate::args::{Cli, Command};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use base64ct::{Base64, Encoding as _};
 use http::{HeaderMap, Method};
 use serde_json::{Map, Value, json};
-use sessile::renew::{Renewal, Renewer};
+use sessile::renew::{Renewal, Renewed, Renewer};
 use sessile::{Reply, ShownUrl, Verdict};
 
 use super::work::Work;
@@ -186,6 +186,10 @@ fn renewed(renewal: &Renewal) -> Value {
         "by": match renewal.by {
             Renewer::Ourselves => "ourselves",
             _ => "other",
+        },
+        "what": match renewal.what {
+            Renewed::Token => "token",
+            _ => "login",
         },
         "generation": renewal.generation,
     })

@@ -7,6 +7,7 @@ mod kept;
 mod late;
 mod profile;
 mod recorder;
+mod refresh;
 mod request;
 mod session;
 mod store;
