@@ -19,6 +19,8 @@ mod secrets;
 #[cfg(test)]
 mod servers;
 #[cfg(test)]
+mod site;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tokens;
