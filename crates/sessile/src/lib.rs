@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 pub mod blocking;
+mod browser;
 pub mod check;
 pub mod clock;
 mod error;

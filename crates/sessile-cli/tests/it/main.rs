@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod demo;
@@ -14,6 +16,9 @@ mod django;
 mod housekeeping;
 #[cfg(test)]
 mod httpbin;
+mod manners;
+#[cfg(test)]
+mod many_tokens;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
@@ -22,5 +27,6 @@ mod servers;
 mod site;
 #[cfg(test)]
 mod support;
+mod tiers;
 #[cfg(test)]
 mod tokens;

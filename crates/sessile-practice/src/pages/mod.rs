@@ -5,6 +5,7 @@
 
 mod admin;
 mod api;
+mod browsers;
 mod cookies;
 mod door;
 mod forms;
@@ -27,6 +28,7 @@ pub(crate) fn router() -> Router<Arc<World>> {
     Router::new()
         .merge(admin::routes())
         .merge(api::routes())
+        .merge(browsers::routes())
         .merge(cookies::routes())
         .merge(forms::routes())
         .merge(home::routes())

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use super::find::NoLoginForm;
+use super::oauth2::OAuthError;
 use crate::error::Error as RequestError;
 use crate::session::Challenge;
 
@@ -71,6 +72,9 @@ pub enum LoginError {
         /// What is wrong with it.
         what: String,
     },
+    /// The provider gave no token.
+    #[error(transparent)]
+    OAuth(#[from] OAuthError),
     /// The site wants to be asked less often.
     #[error("{url} wants no more logins for now: {message}{}", seconds(*.wait))]
     RateLimited {
@@ -122,6 +126,7 @@ impl LoginError {
             | Self::Challenged { .. }
             | Self::Consent { .. }
             | Self::SecondFactor { .. } => true,
+            Self::OAuth(error) => error.needs_person(),
             Self::CanNotTell { .. }
             | Self::Failing { .. }
             | Self::NoForm { .. }

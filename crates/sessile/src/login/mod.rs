@@ -15,6 +15,7 @@ mod html;
 mod http_auth;
 mod json;
 pub mod messages;
+pub mod oauth2;
 pub mod page;
 mod person;
 mod prove;
@@ -37,11 +38,11 @@ use std::sync::Arc;
 use url::Url;
 
 use crate::profile::ProfileChoice;
-use crate::record::Check;
+use crate::record::{Check, Tokens};
 use crate::redact::ShownUrl;
 use crate::secret::Secret;
 use crate::session::{Session, SessionState};
-use crate::site::{FieldNames, Site, Template};
+use crate::site::{FieldNames, Site, SiteLogin, Template};
 
 pub use error::LoginError;
 pub use find::NoLoginForm;
@@ -51,6 +52,7 @@ pub use person::{
 
 pub(crate) use trail::Trail;
 
+use oauth2::OAuth2;
 use visit::Visit;
 
 /// A login, as somebody asks for it.
@@ -185,6 +187,14 @@ impl How {
         }
     }
 
+    /// How tokens are had from a provider, where they are.
+    pub(crate) fn oauth2(&self) -> Option<&OAuth2> {
+        match &self.site()?.login {
+            SiteLogin::OAuth2(oauth2) => Some(oauth2),
+            _ => None,
+        }
+    }
+
     /// How a site file has it checked that the login holds.
     pub(crate) fn check(&self) -> Option<Check> {
         let check = self.site()?.check.as_ref()?;
@@ -234,6 +244,8 @@ pub struct LoginReport {
     pub cookies: Vec<String>,
     /// The count of logins.
     pub generation: u64,
+    /// What came with an access token.
+    pub tokens: Option<Tokens>,
     /// The origins that the password was sent to.
     pub(crate) sent_to: Vec<String>,
     /// The session's state after the login.
@@ -296,6 +308,7 @@ pub(crate) async fn log_in(
         check,
         cookies: trail.cookies,
         generation: 0,
+        tokens: trail.tokens,
         sent_to: trail.sent_to,
         state,
     })

@@ -6,7 +6,8 @@ use url::Url;
 use super::answer::{Answer, exchange};
 use super::steps::{Draft, Grant, StepsFlow};
 use super::{
-    CodeWanted, Credentials, FormPlace, Known, Landed, LoginError, Trail, http_auth, json, walk,
+    CodeWanted, Credentials, FormPlace, Known, Landed, LoginError, Trail, http_auth, json, oauth2,
+    walk,
 };
 use crate::redact::ShownUrl;
 use crate::secret::Secret;
@@ -36,7 +37,10 @@ pub(super) async fn log_in(
         SiteLogin::Bearer(login) => bearer(login, credentials, trail)?,
         SiteLogin::Json(login) => by_json(member, login, credentials, trail).await?,
         SiteLogin::Steps(login) => by_steps(member, login, credentials, trail).await?,
-        SiteLogin::Browser(_) | SiteLogin::OAuth2(_) => {
+        SiteLogin::OAuth2(login) => {
+            return oauth2::log_in(member, login, credentials, trail).await;
+        }
+        SiteLogin::Browser(_) => {
             return Err(LoginError::Step {
                 url: ShownUrl(site.login.url()).to_string(),
                 what: format!("a login of kind `{}` isn't known yet", site.login.kind()),

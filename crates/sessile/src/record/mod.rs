@@ -2,6 +2,7 @@
 //!
 //! A value without behaviour; `renew` works with it, `wire` turns it into bytes.
 
+mod tokens;
 mod wire;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use crate::session::SessionState;
 use crate::site::SiteCheck;
 use crate::token_file::TokenFile;
 
+pub use tokens::Tokens;
 pub use wire::WireError;
 pub(crate) use wire::{decode, encode};
 
@@ -34,7 +36,7 @@ pub struct Record {
     pub login: Option<KeptLogin>,
     /// How to see that it is still logged in, where that is known.
     pub check: Option<Check>,
-    /// What an authorization server has handed out, where one has.
+    /// What came with an access token, where one was given.
     pub tokens: Option<Tokens>,
     /// What a browser's scripts have kept, by origin.
     pub storage: Vec<OriginStorage>,
@@ -74,17 +76,6 @@ pub enum CheckRule {
     Learned(LearnedCheck),
     /// By the rules of a site file.
     Site(SiteCheck),
-}
-
-/// What an authorization server has handed out beside the access token, which is the session's
-/// authorization (RFC 6749, section 5.1).
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct Tokens {
-    /// What a new access token is had for.
-    pub refresh: Option<Secret<String>>,
-    /// When the access token ends, where the server has said so.
-    pub expires: Option<Timestamp>,
 }
 
 /// What a site's scripts keep in a browser under one origin (HTML, section 12.2.2: `localStorage`).

@@ -3,6 +3,8 @@
 //! The types here are what is written, and change only together with the version. Sealing the
 //! bytes is the vault's.
 
+mod tokens;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -24,6 +26,8 @@ use crate::session::{Authorization, Counts, Headers, Scope, SessionState, Signs}
 use crate::site::Site;
 use crate::token_file::{Digest, Seen, TokenFile, TokenNames};
 use crate::transport::Proxy;
+
+use tokens::WireTokens;
 
 /// The version that is written. What is new in it: 2, the proxy; 3, ways of logging in beside the
 /// form that is found, tokens, a browser's storage, the token file.
@@ -115,12 +119,6 @@ struct WireLogin {
     user: String,
     password: Option<String>,
     sent_to: Vec<String>,
-}
-
-#[derive(Deserialize, Serialize)]
-struct WireTokens {
-    refresh: Option<String>,
-    expires: Option<i64>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -250,7 +248,7 @@ impl TryFrom<WireRecord> for Record {
             .as_ref()
             .and_then(|login: &KeptLogin| login.how.check());
         let check = learned.or(of_site);
-        let tokens = wire.tokens.take().map(Tokens::from);
+        let tokens = wire.tokens.take().map(Tokens::try_from).transpose()?;
         let storage = std::mem::take(&mut wire.storage);
         let token_file = wire.token_file.take();
         let token_file = token_file.map(TokenFile::try_from).transpose()?;
@@ -460,24 +458,6 @@ impl TryFrom<WireCheck> for Check {
     }
 }
 
-impl From<&Tokens> for WireTokens {
-    fn from(tokens: &Tokens) -> Self {
-        Self {
-            refresh: tokens.refresh.as_ref().map(text),
-            expires: tokens.expires.map(Timestamp::as_millis),
-        }
-    }
-}
-
-impl From<WireTokens> for Tokens {
-    fn from(wire: WireTokens) -> Self {
-        Self {
-            refresh: wire.refresh.map(Secret::from),
-            expires: wire.expires.map(Timestamp::from_millis),
-        }
-    }
-}
-
 impl From<&OriginStorage> for WireStorage {
     fn from(storage: &OriginStorage) -> Self {
         let items = storage.items.iter();
@@ -628,9 +608,6 @@ impl Drop for WireRecord {
         self.proxy.zeroize();
         if let Some(login) = &mut self.login {
             login.password.zeroize();
-        }
-        if let Some(tokens) = &mut self.tokens {
-            tokens.refresh.zeroize();
         }
         let items = self
             .storage

@@ -94,4 +94,7 @@ pub enum NoRenewal {
     /// The new login works, but this page still says that there is none.
     #[error("it was logged in again, but the page still asks for a login")]
     StillAsking,
+    /// The site refuses a token that the provider has only just given.
+    #[error("the site refuses a fresh access token too, so this page wants other rights")]
+    TokenRefused,
 }

@@ -7,10 +7,12 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use tokio::time::sleep;
 
+use super::refresh::Seen;
 use super::sync::Purpose;
-use super::{Inner, KeepError, NoRenewal, Renewer};
+use super::{Inner, KeepError, NoRenewal, Renewal, Renewed, Renewer};
 use crate::error::{Error as RequestError, Phase};
-use crate::login::{self, Known, Login, LoginError, LoginReport, PasswordWanted};
+use crate::login::oauth2::OAuthError;
+use crate::login::{self, How, Known, Login, LoginError, LoginReport, PasswordWanted};
 use crate::record::{KeptLogin, KeptRefusal, Record};
 use crate::secret::Secret;
 use crate::session::{SessionState, Sign, Verdict};
@@ -80,12 +82,30 @@ enum Start {
 
 impl Inner {
     /// Brings a login back that was seen to be gone; `None` where the check says that it is not.
-    pub(super) async fn renew(&self, seen: u64, sign: &Sign) -> Result<Option<Renewer>, KeepError> {
+    pub(super) async fn renew(
+        &self,
+        seen: Seen,
+        sign: &Sign,
+    ) -> Result<Option<Renewal>, KeepError> {
+        let by = self.renew_once(seen, sign).await?;
+        let generation = self.session.read(SessionState::generation);
+        Ok(by.map(|by| Renewal {
+            sign: sign.clone(),
+            by,
+            what: match generation == seen.generation {
+                true => Renewed::Token,
+                false => Renewed::Login,
+            },
+            generation,
+        }))
+    }
+
+    async fn renew_once(&self, seen: Seen, sign: &Sign) -> Result<Option<Renewer>, KeepError> {
         if self.mode == super::Mode::ReadOnly {
             return Err(self.logged_out(sign, NoRenewal::ReadOnly));
         }
         let _single = self.renewing.lock().await;
-        if self.session.read(SessionState::generation) > seen {
+        if self.has_moved(seen) {
             return Ok(Some(Renewer::Other));
         }
         let Some(lease) = self.lease(seen, sign).await? else {
@@ -103,7 +123,7 @@ impl Inner {
         };
         // This process stood still for too long; whoever took over may have done the work.
         self.pull().await?;
-        match self.session.read(SessionState::generation) > seen {
+        match self.has_moved(seen) {
             true => Ok(Some(Renewer::Other)),
             false => renewed,
         }
@@ -112,17 +132,23 @@ impl Inner {
     /// Inside the lease: is it done already, is it needed, may it be tried?
     async fn renew_now(
         &self,
-        seen: u64,
+        seen: Seen,
         sign: &Sign,
         lease: &Lease,
     ) -> Result<Option<Renewer>, KeepError> {
         self.pull().await?;
-        if self.session.read(SessionState::generation) > seen {
+        if self.has_moved(seen) {
             return Ok(Some(Renewer::Other));
         }
-        let report = self.check().await?;
-        if report.verdict == Verdict::Valid && report.is_certain {
-            return Ok(None);
+        if let Some(renewer) = self.refresh(sign, lease).await? {
+            return Ok(Some(renewer));
+        }
+        // What the clock says needs no check, which would find that the token still holds.
+        if !self.is_token_due() {
+            let report = self.check().await?;
+            if report.verdict == Verdict::Valid && report.is_certain {
+                return Ok(None);
+            }
         }
         self.may_try(sign)?;
         let login = self.login_again(sign).await?;
@@ -149,7 +175,7 @@ impl Inner {
     }
 
     /// A refused password isn't tried again: the account could be locked.
-    fn may_try(&self, sign: &Sign) -> Result<(), KeepError> {
+    pub(super) fn may_try(&self, sign: &Sign) -> Result<(), KeepError> {
         let Some(refusal) = self.held().last.refusal.clone() else {
             return Ok(());
         };
@@ -160,7 +186,7 @@ impl Inner {
                 let seconds = (again.as_millis() - now.as_millis()) / 1000;
                 format!("{seconds} s have passed")
             }
-            None => "you run `sessile login` again".to_owned(),
+            None => by_hand(),
         };
         Err(self.logged_out(
             sign,
@@ -178,7 +204,8 @@ impl Inner {
         let mut login = Login::new(kept.how, kept.credentials);
         login.remember = login.credentials.password.is_some();
         if login.credentials.password.is_none() && login.how.needs_password() {
-            let password = self.ask_password(&login).await;
+            let asked = self.ask_password(&login.how, &login.credentials.user);
+            let password = asked.await;
             let password = password.ok_or_else(|| self.logged_out(sign, NoRenewal::NoPassword))?;
             login.credentials.password = Some(password);
         }
@@ -189,9 +216,9 @@ impl Inner {
     }
 
     /// Asks a person on a thread of its own: the lease is extended while the password is typed.
-    async fn ask_password(&self, login: &Login) -> Option<Secret<String>> {
+    pub(super) async fn ask_password(&self, how: &How, user: &str) -> Option<Secret<String>> {
         let ask = self.person.password.clone()?;
-        let wanted = PasswordWanted::at(login.how.start(), &login.credentials.user);
+        let wanted = PasswordWanted::at(how.start(), user);
         let asked = tokio::task::spawn_blocking(move || ask(&wanted));
         asked.await.ok().flatten()
     }
@@ -256,6 +283,7 @@ impl Inner {
             sent_to,
         });
         record.check.clone_from(&report.check);
+        record.tokens.clone_from(&report.tokens);
         record.last.login = Some(self.session.now());
         record.last.refusal = None;
         (record, report)
@@ -275,7 +303,7 @@ impl Inner {
     }
 
     /// What the site refused is stored, so that the next process doesn't ask again.
-    async fn remember_refusal(&self, error: &KeepError) -> Result<(), KeepError> {
+    pub(super) async fn remember_refusal(&self, error: &KeepError) -> Result<(), KeepError> {
         let now = self.session.now();
         let KeepError::Login(error) = error else {
             return Ok(());
@@ -287,7 +315,12 @@ impl Inner {
                 let wait = wait.unwrap_or(COOL_DOWN).min(LONGEST_COOL_DOWN);
                 Some(now.plus(Duration::from_secs(wait)))
             }
-            LoginError::Refused { .. } => None,
+            LoginError::OAuth(OAuthError::RateLimited { wait, .. }) => {
+                let wait = wait.unwrap_or(COOL_DOWN).min(LONGEST_COOL_DOWN);
+                Some(now.plus(Duration::from_secs(wait)))
+            }
+            LoginError::OAuth(error) if error.is_passing() => return Ok(()),
+            LoginError::OAuth(OAuthError::Refused { .. }) | LoginError::Refused { .. } => None,
             other if other.needs_person() => None,
             _ => Some(now.plus(Duration::from_secs(COOL_DOWN))),
         };
@@ -312,7 +345,7 @@ impl Inner {
     }
 
     /// The right to log in; `None` where another process did it while this one waited.
-    async fn lease(&self, seen: u64, sign: &Sign) -> Result<Option<Lease>, KeepError> {
+    async fn lease(&self, seen: Seen, sign: &Sign) -> Result<Option<Lease>, KeepError> {
         let mut waited = Duration::ZERO;
         loop {
             if let Acquired::Granted(lease) = self.acquire().await? {
@@ -321,7 +354,7 @@ impl Inner {
             sleep(LOOK).await;
             waited += LOOK;
             self.pull().await?;
-            if self.session.read(SessionState::generation) > seen {
+            if self.has_moved(seen) {
                 return Ok(None);
             }
             if waited > PATIENCE {
@@ -392,4 +425,9 @@ impl Inner {
             tracing::warn!(session = %self.name, %error, "the lease could not be given back");
         }
     }
+}
+
+/// When a login that was refused may be tried again, where only a person can know.
+pub(super) fn by_hand() -> String {
+    "you run `sessile login` again".to_owned()
 }

@@ -87,6 +87,8 @@ pub(super) enum Purpose {
     Changes,
     /// A person logged in: that takes the place of whatever is stored.
     Login(Fence),
+    /// There is a new access token, in the place of the one with this revision and of no other.
+    Refresh(Fence, u64),
     /// The login was renewed: the new one takes the place of this very one, and of no other.
     Renewal(Fence, u64),
 }
@@ -95,7 +97,9 @@ impl Purpose {
     fn fence(&self) -> Option<Fence> {
         match self {
             Self::Changes => None,
-            Self::Login(fence) | Self::Renewal(fence, _) => Some(fence.clone()),
+            Self::Login(fence) | Self::Refresh(fence, _) | Self::Renewal(fence, _) => {
+                Some(fence.clone())
+            }
         }
     }
 }
@@ -346,7 +350,11 @@ struct Pending {
 impl Pending {
     /// The stored record with our changes in it; `None` where it was removed, or where another one
     /// has its name.
-    fn merge(self, opened: Option<&Opened>, now: Timestamp) -> Result<Option<Record>, WireError> {
+    fn merge(
+        mut self,
+        opened: Option<&Opened>,
+        now: Timestamp,
+    ) -> Result<Option<Record>, WireError> {
         let is_login = matches!(self.purpose, Purpose::Login(_));
         let Some(opened) = opened else {
             let may_make = is_login || !self.saved.is_stored;
@@ -361,6 +369,14 @@ impl Pending {
         let counts = theirs.counts.plus(ours.counts.since(self.saved.counts));
         let takes_place = match self.purpose {
             Purpose::Changes => ours.generation > theirs.generation,
+            Purpose::Refresh(_, replaced) => {
+                let revision = stored.tokens.as_ref().map(|tokens| tokens.revision);
+                if revision != Some(replaced) || ours.generation != theirs.generation {
+                    return Ok(None);
+                }
+                stored.tokens = self.record.tokens.take();
+                false
+            }
             Purpose::Login(_) => true,
             Purpose::Renewal(_, renewed) if renewed == theirs.generation => true,
             Purpose::Renewal(..) => return Ok(None),
@@ -382,7 +398,7 @@ impl Pending {
         }
         stored.state.counts = counts;
         stored.last.take_newer(self.record.last);
-        if matches!(self.purpose, Purpose::Login(_) | Purpose::Renewal(..)) {
+        if !matches!(self.purpose, Purpose::Changes) {
             stored.last.refusal = None;
         }
         Ok(Some(stored))

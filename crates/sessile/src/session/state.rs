@@ -152,6 +152,11 @@ impl SessionState {
         self.base_url = Some(url);
     }
 
+    /// Whether a request to this URL carries the authorization.
+    pub(crate) fn is_in_scope(&self, url: &Url) -> bool {
+        self.scope.as_ref().is_some_and(|scope| scope.covers(url))
+    }
+
     /// Sets what connections go through from the next request on.
     pub fn set_proxy(&mut self, proxy: Option<Proxy>) {
         self.proxy = proxy;

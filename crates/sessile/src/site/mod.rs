@@ -40,7 +40,6 @@ pub use http_auth::{BearerLogin, HttpAuthLogin, HttpScheme};
 pub use json::JsonLogin;
 pub use limits::SiteLimits;
 pub use login::SiteLogin;
-pub use oauth2::OAuth2Login;
 
 pub use pattern::{Content, Css, JsonPath, Regex};
 pub use reference::reference;
