@@ -1,5 +1,6 @@
 //! `sessile login`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -14,17 +15,23 @@ Examples:
   sessile login shop https://shop.example/login --username ada
   pass show shop | sessile login shop https://shop.example/login --username ada --password-stdin
   sessile login shop https://shop.example/login --username ada \\
-    --password-command 'pass show shop' --remember")]
+    --password-command 'pass show shop' --remember
+  sessile login shop --site shop.toml --username ada")]
 pub(crate) struct LoginArgs {
     /// The name to store the session under
     pub(crate) name: String,
 
     /// The page with the login form, or a page that leads to it
-    pub(crate) url: String,
+    #[arg(required_unless_present = "site", conflicts_with = "site")]
+    pub(crate) url: Option<String>,
 
     /// Who logs in
-    #[arg(short, long, value_name = "USER")]
-    pub(crate) username: String,
+    #[arg(short, long, value_name = "USER", required_unless_present = "site")]
+    pub(crate) username: Option<String>,
+
+    /// Log in as this file says; `sessile site check` reads one, docs/site-file.md explains it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) site: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) password: PasswordFrom,
@@ -49,7 +56,7 @@ pub(crate) struct LoginArgs {
     /// Which form of the page is the login, by its id, name or address
     ///
     /// Defaults to the one that looks like it.
-    #[arg(long, value_name = "FORM")]
+    #[arg(long, value_name = "FORM", conflicts_with = "site")]
     pub(crate) form: Option<String>,
 
     /// A page that shows whether one is logged in

@@ -89,6 +89,7 @@ fn document(kept: &Kept, report: &CheckReport, renewed: bool, now: Timestamp) ->
         "authorization": record.state.authorization().map(Authorization::kind),
         "accessToken": record.tokens.as_ref().map(|tokens| show::token_document(tokens, now)),
         "renewed": renewed,
+        "rules": super::site::findings(report),
         "rule": record.check.map(|check| check.rule.to_string()),
     })
 }
@@ -129,4 +130,5 @@ fn tell(args: &CheckArgs, kept: &Kept, report: &CheckReport, renewed: bool, work
         None => "nothing was learned at a login; status and redirects have to do".to_owned(),
     };
     work.printer.note(&format!("  by the rule {rests_on}"));
+    super::site::rules(report, work);
 }

@@ -1,5 +1,7 @@
 //! `sessile login`: logs in and stores the session.
 
+use std::sync::Arc;
+
 use serde_json::json;
 use sessile::Secret;
 use sessile::login::{Credentials, FormPlace, How, Login, LoginReport, StepListener};
@@ -9,6 +11,7 @@ use url::Url;
 use super::connect;
 use super::failure::{self, Purpose};
 use super::profile;
+use super::site;
 use super::visit;
 use super::work::{self, Work};
 use crate::args::{LoginArgs, PasswordFrom};
@@ -40,24 +43,55 @@ pub(super) async fn run(args: LoginArgs, work: &mut Work<'_>) -> Outcome {
 }
 
 fn login(args: &LoginArgs, work: &Work<'_>) -> Result<Login, Failure> {
-    let url = url(&args.url, "the address")?;
-    let check = args.check.as_deref().map(|page| url.join(page)).transpose();
-    let check = check.map_err(|why| Failure::usage(format!("--check is not a URL: {why}")))?;
-    let what = format!("password of {}", plain(&args.username));
-    let password = password::read(&origin(&args.password), &what, work.environment)?;
-    let mut place = FormPlace::new(url);
-    place.form.clone_from(&args.form);
-    let mut credentials = Credentials::default();
-    credentials.user.clone_from(&args.username);
-    credentials.password = Some(Secret::from(password.to_string()));
-    let mut login = Login::new(How::Form(place), credentials);
+    let mut login = match &args.site {
+        Some(file) => {
+            let site = site::read(file)?;
+            let user = args.username.as_deref();
+            let credentials = site::credentials(&site, user, &args.password, work)?;
+            Login::site(Arc::new(site), credentials)
+        }
+        None => by_form(args, work)?,
+    };
+    let start = login.how.start();
+    let check = args
+        .check
+        .as_deref()
+        .map(|page| start.join(page))
+        .transpose();
+    login.check = check.map_err(|why| Failure::usage(format!("--check is not a URL: {why}")))?;
     let note = work.printer.noter();
     login.person.hears = Some(StepListener::new(move |step| note(&plain(step))));
     login.person.visit = Some(visit::ask(!args.no_open, work));
     login.remember = args.remember;
-    login.check = check;
-    login.profile = args.profile.clone().unwrap_or_default();
+    if let Some(profile) = &args.profile {
+        login.profile = profile.clone();
+    }
     Ok(login)
+}
+
+fn by_form(args: &LoginArgs, work: &Work<'_>) -> Result<Login, Failure> {
+    // The command line is refused without them where there is no site file.
+    let url = url(args.url.as_deref().unwrap_or_default(), "the address")?;
+    let user = args.username.as_deref().unwrap_or_default();
+    let password = password(&args.password, user, work)?;
+    let mut place = FormPlace::new(url);
+    place.form.clone_from(&args.form);
+    let credentials = Credentials::new(user, Some(password));
+    Ok(Login::new(How::Form(place), credentials))
+}
+
+/// The password, from where it is.
+pub(super) fn password(
+    from: &PasswordFrom,
+    user: &str,
+    work: &Work<'_>,
+) -> Result<Secret<String>, Failure> {
+    let what = match user {
+        "" => "token".to_owned(),
+        user => format!("password of {}", plain(user)),
+    };
+    let password = password::read(&origin(from), &what, work.environment)?;
+    Ok(Secret::from(password.to_string()))
 }
 
 fn url(text: &str, what: &str) -> Result<Url, Failure> {

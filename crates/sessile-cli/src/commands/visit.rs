@@ -95,12 +95,17 @@ mod tests {
         check(&[("DISPLAY", ":0")], Some(("xdg-open", &[])));
         check(&[("WAYLAND_DISPLAY", "w")], Some(("xdg-open", &[])));
         check(&[("BROWSER", "firefox:lynx")], Some(("firefox", &[])));
-        let tab = [("BROWSER", "w3m -T %s"), ("DISPLAY", ":0")];
-        check(&tab, Some(("w3m", &["-T", "%s"])));
+        check(
+            &[("BROWSER", "w3m -T %s"), ("DISPLAY", ":0")],
+            Some(("w3m", &["-T", "%s"])),
+        );
     }
 
     #[track_caller]
-    fn check(variables: &[(&str, &str)], expected: Option<(&str, &[&str])>) {
+    fn check(
+        variables: &'static [(&'static str, &'static str)],
+        expected: Option<(&str, &[&str])>,
+    ) {
         let expected = expected.map(|(program, arguments)| Browser {
             program: program.into(),
             arguments: arguments.iter().map(|&word| word.to_owned()).collect(),

@@ -20,9 +20,13 @@ mod manners;
 #[cfg(test)]
 mod many_tokens;
 #[cfg(test)]
+mod oauth;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod servers;
+#[cfg(test)]
+mod site;
 #[cfg(test)]
 mod support;
 mod tiers;
