@@ -143,8 +143,8 @@ impl Inner {
         if let Some(renewer) = self.refresh(sign, lease).await? {
             return Ok(Some(renewer));
         }
-        // What the clock says needs no check, which would find that the token still holds.
-        if !self.is_token_due() {
+        // What the clock says needs no check, which would find that the login still holds.
+        if !sign.is_by_the_clock() && !self.is_token_due() {
             let report = self.check().await?;
             if report.verdict == Verdict::Valid && report.is_certain {
                 return Ok(None);
