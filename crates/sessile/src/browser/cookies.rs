@@ -26,6 +26,15 @@ impl Cookies {
         Self(cookies.map(|cookie| (key(&cookie), cookie)).collect())
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether another moment's differ from these.
+    pub(crate) fn differ(&self, other: &Self) -> bool {
+        self.0 != other.0
+    }
+
     /// Brings what has changed since `before` into a jar, as far as it belongs to the sites of
     /// these pages; answers the names of the cookies that were set.
     pub(crate) fn bring_changes(

@@ -15,13 +15,16 @@ mod visit;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+
+use crate::secret::Secret;
 use sessile_jar::{Jar, Timestamp};
 
 pub(crate) use cookies::Cookies;
 pub(crate) use fault::Fault;
 pub(crate) use journey::Document;
 pub(crate) use launch::Launch;
-pub(crate) use storage::OriginStorage;
+pub use storage::OriginStorage;
+pub(crate) use storage::bring as bring_storage;
 pub(crate) use visit::{NoPage, Order, UserAgent, Visited};
 
 use launch::Process;
@@ -166,7 +169,24 @@ impl Browser {
             _ => Err(Fault::Babble("a look at the page failed")),
         }
     }
+
+    /// The storage of the page that it shows; `None` where the page has no origin.
+    pub(crate) async fn storage(&mut self) -> Result<Option<OriginStorage>, Fault> {
+        let seen = self.look(STORAGE).await?;
+        let Some(origin) = seen["origin"].as_str().filter(|origin| *origin != "null") else {
+            return Ok(None);
+        };
+        let items = seen["items"].as_array().into_iter().flatten();
+        let items = items.map(|item| (text(&item[0]), Secret::from(text(&item[1]))));
+        Ok(Some(OriginStorage::new(origin, items.collect())))
+    }
 }
+
+/// What a page keeps; a page without an origin may not even ask.
+const STORAGE: &str = "(() => {
+    try { return { origin: location.origin, items: Object.entries(localStorage) } }
+    catch { return { origin: 'null' } }
+})()";
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()

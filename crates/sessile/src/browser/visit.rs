@@ -63,6 +63,7 @@ pub(crate) struct Visited {
     pub(crate) is_text: bool,
     pub(crate) before: Cookies,
     pub(crate) after: Cookies,
+    pub(crate) storage: Option<OriginStorage>,
 }
 
 /// Why a page isn't there.
@@ -97,6 +98,7 @@ impl Browser {
         let Some(document) = journey.document else {
             return Err(NoPage::Late);
         };
+        let storage = self.storage().await?;
         let (body, is_text) = self.body(&document, journey.is_empty).await?;
         Ok(Visited {
             document,
@@ -105,6 +107,7 @@ impl Browser {
             is_text,
             before,
             after,
+            storage,
         })
     }
 

@@ -28,7 +28,7 @@ pub struct Record {
     pub id: String,
     /// When it was made.
     pub created: Timestamp,
-    /// Cookies, headers, authorization and counts.
+    /// Cookies, what a browser's pages keep beside them, headers, authorization and counts.
     pub state: SessionState,
     /// How it logs in, where it does.
     pub login: Option<KeptLogin>,
@@ -36,8 +36,6 @@ pub struct Record {
     pub check: Option<Check>,
     /// What an authorization server has handed out, where one has.
     pub tokens: Option<Tokens>,
-    /// What a browser's scripts have kept, by origin.
-    pub storage: Vec<OriginStorage>,
     /// What happened last.
     pub last: Last,
     /// The file of tokens that it is kept in step with, where there is one.
@@ -83,16 +81,6 @@ pub struct Tokens {
     pub refresh: Option<Secret<String>>,
     /// When the access token ends, where the server has said so.
     pub expires: Option<Timestamp>,
-}
-
-/// What a site's scripts keep in a browser under one origin (HTML, section 12.2.2: `localStorage`).
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct OriginStorage {
-    /// Scheme, host and port.
-    pub origin: String,
-    /// Names and values.
-    pub items: Vec<(String, Secret<String>)>,
 }
 
 impl Check {
@@ -167,7 +155,6 @@ impl Record {
             login: None,
             check: None,
             tokens: None,
-            storage: Vec::new(),
             last: Last::default(),
             token_file: None,
         }

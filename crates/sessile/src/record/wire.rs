@@ -13,13 +13,13 @@ use sessile_jar::{Delta, Jar, Timestamp};
 use url::Url;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{Check, CheckRule, KeptLogin, KeptRefusal, Last, OriginStorage, Record, Tokens};
+use super::{Check, CheckRule, KeptLogin, KeptRefusal, Last, Record, Tokens};
 use crate::check::learn::LearnedCheck;
 use crate::check::mark::Mark;
 use crate::login::{Credentials, FormPlace, How};
 use crate::profile::Profile;
 use crate::secret::Secret;
-use crate::session::{Authorization, Counts, Headers, Scope, SessionState, Signs};
+use crate::session::{Authorization, Counts, Headers, OriginStorage, Scope, SessionState, Signs};
 use crate::token_file::{Digest, Seen, TokenFile, TokenNames};
 use crate::transport::Proxy;
 
@@ -214,7 +214,7 @@ impl From<&Record> for WireRecord {
             login: record.login.as_ref().map(WireLogin::from),
             check: record.check.as_ref().map(WireCheck::from),
             tokens: record.tokens.as_ref().map(WireTokens::from),
-            storage: record.storage.iter().map(WireStorage::from).collect(),
+            storage: state.storage.iter().map(WireStorage::from).collect(),
             last_login: record.last.login.map(Timestamp::as_millis),
             last_check: record
                 .last
@@ -242,7 +242,6 @@ impl TryFrom<WireRecord> for Record {
         let login = wire.login.take().map(KeptLogin::try_from).transpose()?;
         let check = wire.check.take().map(Check::try_from).transpose()?;
         let tokens = wire.tokens.take().map(Tokens::from);
-        let storage = std::mem::take(&mut wire.storage);
         let token_file = wire.token_file.take();
         let token_file = token_file.map(TokenFile::try_from).transpose()?;
         Ok(Self {
@@ -252,7 +251,6 @@ impl TryFrom<WireRecord> for Record {
             login,
             check,
             tokens,
-            storage: storage.into_iter().map(OriginStorage::from).collect(),
             last,
             token_file,
         })
@@ -288,6 +286,7 @@ fn state(wire: &WireRecord) -> Result<SessionState, WireError> {
         scope: wire.scope.clone().map(Scope::from),
         proxy: wire.proxy.as_deref().map(read_proxy).transpose()?,
         jar,
+        storage: wire.storage.iter().map(OriginStorage::from).collect(),
         signs: Signs {
             login_pages: pages.collect::<Result<_, _>>()?,
         },
@@ -449,13 +448,11 @@ impl From<&OriginStorage> for WireStorage {
     }
 }
 
-impl From<WireStorage> for OriginStorage {
-    fn from(wire: WireStorage) -> Self {
-        let items = wire.items.into_iter();
-        Self {
-            origin: wire.origin,
-            items: items.map(|(name, value)| (name, value.into())).collect(),
-        }
+impl From<&WireStorage> for OriginStorage {
+    fn from(wire: &WireStorage) -> Self {
+        let items = wire.items.iter();
+        let items = items.map(|(name, value)| (name.clone(), value.clone().into()));
+        Self::new(wire.origin.clone(), items.collect())
     }
 }
 

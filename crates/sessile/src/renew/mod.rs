@@ -19,7 +19,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use url::Url;
 
 use crate::login::{Login, LoginReport, Person};
-use crate::record::{Check, KeptLogin, Last, OriginStorage, Record, Tokens};
+use crate::record::{Check, KeptLogin, Last, Record, Tokens};
 use crate::session::{Reply, Request, Session, SessionBuilder, SessionState, Sign, Verdict};
 use crate::store::{HolderId, Name, Vault};
 use crate::token_file::{Stamp, TokenFile, TokenTrouble};
@@ -73,7 +73,6 @@ struct Held {
     login: Option<KeptLogin>,
     check: Option<Check>,
     tokens: Option<Tokens>,
-    storage: Vec<OriginStorage>,
     last: Last,
     token_file: Option<TokenFile>,
     /// What the token file was when it was in step last: an outer `None` before the first look.
@@ -238,7 +237,6 @@ impl Kept {
             login: record.login,
             check: record.check,
             tokens: record.tokens,
-            storage: record.storage,
             last: record.last,
             token_file: record.token_file,
             stepped: None,
@@ -437,7 +435,6 @@ impl Held {
             login: self.login.clone(),
             check: self.check.clone(),
             tokens: self.tokens.clone(),
-            storage: self.storage.clone(),
             last: self.last.clone(),
             token_file: self.token_file.clone(),
         }

@@ -37,6 +37,7 @@ use crate::error::Error;
 use crate::profile::ProfileChoice;
 use crate::transport::{Chromium, ConnectOptions, Engine, Patience, Transport};
 
+pub use crate::browser::OriginStorage;
 pub use auth::Authorization;
 pub(crate) use auth::Scope;
 pub use challenge::Challenge;

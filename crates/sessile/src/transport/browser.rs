@@ -74,6 +74,7 @@ pub(crate) struct Arrival {
     pub(crate) passed: Vec<(Url, StatusCode)>,
     pub(crate) before: Cookies,
     pub(crate) after: Cookies,
+    pub(crate) storage: Option<OriginStorage>,
 }
 
 impl Chromium {
@@ -294,6 +295,7 @@ fn arrival(visited: Visited) -> Arrival {
         passed: visited.passed,
         before: visited.before,
         after: visited.after,
+        storage: visited.storage,
     }
 }
 
