@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use sessile::{ProfileChoice, Tier};
 
 use super::connection::ConnectionArgs;
+use super::manners::MannersArgs;
 use super::values::{Refused, profile, time_limit};
 
 #[derive(Args, Debug)]
@@ -104,6 +105,9 @@ pub(crate) struct RequestArgs {
 
     #[command(flatten)]
     pub(crate) auth: AuthArgs,
+
+    #[command(flatten)]
+    pub(crate) manners: MannersArgs,
 
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,

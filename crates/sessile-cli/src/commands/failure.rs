@@ -154,6 +154,11 @@ impl From<LoginError> for Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
+        if let Error::LimitsUnavailable { cause, .. } = &error
+            && let Some(store) = cause.downcast_ref::<StoreError>()
+        {
+            return store.clone().into();
+        }
         let (exit, kind) = match error {
             Error::BadRequest { .. } => (Exit::Usage, "badRequest"),
             Error::Closed => (Exit::Failed, "closed"),
@@ -161,9 +166,11 @@ impl From<Error> for Failure {
             Error::CutShort { .. } => (Exit::Failed, "cutShort"),
             Error::Decode { .. } => (Exit::Failed, "decode"),
             Error::Disconnect { .. } => (Exit::Failed, "disconnect"),
+            Error::HoldOff { .. } => (Exit::Failed, "holdOff"),
             Error::Program { .. } => (Exit::Failed, "program"),
             Error::Protocol { .. } => (Exit::Failed, "protocol"),
             Error::Redirect { .. } => (Exit::Failed, "redirect"),
+            Error::Robots { .. } => (Exit::Failed, "robots"),
             Error::Status { .. } => (Exit::Failed, "status"),
             Error::TimeOut { .. } => (Exit::Failed, "timeOut"),
             Error::Tls { .. } => (Exit::Failed, "tls"),
@@ -199,11 +206,13 @@ fn hint(error: &Error) -> Option<&'static str> {
         Error::CutShort { .. } | Error::Disconnect { .. } => {
             "try again; if it happens every time, the server is at fault"
         }
+        Error::HoldOff { .. } => "the site asked all its callers to wait; try again after that",
         Error::Program { program, .. } if program == "curl" => "install curl, or leave --tier out",
         Error::Program { .. } => {
             "install Chromium or Chrome, or name one by its path with SESSILE_BROWSER"
         }
         Error::Redirect { .. } => "--no-follow shows the redirect itself",
+        Error::Robots { .. } => "leave --robots out if the site's owner allows you more",
         Error::TimeOut { .. } => "--timeout allows more time",
         Error::Tls { fault, .. } => return tls_hint(*fault),
         _ => return None,

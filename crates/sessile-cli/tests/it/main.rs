@@ -16,11 +16,13 @@ mod django;
 mod housekeeping;
 #[cfg(test)]
 mod httpbin;
+mod manners;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod servers;
 #[cfg(test)]
 mod support;
+mod tiers;
 #[cfg(test)]
 mod tokens;

@@ -14,6 +14,7 @@ mod layout;
 mod login;
 mod members;
 mod multi;
+mod parts;
 mod transport;
 mod two_step;
 
@@ -34,6 +35,7 @@ pub(crate) fn router() -> Router<Arc<World>> {
         .merge(login::routes())
         .merge(members::routes())
         .merge(multi::routes())
+        .merge(parts::routes())
         .merge(transport::routes())
         .merge(two_step::routes())
         .fallback(home::not_found)

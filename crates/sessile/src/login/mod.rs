@@ -4,6 +4,7 @@
 //! are understood by `page`, `find`, `fill` and `messages`. Whatever the way, `prove` says whether
 //! it worked. Works on a copy of the session: only a login that worked is handed out.
 
+mod answer;
 mod error;
 mod extract;
 pub mod fill;
@@ -11,11 +12,13 @@ pub mod find;
 mod flow;
 pub mod form;
 mod html;
+mod json;
 pub mod messages;
 pub mod page;
 mod person;
 mod prove;
 mod score;
+mod steps;
 mod token;
 pub mod tokens;
 mod trail;

@@ -86,10 +86,13 @@ impl Inner {
         let why = match check.judge(&evidence) {
             Judgement::Valid(_) => return Ok(()),
             Judgement::Expired(why) if *reply.url() == check.url => why,
-            Judgement::Expired(_) | Judgement::Unsure(_) => match self.confirm().await? {
-                Some(why) => why,
-                None => return Ok(()),
-            },
+            Judgement::Expired(_) | Judgement::Unsure(_) => {
+                reply.make_room();
+                match self.confirm().await? {
+                    Some(why) => why,
+                    None => return Ok(()),
+                }
+            }
         };
         reply.set_verdict(Verdict::Expired(Sign::StrangersPage(why)));
         Ok(())

@@ -2,11 +2,13 @@
 //!
 //! Joins session, login and store for one session. `sync` brings changes from and to the store,
 //! `single` sees to it that a login is renewed once however many notice, `judge` looks at what only
-//! a page's content shows, `in_step` joins a token file. How to log in is not here, nor how bytes are kept.
+//! a page's content shows, `in_step` joins a token file, `limits` shares the manners towards hosts.
+//! How to log in is not here, nor how bytes are kept.
 
 mod error;
 mod in_step;
 mod judge;
+mod limits;
 mod single;
 mod sync;
 
@@ -27,6 +29,7 @@ use crate::token_file::{Stamp, TokenFile, TokenTrouble};
 pub use error::{KeepError, NoRenewal};
 pub use in_step::{bring_in_step, keep_in_step, step, stop_in_step};
 pub use judge::CheckReport;
+pub use limits::{HostLimits, limits_at, share_limits};
 pub use sync::{copy, edit};
 
 use judge::Suspicion;
@@ -108,7 +111,8 @@ pub struct KeptOptions {
     /// How long new cookies may wait before the next request stores them; [`Kept::save`] stores
     /// them at once. Defaults to one second.
     pub save_every: Duration,
-    /// The session's habits: time-outs, trust, transport. Defaults to the builder's defaults.
+    /// The session's habits: time-outs, trust, transport. Limits for hosts, where it has some, are
+    /// shared with everybody who uses the store. Defaults to the builder's defaults.
     pub builder: SessionBuilder,
 }
 
@@ -230,7 +234,8 @@ impl Kept {
     ) -> Result<Self, KeepError> {
         let now = options.builder.now();
         let saved = sync::Saved::of(&record.state, version, now);
-        let session = options.builder.state(record.state).build()?;
+        let builder = options.builder.state(record.state);
+        let session = builder.limits_kept_in(|| limits::register(vault)).build()?;
         let held = Held {
             id: record.id,
             created: record.created,
@@ -286,6 +291,7 @@ impl Kept {
                 renewal: None,
             });
         }
+        reply.make_room();
         let Some(by) = inner.renew(reply.generation(), &sign).await? else {
             if let Sign::LoginRedirect(_) = sign {
                 return Err(inner.logged_out(&sign, NoRenewal::OtherRights));

@@ -178,6 +178,7 @@ pub(super) async fn climb(session: &Inner, hop: Hop) -> Result<Reply, Error> {
     let first = order[0];
     let mut passed_over = Vec::new();
     let mut refused: Option<Reply> = None;
+    let is_repeatable = hop.request.is_repeatable();
     let mut original = Some(hop);
     for (index, tier) in order.iter().copied().enumerate() {
         let copy = original.as_ref().and_then(|hop| hop.by(tier));
@@ -192,7 +193,7 @@ pub(super) async fn climb(session: &Inner, hop: Hop) -> Result<Reply, Error> {
                 Some(_) | None => break,
             },
         };
-        let reply = match run::follow(session, hop).await {
+        let mut reply = match run::follow(session, hop).await {
             Ok(reply) => reply,
             Err(error) if refused.is_none() => return Err(error),
             Err(error) => {
@@ -210,9 +211,18 @@ pub(super) async fn climb(session: &Inner, hop: Hop) -> Result<Reply, Error> {
         }
         let why = reply.verdict().to_string();
         passed_over.push(PassedOver { tier, why });
+        reply.make_room();
         refused = Some(telling(refused, reply));
         if tier == first {
             ladder.forget(&host);
+        }
+        // The refusal doesn't say that nothing was done.
+        if !is_repeatable {
+            passed_over.extend(order[index + 1..].iter().map(|tier| PassedOver {
+                tier: *tier,
+                why: "not tried, since what was asked could be done twice".to_owned(),
+            }));
+            break;
         }
     }
     let reply = refused.expect("the first way either failed or was refused");

@@ -46,6 +46,9 @@ use fallback::Ladder;
 pub use fallback::{Captured, PassedOver, Tier};
 pub use headers::Headers;
 pub use inspect::{InspectedCookie, InspectedHeader, InspectedValue, Inspection};
+#[cfg(test)]
+pub(crate) use manners::TERM;
+pub(crate) use manners::{Entry, Fault, Register, Standing, key};
 pub use manners::{Limits, Manners};
 pub use multipart::{Multipart, Part};
 pub use reply::{Hop, Reply};
@@ -132,8 +135,11 @@ impl Session {
     /// host for a while, see [`SessionBuilder::remember_tier`].
     ///
     /// [`Reply::tier`] says which way served, [`Reply::passed_over`] why the others didn't. Where
-    /// none served, the reply is the refusal that says most. A body that streams is sent once, by
-    /// the first way.
+    /// none served, the reply is the refusal that says most.
+    ///
+    /// A body that streams is sent once, by the first way. So is what could be done twice, a `POST`
+    /// for example, unless it is [repeatable](Request::repeatable): a refusal that comes from the
+    /// site itself may come after the site did what was asked.
     ///
     /// # Errors
     ///
@@ -395,6 +401,13 @@ impl SessionBuilder {
     /// value to all sessions of a program. Defaults to no limits but those of the retries.
     pub fn manners(mut self, manners: Manners) -> Self {
         self.habits.manners = Some(manners);
+        self
+    }
+
+    /// Keeps the limits, where there are some, together with everybody who uses the register.
+    pub(crate) fn limits_kept_in(mut self, register: impl FnOnce() -> Register) -> Self {
+        let manners = self.habits.manners.take();
+        self.habits.manners = manners.map(|manners| manners.kept_in(register));
         self
     }
 

@@ -10,6 +10,7 @@ mod person;
 mod practice;
 pub(crate) mod servers;
 mod table;
+mod wire;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ pub(crate) use gunicorn::Gunicorn;
 pub(crate) use person::{Outcome, Person};
 pub(crate) use practice::Practice;
 pub(crate) use table::Table;
+pub(crate) use wire::{Wire, send, stopwatch};
 
 /// A directory that `scripts/test` prepared and named in the environment.
 #[track_caller]
