@@ -11,7 +11,7 @@ use sessile_jar::{
 use url::Url;
 
 /// The cookies of a browser at one moment.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq)]
 pub(crate) struct Cookies(BTreeMap<Key, NewCookie>);
 
 /// What tells two cookies apart: the scope as `.example.com` or `example.com`, path, name and
@@ -24,15 +24,6 @@ impl Cookies {
         let cookies = answer["cookies"].as_array().into_iter().flatten();
         let cookies = cookies.filter_map(read);
         Self(cookies.map(|cookie| (key(&cookie), cookie)).collect())
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Whether another moment's differ from these.
-    pub(crate) fn differ(&self, other: &Self) -> bool {
-        self.0 != other.0
     }
 
     /// Brings what has changed since `before` into a jar, as far as it belongs to the sites of

@@ -5,6 +5,7 @@
 //! it worked. Works on a copy of the session: only a login that worked is handed out.
 
 mod answer;
+mod browser;
 mod error;
 mod extract;
 pub mod fill;
@@ -30,7 +31,9 @@ pub(crate) mod words;
 mod tests;
 
 use std::fmt;
+use std::time::Duration;
 
+use futures_util::FutureExt;
 use url::Url;
 
 use crate::profile::ProfileChoice;
@@ -42,12 +45,16 @@ use crate::session::{Session, SessionState};
 pub use error::LoginError;
 pub use find::NoLoginForm;
 pub use person::{
-    AskCode, AskPassword, AskVisit, CodeWanted, PageToVisit, PasswordWanted, Person, StepListener,
+    AskCode, AskDone, AskPassword, AskVisit, CodeWanted, PageToVisit, PasswordWanted, Person,
+    StepListener, Window,
 };
 
 pub(crate) use trail::Trail;
 
 use visit::Visit;
+
+/// How long a login may take: a site that answers a byte at a time must not hold all for ever.
+pub(crate) const LONGEST: Duration = Duration::from_secs(300);
 
 /// A login, as somebody asks for it.
 ///
@@ -81,8 +88,18 @@ pub struct Login {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum How {
+    /// A person logs in, in a browser's window; see [`Person::window`].
+    Browser(BrowserPlace),
     /// Finds the form and fills it in.
     Form(FormPlace),
+}
+
+/// Where a person logs in.
+#[derive(Clone, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct BrowserPlace {
+    /// The page that the window opens at.
+    pub url: Url,
 }
 
 /// Where a login form is.
@@ -117,6 +134,13 @@ impl Login {
         Self::new(how, credentials)
     }
 
+    /// A login by the person in front of `window`, which opens at `url`.
+    pub fn browser(url: Url, window: Window) -> Self {
+        let mut login = Self::new(How::Browser(BrowserPlace { url }), Credentials::default());
+        login.person.window = Some(window);
+        login
+    }
+
     /// A login that goes this way.
     pub fn new(how: How, credentials: Credentials) -> Self {
         Self {
@@ -130,10 +154,21 @@ impl Login {
     }
 }
 
+impl Login {
+    /// How long it may take at most.
+    pub(crate) fn limit(&self) -> Duration {
+        match (&self.how, &self.person.window) {
+            (How::Browser(_), Some(window)) => LONGEST + window.patience,
+            (How::Browser(_) | How::Form(_), _) => LONGEST,
+        }
+    }
+}
+
 impl How {
     /// Where it starts.
     pub fn start(&self) -> &Url {
         match self {
+            Self::Browser(place) => &place.url,
             Self::Form(place) => &place.url,
         }
     }
@@ -143,6 +178,21 @@ impl FormPlace {
     /// The form that looks like a login, on this page or one that it leads to.
     pub fn new(url: Url) -> Self {
         Self { url, form: None }
+    }
+}
+
+impl BrowserPlace {
+    /// At this page.
+    pub fn new(url: Url) -> Self {
+        Self { url }
+    }
+}
+
+impl fmt::Debug for BrowserPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BrowserPlace")
+            .field("url", &ShownUrl(&self.url))
+            .finish()
     }
 }
 
@@ -194,6 +244,8 @@ pub(crate) struct Known {
 /// How a way through a login ended, before anybody has looked whether it worked.
 #[derive(Debug)]
 pub(crate) enum Landed {
+    /// It worked, and this shows it, where anything does.
+    Found(Option<Check>),
     /// A check has said already that it did.
     Proven,
     /// On this page.
@@ -210,6 +262,11 @@ pub(crate) async fn log_in(
     let member = session.fork(state);
     let mut trail = Trail::new(login.person.clone(), known.sent_to.clone());
     let landed = match &login.how {
+        How::Browser(place) => {
+            browser::log_in(session, &member, place, login, &mut trail)
+                .boxed()
+                .await?
+        }
         How::Form(place) => {
             walk::log_in(&member, place, &login.credentials, known, &mut trail).await?
         }

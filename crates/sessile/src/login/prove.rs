@@ -7,6 +7,7 @@ use super::visit::{self, Visit};
 use super::{Known, Landed, Login, LoginError, Trail, flow};
 use crate::check::evidence::Evidence;
 use crate::check::learn::{self, Judgement};
+use crate::check::mark::Mark;
 use crate::record::Check;
 use crate::redact::ShownUrl;
 use crate::session::{Request, Session};
@@ -22,6 +23,7 @@ pub(super) async fn check(
     trail: &mut Trail,
 ) -> Result<Option<Check>, LoginError> {
     match landed {
+        Landed::Found(check) => Ok(check.clone()),
         Landed::Proven => Ok(known.check.clone()),
         Landed::On(_) if holds(member, known, trail).await? => Ok(known.check.clone()),
         Landed::On(page) => learn(session, member, login, page, trail).await,
@@ -45,22 +47,30 @@ pub(super) async fn holds(
     Ok(true)
 }
 
-/// Finds a page that shows whether one is logged in, by comparing it with what strangers get.
-async fn learn(
+/// A page that shows a login.
+pub(super) struct Proof {
+    pub(super) check: Check,
+    /// How it shows, in words.
+    pub(super) why: String,
+    /// Whether it tells members from strangers by more than a difference between two pages.
+    pub(super) is_beyond_doubt: bool,
+}
+
+/// The first of these pages that strangers get another one of.
+pub(super) async fn learn_at(
     session: &Session,
     member: &Session,
     login: &Login,
-    landed: &Visit,
-    trail: &mut Trail,
-) -> Result<Option<Check>, LoginError> {
-    for url in candidates(login, landed, &trail.login_pages) {
+    urls: Vec<Url>,
+) -> Result<Option<Proof>, LoginError> {
+    for url in urls {
         let ours = evidence(member, &url).await?;
         let strangers = [
             evidence(&session.stranger(), &url).await?,
             evidence(&session.stranger(), &url).await?,
         ];
-        let names = [login.credentials.user.as_str()];
-        let learned = learn::learn(&ours, [&strangers[0], &strangers[1]], &names);
+        let user = login.credentials.user.as_str();
+        let learned = learn::learn(&ours, [&strangers[0], &strangers[1]], &[user]);
         // What a second look doesn't bear out was chance.
         let again = evidence(member, &url).await?;
         if let Some(learned) = learned.and_then(|learned| learned.confirm(&again)) {
@@ -69,12 +79,34 @@ async fn learn(
                 || format!("strangers get something else ({learned})"),
                 |mark| format!("{mark}, which strangers don't see"),
             );
-            trail.say(format!(
-                "logged in as {}: at {shown} {shows}",
-                login.credentials.user
-            ));
-            return Ok(Some(Check::learned(url, learned)));
+            let who = match user {
+                "" => String::new(),
+                user => format!(" as {user}"),
+            };
+            let why = format!("logged in{who}: at {shown} {shows}");
+            let mut marks = learned.member.iter().chain(&learned.stranger);
+            return Ok(Some(Proof {
+                is_beyond_doubt: marks.any(Mark::is_strong),
+                check: Check::learned(url, learned),
+                why,
+            }));
         }
+    }
+    Ok(None)
+}
+
+/// Finds a page that shows whether one is logged in, by comparing it with what strangers get.
+async fn learn(
+    session: &Session,
+    member: &Session,
+    login: &Login,
+    landed: &Visit,
+    trail: &mut Trail,
+) -> Result<Option<Check>, LoginError> {
+    let urls = candidates(login, landed, &trail.login_pages);
+    if let Some(proof) = learn_at(session, member, login, urls).await? {
+        trail.say(proof.why);
+        return Ok(Some(proof.check));
     }
     // Nothing to check by later; whether it worked shows at least in what the site handed out.
     let url = ShownUrl(&landed.url).to_string();

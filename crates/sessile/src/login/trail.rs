@@ -34,7 +34,6 @@ impl Trail {
     }
 
     /// Who helps.
-    #[expect(dead_code, reason = "asked by the ways that need more than a password")]
     pub(crate) fn person(&self) -> &Person {
         &self.person
     }

@@ -16,7 +16,7 @@ use zeroize::{Zeroize, Zeroizing};
 use super::{Check, CheckRule, KeptLogin, KeptRefusal, Last, Record, Tokens};
 use crate::check::learn::LearnedCheck;
 use crate::check::mark::Mark;
-use crate::login::{Credentials, FormPlace, How};
+use crate::login::{BrowserPlace, Credentials, FormPlace, How};
 use crate::profile::Profile;
 use crate::secret::Secret;
 use crate::session::{Authorization, Counts, Headers, OriginStorage, Scope, SessionState, Signs};
@@ -103,6 +103,8 @@ enum WireAuthorization {
 
 #[derive(Deserialize, Serialize)]
 struct WireLogin {
+    #[serde(default)]
+    way: WireWay,
     /// Where it starts.
     url: String,
     /// Which form of the page.
@@ -110,6 +112,14 @@ struct WireLogin {
     user: String,
     password: Option<String>,
     sent_to: Vec<String>,
+}
+
+#[derive(Default, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum WireWay {
+    Browser,
+    #[default]
+    Form,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -361,17 +371,18 @@ impl From<&WireAuthorization> for Authorization {
 
 impl From<&KeptLogin> for WireLogin {
     fn from(login: &KeptLogin) -> Self {
-        let KeptLogin {
-            how: How::Form(place),
-            credentials,
-            sent_to,
-        } = login;
+        let (way, form) = match &login.how {
+            How::Browser(_) => (WireWay::Browser, None),
+            How::Form(place) => (WireWay::Form, place.form.clone()),
+        };
+        let credentials = &login.credentials;
         Self {
-            url: place.url.to_string(),
-            form: place.form.clone(),
+            way,
+            url: login.how.start().to_string(),
+            form,
             user: credentials.user.clone(),
             password: credentials.password.as_ref().map(text),
-            sent_to: sent_to.clone(),
+            sent_to: login.sent_to.clone(),
         }
     }
 }
@@ -381,14 +392,20 @@ impl TryFrom<WireLogin> for KeptLogin {
 
     fn try_from(wire: WireLogin) -> Result<Self, WireError> {
         let url = parse_url(&wire.url, "login URL")?;
-        let mut place = FormPlace::new(url);
-        place.form = wire.form;
+        let how = match wire.way {
+            WireWay::Browser => How::Browser(BrowserPlace::new(url)),
+            WireWay::Form => {
+                let mut place = FormPlace::new(url);
+                place.form = wire.form;
+                How::Form(place)
+            }
+        };
         let credentials = Credentials {
             user: wire.user,
             password: wire.password.map(Secret::from),
         };
         Ok(Self {
-            how: How::Form(place),
+            how,
             credentials,
             sent_to: wire.sent_to,
         })

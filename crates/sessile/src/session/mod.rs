@@ -249,6 +249,11 @@ impl Session {
     pub(crate) fn now(&self) -> Timestamp {
         self.0.clock.now()
     }
+
+    /// The browser of this session, which doesn't run before it is asked to.
+    pub(crate) fn browser(&self) -> &Chromium {
+        self.0.ladder.browser()
+    }
 }
 
 impl fmt::Debug for Session {
