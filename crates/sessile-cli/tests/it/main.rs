@@ -7,6 +7,8 @@ mod bad_input;
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod browser_login;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod demo;

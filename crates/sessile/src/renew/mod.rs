@@ -22,7 +22,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use url::Url;
 
 use crate::login::{Login, LoginReport, Person};
-use crate::record::{Check, KeptLogin, Last, OriginStorage, Record, Tokens};
+use crate::record::{Check, KeptLogin, Last, Record, Tokens};
 use crate::session::{Reply, Request, Session, SessionBuilder, SessionState, Sign, Verdict};
 use crate::store::{HolderId, Name, Vault};
 use crate::token_file::{Stamp, TokenFile, TokenTrouble};
@@ -81,7 +81,6 @@ struct Held {
     login: Option<KeptLogin>,
     check: Option<Check>,
     tokens: Option<Tokens>,
-    storage: Vec<OriginStorage>,
     last: Last,
     token_file: Option<TokenFile>,
     /// What the token file was when it was in step last: an outer `None` before the first look.
@@ -262,7 +261,6 @@ impl Kept {
             login: record.login,
             check: record.check,
             tokens: record.tokens,
-            storage: record.storage,
             last: record.last,
             token_file: record.token_file,
             stepped: None,
@@ -498,7 +496,6 @@ impl Held {
             login: self.login.clone(),
             check: self.check.clone(),
             tokens: self.tokens.clone(),
-            storage: self.storage.clone(),
             last: self.last.clone(),
             token_file: self.token_file.clone(),
         }

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::{Held, Inner, KeepError, Mode};
 use crate::record::{self, Record, WireError};
-use crate::session::{Authorization, Counts, Scope, SessionState};
+use crate::session::{Authorization, Counts, OriginStorage, Scope, SessionState};
 use crate::store::{Fence, Name, NextPlain, Opened, StoreError, Vault};
 use crate::transport::Proxy;
 
@@ -39,7 +39,7 @@ impl Saved {
     }
 }
 
-/// What is set by hand: each of them changes as a whole.
+/// What has no history of its own: each of them changes as a whole.
 #[derive(Clone, Debug)]
 struct Settings {
     authorization: Option<Authorization>,
@@ -47,6 +47,7 @@ struct Settings {
     headers: Headers,
     proxy: Option<Proxy>,
     scope: Option<Scope>,
+    storage: Vec<OriginStorage>,
 }
 
 impl Settings {
@@ -57,6 +58,7 @@ impl Settings {
             headers: state.headers.clone(),
             proxy: state.proxy.clone(),
             scope: state.scope.clone(),
+            storage: state.storage.clone(),
         }
     }
 
@@ -76,6 +78,9 @@ impl Settings {
         }
         if self.scope != earlier.scope {
             into.scope = self.scope;
+        }
+        if self.storage != earlier.storage {
+            into.storage = self.storage;
         }
     }
 }
@@ -216,7 +221,6 @@ impl Inner {
         held.login = stored.login;
         held.check = stored.check;
         held.tokens = stored.tokens;
-        held.storage = stored.storage;
         held.last = stored.last;
         held.token_file = stored.token_file;
         self.session.update(|state, now| {
@@ -388,7 +392,6 @@ impl Pending {
             stored.login = self.record.login;
             stored.check = self.record.check;
             stored.tokens = self.record.tokens;
-            stored.storage = self.record.storage;
             // A login that works makes up for one that was refused.
             stored.last.refusal = None;
         } else if ours.generation == theirs.generation {

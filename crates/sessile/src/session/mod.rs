@@ -37,6 +37,7 @@ use crate::error::Error;
 use crate::profile::ProfileChoice;
 use crate::transport::{Chromium, ConnectOptions, Engine, Patience, Transport};
 
+pub use crate::browser::OriginStorage;
 pub use auth::Authorization;
 pub(crate) use auth::Scope;
 pub use challenge::Challenge;
@@ -258,6 +259,11 @@ impl Session {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.0.clock.now()
+    }
+
+    /// The browser of this session, which doesn't run before it is asked to.
+    pub(crate) fn browser(&self) -> &Chromium {
+        self.0.ladder.browser()
     }
 }
 
