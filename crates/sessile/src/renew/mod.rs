@@ -2,9 +2,11 @@
 //!
 //! Joins session, login and store for one session. `sync` brings changes from and to the store,
 //! `single` sees to it that a login is renewed once however many notice, `judge` looks at what only
-//! a page's content shows, `in_step` joins a token file. How to log in is not here, nor how bytes are kept.
+//! a page's content shows, `in_step` joins a token file, `flush` stores
+//! what is new in a session that has gone quiet. How to log in is not here, nor how bytes are kept.
 
 mod error;
+mod flush;
 mod in_step;
 mod judge;
 mod single;
@@ -30,6 +32,7 @@ pub use in_step::{bring_in_step, keep_in_step, step, stop_in_step};
 pub use judge::CheckReport;
 pub use sync::{copy, edit};
 
+use flush::Flusher;
 use judge::Suspicion;
 
 /// A stored session that many processes share and that logs in again when it has to.
@@ -64,6 +67,8 @@ struct Inner {
     renewing: AsyncMutex<()>,
     /// One merge with the store at a time in this process.
     syncing: AsyncMutex<()>,
+    /// Stores what is new in a session that has gone quiet.
+    flusher: Flusher,
 }
 
 /// What is known of the stored record beside the session's state.
@@ -108,8 +113,9 @@ pub struct KeptOptions {
     pub mode: Mode,
     /// Where a password comes from that isn't kept. Defaults to nowhere.
     pub ask: Option<AskPassword>,
-    /// How long new cookies may wait before the next request stores them; [`Kept::save`] stores
-    /// them at once. Defaults to one second.
+    /// How long new cookies may wait to be stored, together with those that come meanwhile: what a
+    /// killed process can lose. [`Kept::save`] and [`Kept::close`] store them at once, and so does
+    /// the end of the last handle. Defaults to one second.
     pub save_every: Duration,
     /// The session's habits: time-outs, trust, transport. Defaults to the builder's defaults.
     pub builder: SessionBuilder,
@@ -259,6 +265,7 @@ impl Kept {
             held: Mutex::new(held),
             renewing: AsyncMutex::new(()),
             syncing: AsyncMutex::new(()),
+            flusher: Flusher::default(),
         })))
     }
 
@@ -276,6 +283,7 @@ impl Kept {
         inner.judge(&mut reply).await?;
         let Verdict::Expired(sign) = reply.verdict().clone() else {
             inner.save_if_due().await?;
+            flush::schedule(inner);
             return Ok(Answer {
                 reply,
                 renewal: None,
@@ -310,6 +318,7 @@ impl Kept {
             return Err(inner.logged_out(sign, NoRenewal::StillAsking));
         }
         inner.save_if_due().await?;
+        flush::schedule(inner);
         let generation = inner.session.read(SessionState::generation);
         Ok(Answer {
             reply,
@@ -359,11 +368,21 @@ impl Kept {
     pub async fn save(&self) -> Result<(), KeepError> {
         match self.0.mode {
             Mode::ReadOnly => Ok(()),
-            Mode::Renew => {
-                self.0.push().await?;
-                self.0.step_and_pull().await
-            }
+            Mode::Renew => self.0.push_and_step().await,
         }
+    }
+
+    /// Writes what has changed to the store and ends the session: its connections close, nothing of
+    /// it goes on, and requests fail from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`KeepError::Store`]; the session is closed all the same.
+    pub async fn close(&self) -> Result<(), KeepError> {
+        self.0.flusher.close().await;
+        let saved = self.save().await;
+        self.0.session.close();
+        saved
     }
 
     /// Changes headers, authorization or base URL, here and in the store.

@@ -6,6 +6,7 @@ mod blocking;
 mod kept;
 mod late;
 mod profile;
+mod quiet;
 mod recorder;
 mod request;
 mod session;
