@@ -101,7 +101,8 @@ struct WireLogin {
     url: String,
     user: String,
     password: Option<String>,
-    sent_to: Vec<String>,
+    /// The first records had none: then the login's own page is where a password was sent.
+    sent_to: Option<Vec<String>>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -344,7 +345,7 @@ impl From<&KeptLogin> for WireLogin {
                 .password
                 .as_ref()
                 .map(|password| password.expose().clone()),
-            sent_to: login.sent_to.clone(),
+            sent_to: Some(login.sent_to.clone()),
         }
     }
 }
@@ -353,11 +354,13 @@ impl TryFrom<WireLogin> for KeptLogin {
     type Error = WireError;
 
     fn try_from(wire: WireLogin) -> Result<Self, WireError> {
+        let url = parse_url(&wire.url, "login URL")?;
+        let origin = || vec![url.origin().ascii_serialization()];
         Ok(Self {
-            url: parse_url(&wire.url, "login URL")?,
+            sent_to: wire.sent_to.unwrap_or_else(origin),
             user: wire.user,
             password: wire.password.map(Secret::from),
-            sent_to: wire.sent_to,
+            url,
         })
     }
 }
