@@ -24,6 +24,12 @@ impl From<StoreError> for Failure {
         let failure = Self::of(exit, kind, &error);
         match error {
             StoreError::Locked { .. } => failure.hint("try again when the other one is done"),
+            StoreError::Denied { .. } => failure.hint(
+                "check the user, the database and its rights; the password comes from SESSILE_STORE_PASSWORD",
+            ),
+            StoreError::Unreachable { .. } => {
+                failure.hint("check host and port, and whether the database runs")
+            }
             StoreError::WrongKey { .. } => failure.hint(
                 "name the store's own key with --key-file, SESSILE_KEY or SESSILE_PASSPHRASE",
             ),
@@ -38,6 +44,7 @@ fn store_kind(error: &StoreError) -> (Exit, &'static str) {
         StoreError::BadUrl { .. } => (Exit::Usage, "badStoreUrl"),
         StoreError::ChangePanicked { .. } | StoreError::Closed { .. } => (Exit::Failed, "store"),
         StoreError::Corrupt { .. } => (Exit::StoreUnavailable, "storeDamaged"),
+        StoreError::Denied { .. } => (Exit::StoreUnavailable, "storeDenied"),
         StoreError::Fenced { .. } => (Exit::Failed, "leaseLost"),
         StoreError::FileTaken { .. } => (Exit::Failed, "fileTaken"),
         StoreError::Full { .. } => (Exit::StoreUnavailable, "storeFull"),
@@ -50,7 +57,9 @@ fn store_kind(error: &StoreError) -> (Exit, &'static str) {
         StoreError::NotAStore { .. } => (Exit::StoreUnavailable, "notAStore"),
         StoreError::ReadOnly { .. } => (Exit::StoreUnavailable, "storeReadOnly"),
         StoreError::Tampered { .. } => (Exit::StoreUnavailable, "recordDamaged"),
+        StoreError::Unclear { .. } => (Exit::StoreUnavailable, "storeUnclear"),
         StoreError::UnknownName { .. } => (Exit::Failed, "unknownSession"),
+        StoreError::Unreachable { .. } => (Exit::StoreUnavailable, "storeUnreachable"),
         StoreError::WrongKey { .. } => (Exit::StoreUnavailable, "wrongKey"),
         _ => (Exit::StoreUnavailable, "storeUnavailable"),
     }
@@ -145,6 +154,11 @@ impl From<LoginError> for Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
+        if let Error::LimitsUnavailable { cause, .. } = &error
+            && let Some(store) = cause.downcast_ref::<StoreError>()
+        {
+            return store.clone().into();
+        }
         let (exit, kind) = match error {
             Error::BadRequest { .. } => (Exit::Usage, "badRequest"),
             Error::Closed => (Exit::Failed, "closed"),
@@ -152,9 +166,11 @@ impl From<Error> for Failure {
             Error::CutShort { .. } => (Exit::Failed, "cutShort"),
             Error::Decode { .. } => (Exit::Failed, "decode"),
             Error::Disconnect { .. } => (Exit::Failed, "disconnect"),
+            Error::HoldOff { .. } => (Exit::Failed, "holdOff"),
             Error::Program { .. } => (Exit::Failed, "program"),
             Error::Protocol { .. } => (Exit::Failed, "protocol"),
             Error::Redirect { .. } => (Exit::Failed, "redirect"),
+            Error::Robots { .. } => (Exit::Failed, "robots"),
             Error::Status { .. } => (Exit::Failed, "status"),
             Error::TimeOut { .. } => (Exit::Failed, "timeOut"),
             Error::Tls { .. } => (Exit::Failed, "tls"),
@@ -190,8 +206,13 @@ fn hint(error: &Error) -> Option<&'static str> {
         Error::CutShort { .. } | Error::Disconnect { .. } => {
             "try again; if it happens every time, the server is at fault"
         }
-        Error::Program { .. } => "install curl, or leave --tier out",
+        Error::HoldOff { .. } => "the site asked all its callers to wait; try again after that",
+        Error::Program { program, .. } if program == "curl" => "install curl, or leave --tier out",
+        Error::Program { .. } => {
+            "install Chromium or Chrome, or name one by its path with SESSILE_BROWSER"
+        }
         Error::Redirect { .. } => "--no-follow shows the redirect itself",
+        Error::Robots { .. } => "leave --robots out if the site's owner allows you more",
         Error::TimeOut { .. } => "--timeout allows more time",
         Error::Tls { fault, .. } => return tls_hint(*fault),
         _ => return None,

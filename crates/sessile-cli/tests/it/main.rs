@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod demo;
@@ -14,11 +16,13 @@ mod django;
 mod housekeeping;
 #[cfg(test)]
 mod httpbin;
+mod manners;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod servers;
 #[cfg(test)]
 mod support;
+mod tiers;
 #[cfg(test)]
 mod tokens;

@@ -2,13 +2,15 @@
 //!
 //! Joins session, login and store for one session. `sync` brings changes from and to the store,
 //! `single` sees to it that a login is renewed once however many notice, `judge` looks at what only
-//! a page's content shows, `in_step` joins a token file, `flush` stores
-//! what is new in a session that has gone quiet. How to log in is not here, nor how bytes are kept.
+//! a page's content shows, `in_step` joins a token file, `flush` stores what is new in a session
+//! that has gone quiet, `limits` shares the manners towards hosts. How to log in is not here, nor how
+//! bytes are kept.
 
 mod error;
 mod flush;
 mod in_step;
 mod judge;
+mod limits;
 mod single;
 mod sync;
 
@@ -20,9 +22,8 @@ use sessile_jar::Timestamp;
 use tokio::sync::Mutex as AsyncMutex;
 use url::Url;
 
-use crate::login::{Login, LoginReport};
-use crate::record::{Check, KeptLogin, Last, Record};
-use crate::secret::Secret;
+use crate::login::{Login, LoginReport, Person};
+use crate::record::{Check, KeptLogin, Last, OriginStorage, Record, Tokens};
 use crate::session::{Reply, Request, Session, SessionBuilder, SessionState, Sign, Verdict};
 use crate::store::{HolderId, Name, Vault};
 use crate::token_file::{Stamp, TokenFile, TokenTrouble};
@@ -30,6 +31,7 @@ use crate::token_file::{Stamp, TokenFile, TokenTrouble};
 pub use error::{KeepError, NoRenewal};
 pub use in_step::{bring_in_step, keep_in_step, step, stop_in_step};
 pub use judge::CheckReport;
+pub use limits::{HostLimits, limits_at, share_limits};
 pub use sync::{copy, edit};
 
 use flush::Flusher;
@@ -59,7 +61,7 @@ struct Inner {
     vault: Vault,
     session: Session,
     mode: Mode,
-    ask: Option<AskPassword>,
+    person: Person,
     save_every: Duration,
     holder: HolderId,
     held: Mutex<Held>,
@@ -78,6 +80,8 @@ struct Held {
     created: Timestamp,
     login: Option<KeptLogin>,
     check: Option<Check>,
+    tokens: Option<Tokens>,
+    storage: Vec<OriginStorage>,
     last: Last,
     token_file: Option<TokenFile>,
     /// What the token file was when it was in step last: an outer `None` before the first look.
@@ -103,21 +107,19 @@ pub enum Mode {
     Renew,
 }
 
-/// Asks a person for the password of this user at this page; `None` where nobody is there.
-pub type AskPassword = Arc<dyn Fn(&KeptLogin) -> Option<Secret<String>> + Send + Sync>;
-
 /// How a kept session is opened.
 #[non_exhaustive]
 pub struct KeptOptions {
     /// What it may do by itself. Defaults to [`Mode::Renew`].
     pub mode: Mode,
-    /// Where a password comes from that isn't kept. Defaults to nowhere.
-    pub ask: Option<AskPassword>,
+    /// Who helps where a login can't be renewed with what is kept. Defaults to nobody.
+    pub person: Person,
     /// How long new cookies may wait to be stored, together with those that come meanwhile: what a
     /// killed process can lose. [`Kept::save`] and [`Kept::close`] store them at once, and so does
     /// the end of the last handle. Defaults to one second.
     pub save_every: Duration,
-    /// The session's habits: time-outs, trust, transport. Defaults to the builder's defaults.
+    /// The session's habits: time-outs, trust, transport. Limits for hosts, where it has some, are
+    /// shared with everybody who uses the store. Defaults to the builder's defaults.
     pub builder: SessionBuilder,
 }
 
@@ -125,7 +127,7 @@ impl Default for KeptOptions {
     fn default() -> Self {
         Self {
             mode: Mode::default(),
-            ask: None,
+            person: Person::default(),
             save_every: Duration::from_secs(1),
             builder: SessionBuilder::default(),
         }
@@ -239,12 +241,15 @@ impl Kept {
     ) -> Result<Self, KeepError> {
         let now = options.builder.now();
         let saved = sync::Saved::of(&record.state, version, now);
-        let session = options.builder.state(record.state).build()?;
+        let builder = options.builder.state(record.state);
+        let session = builder.limits_kept_in(|| limits::register(vault)).build()?;
         let held = Held {
             id: record.id,
             created: record.created,
             login: record.login,
             check: record.check,
+            tokens: record.tokens,
+            storage: record.storage,
             last: record.last,
             token_file: record.token_file,
             stepped: None,
@@ -259,7 +264,7 @@ impl Kept {
             vault: vault.clone(),
             session,
             mode: options.mode,
-            ask: options.ask,
+            person: options.person,
             save_every: options.save_every,
             holder: single::holder()?,
             held: Mutex::new(held),
@@ -296,6 +301,7 @@ impl Kept {
                 renewal: None,
             });
         }
+        reply.make_room();
         let Some(by) = inner.renew(reply.generation(), &sign).await? else {
             if let Sign::LoginRedirect(_) = sign {
                 return Err(inner.logged_out(&sign, NoRenewal::OtherRights));
@@ -455,6 +461,8 @@ impl Held {
             state,
             login: self.login.clone(),
             check: self.check.clone(),
+            tokens: self.tokens.clone(),
+            storage: self.storage.clone(),
             last: self.last.clone(),
             token_file: self.token_file.clone(),
         }

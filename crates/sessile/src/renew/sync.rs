@@ -211,6 +211,8 @@ impl Inner {
         held.version = version;
         held.login = stored.login;
         held.check = stored.check;
+        held.tokens = stored.tokens;
+        held.storage = stored.storage;
         held.last = stored.last;
         held.token_file = stored.token_file;
         self.session.update(|state, now| {
@@ -380,6 +382,8 @@ impl Pending {
             theirs.generation = generation;
             stored.login = self.record.login;
             stored.check = self.record.check;
+            stored.tokens = self.record.tokens;
+            stored.storage = self.record.storage;
             // A login that works makes up for one that was refused.
             stored.last.refusal = None;
         } else if ours.generation == theirs.generation {

@@ -1,6 +1,7 @@
 //! Changes of plain content, as changes of sealed content.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use zeroize::Zeroizing;
@@ -48,6 +49,14 @@ pub enum NextPlain {
     },
 }
 
+/// Lets a change decide; one that panics fails.
+pub(super) fn decide(name: &Name, change: Change, current: Current) -> Result<Next, StoreError> {
+    catch_unwind(AssertUnwindSafe(|| change(current))).unwrap_or_else(|_panic| {
+        let subject = name.to_string();
+        Err(StoreError::ChangePanicked { subject })
+    })
+}
+
 /// What became of a caller's change inside the transaction.
 pub(super) enum Decided<E> {
     Done(Option<Opened>),
@@ -64,7 +73,7 @@ pub(super) fn sealing<E, F>(
 ) -> Change
 where
     E: From<StoreError> + Send + 'static,
-    F: FnOnce(Option<&Opened>) -> Result<NextPlain, E> + Send + 'static,
+    F: FnOnce(Option<&Opened>, Timestamp) -> Result<NextPlain, E> + Send + 'static,
 {
     let (change, outcome) = (Arc::clone(change), Arc::clone(outcome));
     Box::new(move |current| {
@@ -80,7 +89,7 @@ where
         };
         let change = change.lock().unwrap_or_else(PoisonError::into_inner).take();
         let change = change.expect("it is taken in the last round only");
-        match change(before.as_ref()) {
+        match change(before.as_ref(), current.now) {
             Err(error) => {
                 report(Decided::Failed(error));
                 Ok(Next::Keep)

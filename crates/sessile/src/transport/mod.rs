@@ -3,6 +3,7 @@
 //! One exchange at a time: no redirects, no retries, no cookies, no decoding. Those are the
 //! session's, so that every transport follows the same rules.
 
+mod browser;
 mod connect;
 mod connections;
 mod curl;
@@ -27,11 +28,15 @@ use url::Url;
 use crate::error::Error;
 use crate::redact::{ShownHeaders, ShownUrl};
 
+pub use browser::Chromium;
+pub(crate) use browser::Luggage;
 pub use curl::Curl;
 pub use engine::Engine;
 pub use proxy::{Proxy, ProxyKind};
 #[cfg(any(test, feature = "test-util"))]
 pub use scripted::{ScriptedReply, ScriptedTransport, Sent};
+#[cfg(feature = "postgres")]
+pub(crate) use tls::client_config;
 pub use tls::{ClientIdentity, TlsOptions, Trust};
 
 /// How a session connects; given to its transport once.

@@ -2,6 +2,7 @@
 
 mod authority;
 mod daemon;
+mod desk;
 mod django;
 mod faults;
 mod gunicorn;
@@ -9,18 +10,21 @@ mod person;
 mod practice;
 pub(crate) mod servers;
 mod table;
+mod wire;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) use daemon::Daemon;
+pub(crate) use desk::Desk;
 pub(crate) use django::{ADMIN, Django, MEMBERS_PAGE};
 pub(crate) use faults::Faults;
 pub(crate) use gunicorn::Gunicorn;
 pub(crate) use person::{Outcome, Person};
 pub(crate) use practice::Practice;
 pub(crate) use table::Table;
+pub(crate) use wire::{Wire, send, stopwatch};
 
 /// A directory that `scripts/test` prepared and named in the environment.
 #[track_caller]
@@ -39,7 +43,7 @@ fn prepared(variable: &str) -> PathBuf {
 
 /// Asks again and again until there is an answer, for at most half a minute.
 #[track_caller]
-fn wait_for<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
     for _ in 0..1500 {
         if let Some(found) = answer() {
             return found;
