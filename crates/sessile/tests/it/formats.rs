@@ -61,7 +61,7 @@ async fn holds_what_was_written(vault: &Vault, record: &str, has: (bool, bool)) 
             .all(|name| cookies.contains(&(*name).into())),
         "{record}: {cookies:?}"
     );
-    let login = found.login.unwrap();
+    let login = found.login.unwrap().credentials;
     assert_eq!(
         (login.user.as_str(), login.password.is_some()),
         ("ada", true),

@@ -13,3 +13,4 @@ mod request;
 mod session;
 mod store;
 mod strangers;
+mod upkeep;
