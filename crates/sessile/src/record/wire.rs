@@ -120,7 +120,8 @@ struct WireLogin {
     site: Option<(String, String)>,
     user: String,
     password: Option<String>,
-    sent_to: Vec<String>,
+    /// The first records had none: then the login's own page is where a password was sent.
+    sent_to: Option<Vec<String>>,
 }
 
 #[derive(Default, Deserialize, Serialize)]
@@ -414,7 +415,7 @@ impl From<&KeptLogin> for WireLogin {
             site,
             user: credentials.user.clone(),
             password: credentials.password.as_ref().map(text),
-            sent_to: login.sent_to.clone(),
+            sent_to: Some(login.sent_to.clone()),
         }
     }
 }
@@ -423,15 +424,14 @@ impl TryFrom<WireLogin> for KeptLogin {
     type Error = WireError;
 
     fn try_from(wire: WireLogin) -> Result<Self, WireError> {
+        let url = parse_url(&wire.url, "login URL")?;
+        let origin = vec![url.origin().ascii_serialization()];
         let how = match (wire.way, &wire.site) {
             (_, Some((name, source))) => How::Site(Arc::new(read_site(name, source)?)),
             (WireWay::Site, None) => return Err(bad("site file")),
-            (WireWay::Browser, None) => {
-                let url = parse_url(&wire.url, "login URL")?;
-                How::Browser(BrowserPlace::new(url))
-            }
+            (WireWay::Browser, None) => How::Browser(BrowserPlace::new(url)),
             (WireWay::Form, None) => {
-                let mut place = FormPlace::new(parse_url(&wire.url, "login URL")?);
+                let mut place = FormPlace::new(url);
                 place.form = wire.form;
                 How::Form(place)
             }
@@ -443,7 +443,7 @@ impl TryFrom<WireLogin> for KeptLogin {
         Ok(Self {
             how,
             credentials,
-            sent_to: wire.sent_to,
+            sent_to: wire.sent_to.unwrap_or(origin),
         })
     }
 }

@@ -258,6 +258,12 @@ impl Inner {
         self.bring_changes().await
     }
 
+    /// The same, and brings a token file in step.
+    pub(super) async fn push_and_step(&self) -> Result<(), KeepError> {
+        self.push().await?;
+        self.step_and_pull().await
+    }
+
     /// Puts a login that worked in place of the stored one, then here; answers its generation, or
     /// nothing where the store has moved on and it is of no use. The session changes only after the
     /// store did: a login whose lease was lost leaves no trace.
@@ -272,7 +278,7 @@ impl Inner {
     }
 
     /// Brings what has changed; called in turn.
-    async fn bring_changes(&self) -> Result<(), KeepError> {
+    pub(super) async fn bring_changes(&self) -> Result<(), KeepError> {
         let state = self.session.state();
         let counts = state.counts;
         let record = self.held().record(state);
@@ -334,11 +340,16 @@ impl Inner {
     }
 
     fn is_due(&self) -> bool {
+        let at = self.held().saved.at;
+        self.is_unsaved() && self.session.now() >= at.plus(self.save_every)
+    }
+
+    /// Whether the stored session lacks a cookie that this one has got.
+    pub(super) fn is_unsaved(&self) -> bool {
         let held = self.held();
         self.mode == Mode::Renew
             && held.saved.is_stored
             && self.session.read(|state| state.jar.revision()) != held.saved.jar
-            && self.session.now() >= held.saved.at.plus(self.save_every)
     }
 }
 
