@@ -13,6 +13,7 @@ mod django;
 #[cfg(test)]
 mod httpbin;
 mod manners;
+mod output;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]

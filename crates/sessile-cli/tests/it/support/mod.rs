@@ -41,7 +41,7 @@ fn prepared(variable: &str) -> PathBuf {
 
 /// Asks again and again until there is an answer, for at most half a minute.
 #[track_caller]
-fn wait_for<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
     for _ in 0..1500 {
         if let Some(found) = answer() {
             return found;
