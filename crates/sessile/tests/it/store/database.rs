@@ -57,6 +57,19 @@ impl Database {
         self.client.batch_execute(sql).await.unwrap();
     }
 
+    /// An empty schema, unless it is there.
+    pub(super) async fn make_schema(&self) {
+        let make = format!("CREATE SCHEMA IF NOT EXISTS {}", self.schema);
+        self.sql(&make).await;
+    }
+
+    /// The schema's tables with what is in them, as text.
+    pub(super) async fn tables(&self) -> String {
+        let dump = "SELECT schema_to_xml($1::text::name, true, true, '')::text";
+        let row = self.client.query_one(dump, &[&self.schema]).await.unwrap();
+        row.get(0)
+    }
+
     /// Puts a clock that is moved by hand in place of the database's.
     pub(super) async fn stop_clock(&self) {
         self.sql(

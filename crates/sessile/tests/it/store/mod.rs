@@ -6,6 +6,12 @@ mod conformance;
 mod database;
 mod faults;
 mod keys;
+#[cfg(feature = "postgres")]
+mod lines;
+#[cfg(feature = "postgres")]
+mod opening;
 mod privacy;
 mod processes;
+#[cfg(feature = "postgres")]
+mod proxy;
 mod support;
