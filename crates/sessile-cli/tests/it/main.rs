@@ -13,6 +13,8 @@ mod django;
 #[cfg(test)]
 mod httpbin;
 #[cfg(test)]
+mod postgres;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod servers;

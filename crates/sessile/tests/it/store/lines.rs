@@ -207,7 +207,7 @@ async fn changes_of_others_are_heard_and_a_lost_line_is_never_quiet() {
 async fn a_server_that_crashes_among_writers_loses_nothing_acknowledged() {
     let server = Server::start();
     let database = Database::on(&server.url()).await;
-    let mut writers = Writers::start(&database).await;
+    let writers = Writers::start(&database).await;
     for _crash in 0..3 {
         writers.wait_for_more(40).await;
         server.tell("crash");
@@ -221,7 +221,7 @@ async fn a_server_that_crashes_among_writers_loses_nothing_acknowledged() {
 async fn connections_ended_in_the_middle_of_changes_lose_nothing_acknowledged() {
     let server = Server::start();
     let database = Database::on(&server.url()).await;
-    let mut writers = Writers::start(&database).await;
+    let writers = Writers::start(&database).await;
     for _round in 0..20 {
         writers.wait_for_more(10).await;
         database
@@ -273,7 +273,7 @@ impl Writers {
     }
 
     /// Until so many more rows are acknowledged.
-    async fn wait_for_more(&mut self, rows: usize) {
+    async fn wait_for_more(&self, rows: usize) {
         let enough = self.count.load(Ordering::SeqCst) + rows;
         until("the writers go on", || {
             self.count.load(Ordering::SeqCst) >= enough
