@@ -2,16 +2,10 @@
 
 mod agreement;
 mod conformance;
-#[cfg(feature = "postgres")]
-mod database;
 mod faults;
 mod keys;
 #[cfg(feature = "postgres")]
-mod lines;
-#[cfg(feature = "postgres")]
-mod opening;
+mod postgres;
 mod privacy;
 mod processes;
-#[cfg(feature = "postgres")]
-mod proxy;
 mod support;

@@ -4,7 +4,7 @@ use sessile::secret::Secret;
 use sessile::store::{PostgresUrl, StoreError, StoreOptions, StoreUrl, Vault};
 
 use super::database::{directory, server};
-use super::support::*;
+use crate::store::support::*;
 
 #[tokio::test]
 async fn a_newer_format_is_refused_and_left_as_it_is() {

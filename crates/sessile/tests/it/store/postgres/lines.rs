@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use super::database::server;
 use super::proxy::{Line, Proxy};
-use super::support::*;
+use crate::store::support::*;
 
 #[tokio::test]
 async fn a_line_that_was_cut_is_made_anew() {
