@@ -20,6 +20,8 @@ use crate::secret::Secret;
 /// | `sslmode` | `verify-full`: TLS, and the certificate must be HOST's; `disable`: plain | `disable` on this machine, else `verify-full` |
 /// | `sslrootcert` | a PEM file with an authority to trust besides the system's | |
 ///
+/// A pooler between must keep a connection for a session as long as it lasts. PostgreSQL 13 is the oldest that will do.
+///
 /// `require` and `verify-ca` are taken as `verify-full`. DATABASE defaults to the role's name. A password may stand
 /// behind USER, or come by [`PostgresUrl::with_password`]; neither `Display` nor `Debug` shows it.
 #[derive(Clone, Debug, Eq, PartialEq)]

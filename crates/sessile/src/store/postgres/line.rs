@@ -39,6 +39,8 @@ impl Dial {
             .connect_timeout(options.lock_timeout)
             .tcp_user_timeout(options.lock_timeout)
             .keepalives_idle(Duration::from_secs(30))
+            .keepalives_interval(Duration::from_secs(10))
+            .keepalives_retries(3)
             .ssl_mode(match url.tls {
                 PostgresTls::Off => SslMode::Disable,
                 PostgresTls::Verified { .. } => SslMode::Require,
