@@ -6,17 +6,20 @@
 //! | [`transport`] | the seam below: who sends the bytes |
 //! | [`profile`] | the headers a session starts with |
 //! | [`robots`] | what a `robots.txt` allows |
+//! | [`site`] | the site file: how one site logs in |
 //! | [`login`] | logging in with a URL, a user name and a password |
 //! | [`check`] | what tells a member's page from a stranger's |
 //! | [`record`] | everything that is kept of one session |
 //! | [`store`] | where sessions are kept, sealed: memory, one SQLite file |
 //! | [`renew`] | kept sessions, which many processes share and which log in again by themselves |
+//! | [`token_file`] | a small JSON file of named tokens, kept in step with a session's cookies |
 //! | [`blocking`] | the session for programs without an async runtime |
 //! | [`clock`], [`secret`] | the time as an argument; values that don't show |
 
 #![forbid(unsafe_code)]
 
 pub mod blocking;
+mod browser;
 pub mod check;
 pub mod clock;
 mod error;
@@ -28,7 +31,9 @@ pub mod renew;
 pub mod robots;
 pub mod secret;
 pub mod session;
+pub mod site;
 pub mod store;
+pub mod token_file;
 pub mod transport;
 
 pub use error::{Blame, Error, Obstacle, Phase, RedirectRefusal, TlsFault};

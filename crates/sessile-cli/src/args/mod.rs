@@ -3,24 +3,30 @@
 //! Nothing is decided here. `settings` joins the global options with the
 //! environment, and `commands` carries a command out.
 
+mod backup;
 mod connection;
 mod cookies;
 mod login;
+mod manners;
 mod profile;
 mod request;
 mod sessions;
+mod tokens;
 mod values;
 
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+pub(crate) use backup::{BackupArgs, RestoreArgs};
 pub(crate) use connection::ConnectionArgs;
 pub(crate) use cookies::{CookiesArgs, CookiesCommand, ExplainCookies, SameSiteArg, SetCookie};
 pub(crate) use login::{LoginArgs, PasswordFrom};
+pub(crate) use manners::MannersArgs;
 pub(crate) use profile::ProfileCommand;
 pub(crate) use request::{AuthArgs, AuthType, RequestArgs};
-pub(crate) use sessions::{CheckArgs, CleanArgs, RmArgs, StatusArgs};
+pub(crate) use sessions::{CheckArgs, CleanArgs, CopyArgs, RenameArgs, RmArgs, StatusArgs};
+pub(crate) use tokens::TokensArgs;
 pub(crate) use values::ProxyChoice;
 
 /// Keeps HTTP sessions logged in, across requests, processes and machines.
@@ -90,13 +96,25 @@ pub(crate) enum Command {
     /// List the stored sessions
     List,
     /// Show one stored session, its secrets masked
+    #[command(visible_alias = "show")]
     Status(StatusArgs),
+    /// Copy a session to a name that is free
+    Copy(CopyArgs),
+    /// Give a session another name, which must be free
+    Rename(RenameArgs),
     /// Empty sessions: cookies, login and headers; the names stay
     Clean(CleanArgs),
     /// Remove sessions from the store
     Rm(RmArgs),
     /// Show, set, remove and explain the cookies of a session
     Cookies(CookiesArgs),
+    /// Keep a session in step with a small JSON file of named tokens
+    Tokens(TokensArgs),
+
+    /// Write every session, sealed, into one new file
+    Backup(BackupArgs),
+    /// Put the sessions of a backup in place of those in the store
+    Restore(RestoreArgs),
 
     /// The sets of headers that a session can start with
     Profile {
@@ -214,10 +232,23 @@ mod tests {
             ("get http://h/ --proxy h:3128", "http://host:port"),
             ("check a --proxy none --proxy-env P", "cannot be used with"),
             ("get http://h/ --cert-key k.pem", "--cert"),
+            ("get http://h/ --rate 5", "5/s, 30/m, 100/h"),
+            ("get http://h/ --rate 0/s", "5/s, 30/m, 100/h"),
+            ("get http://h/ --concurrency 0", "would be zero"),
             ("clean", "required"),
             ("clean shop --all", "cannot be used with"),
             ("clean --older-than 24", "24h, 90m or 7d"),
             ("rm", "required"),
+            ("copy shop", "required"),
+            ("rename shop", "required"),
+            ("backup", "required"),
+            ("restore", "required"),
+            ("tokens shop --file t.json", "--url"),
+            ("tokens shop --once", "--file"),
+            (
+                "tokens shop --stop --file t.json --url http://h/",
+                "cannot be used with",
+            ),
             ("cookies shop set a=b", "--url"),
         ] {
             check_refused(line, words);

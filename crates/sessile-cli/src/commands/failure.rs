@@ -46,6 +46,7 @@ fn store_kind(error: &StoreError) -> (Exit, &'static str) {
         StoreError::Corrupt { .. } => (Exit::StoreUnavailable, "storeDamaged"),
         StoreError::Denied { .. } => (Exit::StoreUnavailable, "storeDenied"),
         StoreError::Fenced { .. } => (Exit::Failed, "leaseLost"),
+        StoreError::FileTaken { .. } => (Exit::Failed, "fileTaken"),
         StoreError::Full { .. } => (Exit::StoreUnavailable, "storeFull"),
         StoreError::KeyFilePermissions { .. } => (Exit::StoreUnavailable, "keyFilePermissions"),
         StoreError::KeyMalformed { .. } => (Exit::StoreUnavailable, "keyMalformed"),
@@ -77,6 +78,7 @@ pub(super) fn of_kept(error: &KeepError, purpose: Purpose) -> Failure {
             let hint = "a body of up to 16 MiB is repeated by itself";
             (Exit::Failed, "notReplayable", Some(hint.to_owned()))
         }
+        KeepError::Tokens(_) => (Exit::Failed, "tokenFile", None),
         KeepError::Unknown { name, .. } => {
             let exit = match purpose {
                 Purpose::Manage => Exit::Failed,
@@ -91,6 +93,16 @@ pub(super) fn of_kept(error: &KeepError, purpose: Purpose) -> Failure {
     match hint {
         Some(hint) => failure.hint(hint),
         None => failure,
+    }
+}
+
+/// A failure to manage what is stored: who asked for a name that isn't there sees those that are.
+pub(super) fn of_managed(error: StoreError) -> Failure {
+    let is_unknown = matches!(error, StoreError::UnknownName { .. });
+    let failure = Failure::from(error);
+    match is_unknown {
+        true => failure.hint("`sessile list` shows those there are"),
+        false => failure,
     }
 }
 
@@ -142,6 +154,11 @@ impl From<LoginError> for Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
+        if let Error::LimitsUnavailable { cause, .. } = &error
+            && let Some(store) = cause.downcast_ref::<StoreError>()
+        {
+            return store.clone().into();
+        }
         let (exit, kind) = match error {
             Error::BadRequest { .. } => (Exit::Usage, "badRequest"),
             Error::Closed => (Exit::Failed, "closed"),
@@ -149,9 +166,11 @@ impl From<Error> for Failure {
             Error::CutShort { .. } => (Exit::Failed, "cutShort"),
             Error::Decode { .. } => (Exit::Failed, "decode"),
             Error::Disconnect { .. } => (Exit::Failed, "disconnect"),
+            Error::HoldOff { .. } => (Exit::Failed, "holdOff"),
             Error::Program { .. } => (Exit::Failed, "program"),
             Error::Protocol { .. } => (Exit::Failed, "protocol"),
             Error::Redirect { .. } => (Exit::Failed, "redirect"),
+            Error::Robots { .. } => (Exit::Failed, "robots"),
             Error::Status { .. } => (Exit::Failed, "status"),
             Error::TimeOut { .. } => (Exit::Failed, "timeOut"),
             Error::Tls { .. } => (Exit::Failed, "tls"),
@@ -187,8 +206,13 @@ fn hint(error: &Error) -> Option<&'static str> {
         Error::CutShort { .. } | Error::Disconnect { .. } => {
             "try again; if it happens every time, the server is at fault"
         }
-        Error::Program { .. } => "install curl, or leave --tier out",
+        Error::HoldOff { .. } => "the site asked all its callers to wait; try again after that",
+        Error::Program { program, .. } if program == "curl" => "install curl, or leave --tier out",
+        Error::Program { .. } => {
+            "install Chromium or Chrome, or name one by its path with SESSILE_BROWSER"
+        }
         Error::Redirect { .. } => "--no-follow shows the redirect itself",
+        Error::Robots { .. } => "leave --robots out if the site's owner allows you more",
         Error::TimeOut { .. } => "--timeout allows more time",
         Error::Tls { fault, .. } => return tls_hint(*fault),
         _ => return None,

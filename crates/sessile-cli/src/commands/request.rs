@@ -8,6 +8,7 @@ use url::Url;
 
 use super::connect;
 use super::failure::{self, Purpose};
+use super::manners;
 use super::output::{self, Delivery};
 use super::profile;
 use super::work::{self, Work};
@@ -25,6 +26,7 @@ pub(super) async fn run(method: Method, args: RequestArgs, work: &mut Work<'_>) 
     let request = request(&method, &args, &mut inputs)?;
     let delivery = Delivery::new(&method, &args);
     let builder = connect::builder(&args.connection, args.timeout, work)?;
+    let builder = manners::add(args.manners, builder, work).await?;
     let Some(name) = &args.session else {
         work.say_age(&profile(&args));
         let session = alone(&args, builder, authorization)?;
@@ -37,6 +39,7 @@ pub(super) async fn run(method: Method, args: RequestArgs, work: &mut Work<'_>) 
     let answer = kept.send(request).await;
     // What the exchange changed is kept, whatever became of it.
     kept.save().await.map_err(used)?;
+    work.say_token_trouble(&kept);
     let Answer { reply, renewal, .. } = answer.map_err(used)?;
     if let Some(renewal) = &renewal {
         work.printer.note(&told(name, renewal));
@@ -177,7 +180,7 @@ fn options(args: &RequestArgs, builder: &SessionBuilder) -> KeptOptions {
     options.builder = builder.clone();
     match args.read_only {
         true => options.mode = Mode::ReadOnly,
-        false => options.ask = work::ask(),
+        false => options.person = work::person(),
     }
     options
 }

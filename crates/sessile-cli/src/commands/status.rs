@@ -1,12 +1,16 @@
 //! `sessile status`: everything that is kept of one session, its secrets masked.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 use sessile::record::Record;
+use sessile::renew::{self, HostLimits};
 use sessile::transport::Proxy;
 use sessile::{Authorization, ShownUrl};
 use sessile_jar::Timestamp;
 
 use super::show;
+use super::tokens;
 use super::work::{self, Work};
 use crate::args::StatusArgs;
 use crate::exit::{Exit, Outcome};
@@ -18,7 +22,12 @@ pub(super) async fn run(args: StatusArgs, work: &mut Work<'_>) -> Outcome {
     let vault = work.vault().await?;
     let kept = work::look_at(&vault, &name).await?;
     let (record, now) = (kept.record(), work.now());
+    let limits = match record.state.base_url() {
+        Some(url) => renew::limits_at(&vault, url, now).await?,
+        None => HostLimits::default(),
+    };
     let status = Status {
+        limits,
         name: name.as_str(),
         record: &record,
         place: vault.place(),
@@ -38,6 +47,7 @@ pub(super) async fn run(args: StatusArgs, work: &mut Work<'_>) -> Outcome {
 }
 
 struct Status<'a> {
+    limits: HostLimits,
     name: &'a str,
     record: &'a Record,
     place: &'a str,
@@ -49,7 +59,7 @@ impl Status<'_> {
     /// Whether it is older than a day, by its last login or, without one, its making.
     fn is_old(&self) -> bool {
         let since = self.record.last.login.unwrap_or(self.record.created);
-        show::between(since, self.now).as_secs() > 24 * 3600
+        show::between(since, self.now) > show::OLD
     }
 
     fn tell(&self, printer: &mut Printer) -> Outcome<()> {
@@ -77,10 +87,13 @@ impl Status<'_> {
             ("session", self.name.to_owned()),
             ("id", self.record.id.clone()),
             ("store", self.place.to_owned()),
-            ("user", login.map_or_else(none, |login| login.user.clone())),
+            (
+                "user",
+                login.map_or_else(none, |login| login.credentials.user.clone()),
+            ),
             (
                 "login page",
-                login.map_or_else(none, |login| ShownUrl(&login.url).to_string()),
+                login.map_or_else(none, |login| ShownUrl(login.how.start()).to_string()),
             ),
             (
                 "base URL",
@@ -90,10 +103,45 @@ impl Status<'_> {
             ),
             ("profile", state.profile().to_string()),
             ("proxy", state.proxy().map_or_else(none, Proxy::to_string)),
+            (
+                "token file",
+                self.record
+                    .token_file
+                    .as_ref()
+                    .map_or_else(none, tokens::shown),
+            ),
             ("generation", state.generation().to_string()),
             ("requests", state.counts().requests.to_string()),
             ("replies", state.counts().replies.to_string()),
+            ("host's turn", self.turn()),
         ]
+    }
+
+    /// What --rate, --concurrency and Retry-After make the next request wait for.
+    fn turn(&self) -> String {
+        let HostLimits {
+            pause,
+            wait,
+            running,
+            ..
+        } = self.limits;
+        let seconds = |time: Duration| time.as_millis().div_ceil(1000);
+        let mut parts = Vec::new();
+        if !pause.is_zero() {
+            parts.push(format!(
+                "it wants to be left alone for {} s",
+                seconds(pause)
+            ));
+        } else if !wait.is_zero() {
+            parts.push(format!("in {} s", seconds(wait)));
+        }
+        if running > 0 {
+            parts.push(format!("{running} running"));
+        }
+        match parts.is_empty() {
+            true => "at once".to_owned(),
+            false => parts.join(", "),
+        }
     }
 
     fn times(&self) -> Vec<(&'static str, String)> {
@@ -159,7 +207,7 @@ impl Status<'_> {
 
     fn password(&self) -> String {
         let login = self.record.login.as_ref();
-        match login.and_then(|login| login.password.as_ref()) {
+        match login.and_then(|login| login.credentials.password.as_ref()) {
             None => "not remembered".to_owned(),
             Some(password) if self.show => format!("remembered, sealed: {}", password.expose()),
             Some(_) => "remembered, sealed".to_owned(),
@@ -190,16 +238,23 @@ impl Status<'_> {
             "name": self.name,
             "id": record.id,
             "store": self.place,
-            "user": login.map(|login| &login.user),
-            "loginPage": login.map(|login| ShownUrl(&login.url).to_string()),
+            "user": login.map(|login| &login.credentials.user),
+            "loginPage": login.map(|login| ShownUrl(login.how.start()).to_string()),
             "baseUrl": state.base_url().map(|url| ShownUrl(url).to_string()),
             "profile": state.profile().to_string(),
             "proxy": state.proxy().map(Proxy::to_string),
+            "tokenFile": record.token_file.as_ref().map(tokens::document),
             "generation": state.generation(),
             "requests": state.counts().requests,
             "replies": state.counts().replies,
+            "hostLimits": {
+                "pauseMs": millis(self.limits.pause),
+                "waitMs": millis(self.limits.wait),
+                "running": self.limits.running,
+            },
             "created": show::time(record.created),
             "ageSeconds": show::between(record.created, self.now).as_secs(),
+            "isOld": self.is_old(),
             "lastLogin": last.login.map(show::time),
             "lastCheck": last.check.as_ref().map(|(at, found)| json!({
                 "at": show::time(*at),
@@ -209,7 +264,7 @@ impl Status<'_> {
                 "at": show::time(refusal.at),
                 "message": refusal.message,
             })),
-            "passwordRemembered": login.is_some_and(|login| login.password.is_some()),
+            "passwordRemembered": login.is_some_and(|login| login.credentials.password.is_some()),
             "authorization": state.authorization().map(Authorization::kind),
             "headers": self.headers(),
             "cookies": jar.iter().map(|cookie| show::cookie_document(cookie, self.show)).collect::<Vec<_>>(),
@@ -225,4 +280,8 @@ impl Status<'_> {
         }
         Value::Object(document)
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use sessile::clock::{Clock as _, SystemClock};
-use sessile::renew::{AskPassword, Kept, KeptOptions, Mode};
+use sessile::login::Person;
+use sessile::renew::{self, KeepError, Kept, KeptOptions, Mode};
 use sessile::store::{KeySource, Name, StoreError, StoreOptions, StoreUrl, Vault};
 use sessile::{ProfileChoice, Secret};
 use sessile_jar::Timestamp;
@@ -13,7 +14,7 @@ use crate::args::Global;
 use crate::exit::Outcome;
 use crate::key_file::KeyFile;
 use crate::password;
-use crate::printer::Printer;
+use crate::printer::{Printer, plain};
 use crate::settings::{Environment, Key, Settings};
 
 /// What a command works with.
@@ -53,6 +54,25 @@ impl<'a> Work<'a> {
         }
     }
 
+    /// Says so where the session's token file was left alone.
+    pub(super) fn say_token_trouble(&mut self, kept: &Kept) {
+        if let Some(trouble) = kept.token_trouble() {
+            self.printer.warn(&trouble.to_string());
+        }
+    }
+
+    /// Brings a session that was changed by hand in step with its token file, where it has one.
+    pub(super) async fn step(&mut self, vault: &Vault, name: &Name) -> Outcome<()> {
+        match renew::step(vault, name, self.now()).await {
+            Ok(_) => Ok(()),
+            Err(KeepError::Tokens(trouble)) => {
+                self.printer.warn(&trouble.to_string());
+                Ok(())
+            }
+            Err(error) => Err(failure::of_kept(&error, Purpose::Manage).into()),
+        }
+    }
+
     /// Where store and key are.
     pub(super) fn settings(&self) -> Outcome<Settings> {
         Ok(Settings::resolve(self.global, self.environment)?)
@@ -84,20 +104,17 @@ pub(super) async fn look_at(vault: &Vault, name: &Name) -> Outcome<Kept> {
     Ok(kept.map_err(|error| failure::of_kept(&error, Purpose::Manage))?)
 }
 
-/// Asks the person at the terminal; nobody is asked where nobody is.
-pub(super) fn ask() -> Option<AskPassword> {
-    if !password::can_ask() {
-        return None;
+/// The person at the terminal, where one is there.
+pub(super) fn person() -> Person {
+    let mut person = Person::default();
+    if password::can_ask() {
+        person.password = Some(Arc::new(|wanted| {
+            let what = format!("password of {} at {}", plain(&wanted.user), wanted.page);
+            let answer = password::ask(&what).ok()?;
+            Some(Secret::from(answer.to_string()))
+        }));
     }
-    Some(Arc::new(|login| {
-        let what = format!(
-            "password of {} at {}",
-            login.user,
-            sessile::ShownUrl(&login.url)
-        );
-        let answer = password::ask(&what).ok()?;
-        Some(Secret::from(answer.to_string()))
-    }))
+    person
 }
 
 /// Opens a store. A key file whose replacement was interrupted is replaced now.
@@ -114,6 +131,15 @@ async fn open(url: &StoreUrl, key: &Key) -> Result<Vault, StoreError> {
     let vault = Vault::open(url, &file.next_source(), &options).await?;
     file.replace()?;
     Ok(vault)
+}
+
+/// The key as it is; none is made.
+pub(super) fn present_source(key: &Key) -> Result<KeySource, StoreError> {
+    let mut source = source(key)?;
+    if let KeySource::File { create, .. } = &mut source {
+        *create = false;
+    }
+    Ok(source)
 }
 
 /// The key, as the store wants it.

@@ -5,13 +5,18 @@
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
 mod django;
 #[cfg(test)]
+mod housekeeping;
+#[cfg(test)]
 mod httpbin;
+mod manners;
 #[cfg(test)]
 mod postgres;
 #[cfg(test)]
@@ -20,3 +25,6 @@ mod secrets;
 mod servers;
 #[cfg(test)]
 mod support;
+mod tiers;
+#[cfg(test)]
+mod tokens;

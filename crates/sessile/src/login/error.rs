@@ -104,6 +104,14 @@ pub enum LoginError {
         /// The site's own words.
         message: String,
     },
+    /// A request of the site file led elsewhere than the file says.
+    #[error("{url}: {what}")]
+    Step {
+        /// Where.
+        url: String,
+        /// Which step, and what is not as it must be.
+        what: String,
+    },
 }
 
 impl LoginError {
@@ -120,7 +128,8 @@ impl LoginError {
             | Self::NotSafe { .. }
             | Self::RateLimited { .. }
             | Self::Refused { .. }
-            | Self::Request(_) => false,
+            | Self::Request(_)
+            | Self::Step { .. } => false,
         }
     }
 }

@@ -3,7 +3,7 @@
 use http::{StatusCode, header};
 use url::Url;
 
-use super::page::Page;
+use super::page::{self, Page};
 use crate::check::evidence::Evidence;
 use crate::error::Error;
 use crate::redact::ShownUrl;
@@ -79,6 +79,15 @@ async fn page(reply: &mut Reply) -> Result<Page, Error> {
         kind.as_deref(),
         &url,
     ))
+}
+
+/// The text of a reply, whose body stays in its place: in the encoding that its head names, else in
+/// UTF-8 or, where it isn't that, in windows-1252.
+pub(crate) async fn text(reply: &mut Reply, limit: u64) -> Result<String, Error> {
+    let kind = reply.headers().get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).map(str::to_owned);
+    let bytes = reply.peek(limit).await?;
+    Ok(page::decode(bytes, kind.as_deref()).0.into_owned())
 }
 
 /// What a reply shows of a login.

@@ -3,6 +3,7 @@
 //! The types here are what is written, and change only together with the version. Sealing the
 //! bytes is the vault's.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use base64ct::{Base64, Encoding};
@@ -12,16 +13,19 @@ use sessile_jar::{Delta, Jar, Timestamp};
 use url::Url;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{Check, KeptLogin, KeptRefusal, Last, Record};
+use super::{Check, CheckRule, KeptLogin, KeptRefusal, Last, OriginStorage, Record, Tokens};
 use crate::check::learn::LearnedCheck;
 use crate::check::mark::Mark;
+use crate::login::{Credentials, FormPlace, How};
 use crate::profile::Profile;
 use crate::secret::Secret;
 use crate::session::{Authorization, Counts, Headers, Scope, SessionState, Signs};
+use crate::token_file::{Digest, Seen, TokenFile, TokenNames};
 use crate::transport::Proxy;
 
-/// The version that is written. What is new in it: 2, the proxy.
-const VERSION: u32 = 2;
+/// The version that is written. What is new in it: 2, the proxy; 3, ways of logging in beside the
+/// form that is found, tokens, a browser's storage, the token file.
+const VERSION: u32 = 3;
 
 /// Why bytes aren't a record.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -79,9 +83,13 @@ struct WireRecord {
     requests: u64,
     login: Option<WireLogin>,
     check: Option<WireCheck>,
+    tokens: Option<WireTokens>,
+    #[serde(default)]
+    storage: Vec<WireStorage>,
     last_login: Option<i64>,
     last_check: Option<(i64, String)>,
     refusal: Option<WireRefusal>,
+    token_file: Option<WireTokenFile>,
 }
 
 #[derive(Deserialize, Serialize, Zeroize)]
@@ -95,10 +103,25 @@ enum WireAuthorization {
 
 #[derive(Deserialize, Serialize)]
 struct WireLogin {
+    /// Where it starts.
     url: String,
+    /// Which form of the page.
+    form: Option<String>,
     user: String,
     password: Option<String>,
     sent_to: Vec<String>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct WireTokens {
+    refresh: Option<String>,
+    expires: Option<i64>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct WireStorage {
+    origin: String,
+    items: Vec<(String, String)>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -129,6 +152,23 @@ struct WireRefusal {
     again: Option<i64>,
 }
 
+#[derive(Deserialize, Serialize)]
+struct WireTokenFile {
+    path: String,
+    url: String,
+    /// `None`: those that the file names.
+    names: Option<Vec<String>>,
+    seen: Vec<WireToken>,
+}
+
+/// What is known of a token; digests are in base64.
+#[derive(Deserialize, Serialize)]
+struct WireToken {
+    name: String,
+    value: Option<String>,
+    replaced: Vec<(String, i64)>,
+}
+
 /// A record's bytes, wiped when dropped.
 pub(crate) fn encode(record: &Record) -> Zeroizing<Vec<u8>> {
     let wire = WireRecord::from(record);
@@ -138,7 +178,7 @@ pub(crate) fn encode(record: &Record) -> Zeroizing<Vec<u8>> {
 /// The record in the bytes.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Record, WireError> {
     let envelope: Envelope = serde_json::from_slice(bytes).map_err(malformed)?;
-    // A record without a proxy is as version 1 wrote it.
+    // What is missing in a record of an older version isn't there.
     if !(1..=VERSION).contains(&envelope.version) {
         return Err(WireError::Newer {
             found: envelope.version,
@@ -173,6 +213,8 @@ impl From<&Record> for WireRecord {
             requests: state.counts.requests,
             login: record.login.as_ref().map(WireLogin::from),
             check: record.check.as_ref().map(WireCheck::from),
+            tokens: record.tokens.as_ref().map(WireTokens::from),
+            storage: record.storage.iter().map(WireStorage::from).collect(),
             last_login: record.last.login.map(Timestamp::as_millis),
             last_check: record
                 .last
@@ -180,6 +222,7 @@ impl From<&Record> for WireRecord {
                 .clone()
                 .map(|(at, found)| (at.as_millis(), found)),
             refusal: record.last.refusal.as_ref().map(WireRefusal::from),
+            token_file: record.token_file.as_ref().map(WireTokenFile::from),
         }
     }
 }
@@ -198,13 +241,20 @@ impl TryFrom<WireRecord> for Record {
         };
         let login = wire.login.take().map(KeptLogin::try_from).transpose()?;
         let check = wire.check.take().map(Check::try_from).transpose()?;
+        let tokens = wire.tokens.take().map(Tokens::from);
+        let storage = std::mem::take(&mut wire.storage);
+        let token_file = wire.token_file.take();
+        let token_file = token_file.map(TokenFile::try_from).transpose()?;
         Ok(Self {
             id: std::mem::take(&mut wire.id),
             created: Timestamp::from_millis(wire.created),
             state: state(&wire)?,
             login,
             check,
+            tokens,
+            storage: storage.into_iter().map(OriginStorage::from).collect(),
             last,
+            token_file,
         })
     }
 }
@@ -278,7 +328,6 @@ fn parse_url(text: &str, what: &str) -> Result<Url, WireError> {
 
 impl From<&Authorization> for WireAuthorization {
     fn from(authorization: &Authorization) -> Self {
-        let text = |secret: &Secret<String>| secret.expose().clone();
         match authorization {
             Authorization::Basic { user, password } => Self::Basic {
                 user: user.clone(),
@@ -313,14 +362,17 @@ impl From<&WireAuthorization> for Authorization {
 
 impl From<&KeptLogin> for WireLogin {
     fn from(login: &KeptLogin) -> Self {
+        let KeptLogin {
+            how: How::Form(place),
+            credentials,
+            sent_to,
+        } = login;
         Self {
-            url: login.url.to_string(),
-            user: login.user.clone(),
-            password: login
-                .password
-                .as_ref()
-                .map(|password| password.expose().clone()),
-            sent_to: login.sent_to.clone(),
+            url: place.url.to_string(),
+            form: place.form.clone(),
+            user: credentials.user.clone(),
+            password: credentials.password.as_ref().map(text),
+            sent_to: sent_to.clone(),
         }
     }
 }
@@ -329,10 +381,16 @@ impl TryFrom<WireLogin> for KeptLogin {
     type Error = WireError;
 
     fn try_from(wire: WireLogin) -> Result<Self, WireError> {
-        Ok(Self {
-            url: parse_url(&wire.url, "login URL")?,
+        let url = parse_url(&wire.url, "login URL")?;
+        let mut place = FormPlace::new(url);
+        place.form = wire.form;
+        let credentials = Credentials {
             user: wire.user,
             password: wire.password.map(Secret::from),
+        };
+        Ok(Self {
+            how: How::Form(place),
+            credentials,
             sent_to: wire.sent_to,
         })
     }
@@ -340,12 +398,13 @@ impl TryFrom<WireLogin> for KeptLogin {
 
 impl From<&Check> for WireCheck {
     fn from(check: &Check) -> Self {
+        let CheckRule::Learned(learned) = &check.rule;
         let marks = |marks: &[Mark]| marks.iter().map(WireMark::from).collect();
         Self {
             url: check.url.to_string(),
-            landing: check.learned.landing.clone(),
-            member: marks(&check.learned.member),
-            stranger: marks(&check.learned.stranger),
+            landing: learned.landing.clone(),
+            member: marks(&learned.member),
+            stranger: marks(&learned.stranger),
         }
     }
 }
@@ -356,11 +415,52 @@ impl TryFrom<WireCheck> for Check {
     fn try_from(wire: WireCheck) -> Result<Self, WireError> {
         let marks = |marks: Vec<WireMark>| marks.into_iter().map(Mark::from).collect();
         let learned = LearnedCheck::new(wire.landing, marks(wire.member), marks(wire.stranger));
-        Ok(Self {
-            url: parse_url(&wire.url, "check URL")?,
-            learned,
-        })
+        Ok(Self::learned(parse_url(&wire.url, "check URL")?, learned))
     }
+}
+
+impl From<&Tokens> for WireTokens {
+    fn from(tokens: &Tokens) -> Self {
+        Self {
+            refresh: tokens.refresh.as_ref().map(text),
+            expires: tokens.expires.map(Timestamp::as_millis),
+        }
+    }
+}
+
+impl From<WireTokens> for Tokens {
+    fn from(wire: WireTokens) -> Self {
+        Self {
+            refresh: wire.refresh.map(Secret::from),
+            expires: wire.expires.map(Timestamp::from_millis),
+        }
+    }
+}
+
+impl From<&OriginStorage> for WireStorage {
+    fn from(storage: &OriginStorage) -> Self {
+        let items = storage.items.iter();
+        Self {
+            origin: storage.origin.clone(),
+            items: items
+                .map(|(name, value)| (name.clone(), text(value)))
+                .collect(),
+        }
+    }
+}
+
+impl From<WireStorage> for OriginStorage {
+    fn from(wire: WireStorage) -> Self {
+        let items = wire.items.into_iter();
+        Self {
+            origin: wire.origin,
+            items: items.map(|(name, value)| (name, value.into())).collect(),
+        }
+    }
+}
+
+fn text(secret: &Secret<String>) -> String {
+    secret.expose().clone()
 }
 
 impl From<&Mark> for WireMark {
@@ -413,6 +513,68 @@ impl From<WireRefusal> for KeptRefusal {
     }
 }
 
+impl From<&TokenFile> for WireTokenFile {
+    fn from(file: &TokenFile) -> Self {
+        let names = match file.names() {
+            TokenNames::Listed(names) => Some(names.clone()),
+            TokenNames::OfTheFile => None,
+        };
+        let tokens = file.seen().iter().map(|(name, seen)| WireToken {
+            name: name.clone(),
+            value: seen.value.map(wire_digest),
+            replaced: seen
+                .replaced
+                .iter()
+                .map(|(digest, at)| (wire_digest(*digest), at.as_millis()))
+                .collect(),
+        });
+        Self {
+            path: file.path().to_owned(),
+            url: file.url().to_string(),
+            names,
+            seen: tokens.collect(),
+        }
+    }
+}
+
+impl TryFrom<WireTokenFile> for TokenFile {
+    type Error = WireError;
+
+    fn try_from(wire: WireTokenFile) -> Result<Self, WireError> {
+        let names = match wire.names {
+            Some(names) => TokenNames::Listed(names),
+            None => TokenNames::OfTheFile,
+        };
+        let url = parse_url(&wire.url, "token file's URL")?;
+        let file = Self::new(wire.path, url, names).map_err(|_trouble| bad("token file"))?;
+        let mut seen = BTreeMap::new();
+        for token in wire.seen {
+            let replaced = token.replaced.into_iter().map(|(digest, at)| {
+                read_digest(&digest).map(|digest| (digest, Timestamp::from_millis(at)))
+            });
+            let value = token.value.as_deref().map(read_digest);
+            let known = Seen {
+                value: value.transpose()?,
+                replaced: replaced.collect::<Result<_, _>>()?,
+            };
+            seen.insert(token.name, known);
+        }
+        Ok(file.with_seen(seen))
+    }
+}
+
+fn wire_digest(digest: Digest) -> String {
+    Base64::encode_string(&digest.0)
+}
+
+fn read_digest(text: &str) -> Result<Digest, WireError> {
+    let mut digest = [0; 32];
+    match Base64::decode(text, &mut digest) {
+        Ok(bytes) if bytes.len() == 32 => Ok(Digest(digest)),
+        _ => Err(bad("token's digest")),
+    }
+}
+
 impl Drop for WireAuthorization {
     fn drop(&mut self) {
         self.zeroize();
@@ -425,6 +587,16 @@ impl Drop for WireRecord {
         self.proxy.zeroize();
         if let Some(login) = &mut self.login {
             login.password.zeroize();
+        }
+        if let Some(tokens) = &mut self.tokens {
+            tokens.refresh.zeroize();
+        }
+        let items = self
+            .storage
+            .iter_mut()
+            .flat_map(|storage| &mut storage.items);
+        for (_name, value) in items {
+            value.zeroize();
         }
         for (_name, value) in &mut self.headers {
             value.zeroize();
@@ -464,8 +636,9 @@ mod tests {
         let kept = Some("http://ada:pw@proxy.test:1");
         check(2, kept, Ok(Some("http://proxy.test:1")));
         check(2, Some("ftp://ada:pw@h"), Err(bad("proxy")));
-        let newer = WireError::Newer { found: 3, known: 2 };
-        check(3, None, Err(newer));
+        check(3, kept, Ok(Some("http://proxy.test:1")));
+        let newer = WireError::Newer { found: 4, known: 3 };
+        check(4, None, Err(newer));
     }
 
     #[track_caller]

@@ -2,10 +2,13 @@
 //!
 //! Joins session, login and store for one session. `sync` brings changes from and to the store,
 //! `single` sees to it that a login is renewed once however many notice, `judge` looks at what only
-//! a page's content shows. How to log in is not here, nor how bytes are kept.
+//! a page's content shows, `in_step` joins a token file, `limits` shares the manners towards hosts.
+//! How to log in is not here, nor how bytes are kept.
 
 mod error;
+mod in_step;
 mod judge;
+mod limits;
 mod single;
 mod sync;
 
@@ -17,15 +20,17 @@ use sessile_jar::Timestamp;
 use tokio::sync::Mutex as AsyncMutex;
 use url::Url;
 
-use crate::login::{Login, LoginReport};
-use crate::record::{Check, KeptLogin, Last, Record};
-use crate::secret::Secret;
+use crate::login::{Login, LoginReport, Person};
+use crate::record::{Check, KeptLogin, Last, OriginStorage, Record, Tokens};
 use crate::session::{Reply, Request, Session, SessionBuilder, SessionState, Sign, Verdict};
 use crate::store::{HolderId, Name, Vault};
+use crate::token_file::{Stamp, TokenFile, TokenTrouble};
 
 pub use error::{KeepError, NoRenewal};
+pub use in_step::{bring_in_step, keep_in_step, step, stop_in_step};
 pub use judge::CheckReport;
-pub use sync::edit;
+pub use limits::{HostLimits, limits_at, share_limits};
+pub use sync::{copy, edit};
 
 use judge::Suspicion;
 
@@ -53,7 +58,7 @@ struct Inner {
     vault: Vault,
     session: Session,
     mode: Mode,
-    ask: Option<AskPassword>,
+    person: Person,
     save_every: Duration,
     holder: HolderId,
     held: Mutex<Held>,
@@ -70,7 +75,13 @@ struct Held {
     created: Timestamp,
     login: Option<KeptLogin>,
     check: Option<Check>,
+    tokens: Option<Tokens>,
+    storage: Vec<OriginStorage>,
     last: Last,
+    token_file: Option<TokenFile>,
+    /// What the token file was when it was in step last: an outer `None` before the first look.
+    stepped: Option<Option<Stamp>>,
+    token_trouble: Option<TokenTrouble>,
     /// The stored version that was merged last.
     version: u64,
     /// The store's counter when it was looked at last.
@@ -91,20 +102,18 @@ pub enum Mode {
     Renew,
 }
 
-/// Asks a person for the password of this user at this page; `None` where nobody is there.
-pub type AskPassword = Arc<dyn Fn(&KeptLogin) -> Option<Secret<String>> + Send + Sync>;
-
 /// How a kept session is opened.
 #[non_exhaustive]
 pub struct KeptOptions {
     /// What it may do by itself. Defaults to [`Mode::Renew`].
     pub mode: Mode,
-    /// Where a password comes from that isn't kept. Defaults to nowhere.
-    pub ask: Option<AskPassword>,
+    /// Who helps where a login can't be renewed with what is kept. Defaults to nobody.
+    pub person: Person,
     /// How long new cookies may wait before the next request stores them; [`Kept::save`] stores
     /// them at once. Defaults to one second.
     pub save_every: Duration,
-    /// The session's habits: time-outs, trust, transport. Defaults to the builder's defaults.
+    /// The session's habits: time-outs, trust, transport. Limits for hosts, where it has some, are
+    /// shared with everybody who uses the store. Defaults to the builder's defaults.
     pub builder: SessionBuilder,
 }
 
@@ -112,7 +121,7 @@ impl Default for KeptOptions {
     fn default() -> Self {
         Self {
             mode: Mode::default(),
-            ask: None,
+            person: Person::default(),
             save_every: Duration::from_secs(1),
             builder: SessionBuilder::default(),
         }
@@ -168,7 +177,11 @@ impl Kept {
     /// [`KeepError::Unreadable`] where it can't be read.
     pub async fn open(vault: &Vault, name: &Name, options: KeptOptions) -> Result<Self, KeepError> {
         let (record, version) = sync::load(vault, name).await?;
-        Self::around(vault, name, record, version, options)
+        let kept = Self::around(vault, name, record, version, options)?;
+        if kept.0.held().token_file.is_some() {
+            kept.0.pull().await?;
+        }
+        Ok(kept)
     }
 
     /// Makes a session that isn't stored yet; [`Kept::save`] stores it.
@@ -209,6 +222,7 @@ impl Kept {
             Err(other) => return Err(other),
         };
         let report = single::log_in(&kept.0, login).await?;
+        kept.0.step_and_pull().await?;
         Ok((kept, report))
     }
 
@@ -221,13 +235,19 @@ impl Kept {
     ) -> Result<Self, KeepError> {
         let now = options.builder.now();
         let saved = sync::Saved::of(&record.state, version, now);
-        let session = options.builder.state(record.state).build()?;
+        let builder = options.builder.state(record.state);
+        let session = builder.limits_kept_in(|| limits::register(vault)).build()?;
         let held = Held {
             id: record.id,
             created: record.created,
             login: record.login,
             check: record.check,
+            tokens: record.tokens,
+            storage: record.storage,
             last: record.last,
+            token_file: record.token_file,
+            stepped: None,
+            token_trouble: None,
             version,
             changes: None,
             saved,
@@ -238,7 +258,7 @@ impl Kept {
             vault: vault.clone(),
             session,
             mode: options.mode,
-            ask: options.ask,
+            person: options.person,
             save_every: options.save_every,
             holder: single::holder()?,
             held: Mutex::new(held),
@@ -273,6 +293,7 @@ impl Kept {
                 renewal: None,
             });
         }
+        reply.make_room();
         let Some(by) = inner.renew(reply.generation(), &sign).await? else {
             if let Sign::LoginRedirect(_) = sign {
                 return Err(inner.logged_out(&sign, NoRenewal::OtherRights));
@@ -344,7 +365,10 @@ impl Kept {
     pub async fn save(&self) -> Result<(), KeepError> {
         match self.0.mode {
             Mode::ReadOnly => Ok(()),
-            Mode::Renew => self.0.push().await,
+            Mode::Renew => {
+                self.0.push().await?;
+                self.0.step_and_pull().await
+            }
         }
     }
 
@@ -360,6 +384,11 @@ impl Kept {
         let answer = self.0.session.update(change);
         self.save().await?;
         Ok(answer)
+    }
+
+    /// Why the session's token file was left alone when it was looked at last, if it was.
+    pub fn token_trouble(&self) -> Option<TokenTrouble> {
+        self.0.held().token_trouble.clone()
     }
 
     /// The session's name.
@@ -413,7 +442,10 @@ impl Held {
             state,
             login: self.login.clone(),
             check: self.check.clone(),
+            tokens: self.tokens.clone(),
+            storage: self.storage.clone(),
             last: self.last.clone(),
+            token_file: self.token_file.clone(),
         }
     }
 }

@@ -68,6 +68,12 @@ pub enum StoreError {
         /// The number that was shown.
         held: u64,
     },
+    /// A backup would overwrite a file.
+    #[error("there is already a file {path}: choose another name, or remove it first")]
+    FileTaken {
+        /// The file.
+        path: String,
+    },
     /// There is no room left for a write.
     #[error("no room left for the store {place}: free some disk space, or raise its limit")]
     Full {

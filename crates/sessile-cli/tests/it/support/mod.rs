@@ -3,6 +3,7 @@
 mod authority;
 mod daemon;
 mod database;
+mod desk;
 mod django;
 mod faults;
 mod gunicorn;
@@ -10,6 +11,7 @@ mod person;
 mod practice;
 pub(crate) mod servers;
 mod table;
+mod wire;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -17,12 +19,14 @@ use std::time::Duration;
 
 pub(crate) use daemon::Daemon;
 pub(crate) use database::Database;
+pub(crate) use desk::Desk;
 pub(crate) use django::{ADMIN, Django, MEMBERS_PAGE};
 pub(crate) use faults::Faults;
 pub(crate) use gunicorn::Gunicorn;
 pub(crate) use person::{Invocation, Outcome, Person};
 pub(crate) use practice::Practice;
 pub(crate) use table::Table;
+pub(crate) use wire::{Wire, send, stopwatch};
 
 /// A directory that `scripts/test` prepared and named in the environment.
 #[track_caller]
@@ -41,7 +45,7 @@ fn prepared(variable: &str) -> PathBuf {
 
 /// Asks again and again until there is an answer, for at most half a minute.
 #[track_caller]
-fn wait_for<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
     for _ in 0..1500 {
         if let Some(found) = answer() {
             return found;

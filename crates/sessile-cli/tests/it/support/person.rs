@@ -141,6 +141,14 @@ impl Running {
         self.child.id()
     }
 
+    /// The most memory that it has had so far.
+    pub(crate) fn peak_kb(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = line.unwrap().trim().trim_end_matches(" kB");
+        peak.parse().unwrap()
+    }
+
     /// The next bytes of standard output, as soon as they are there.
     pub(crate) fn read(&mut self, count: usize) -> String {
         let stdout: &mut ChildStdout = self.child.stdout.as_mut().unwrap();

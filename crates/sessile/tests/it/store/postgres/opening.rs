@@ -179,7 +179,7 @@ async fn a_backup_of_a_database_restores_into_a_file_and_back() {
     let [first, second] = ["first", "second"].map(|name| place.folder.path().join(name));
     vault.backup(&first).await.unwrap();
     let again = vault.backup(&first).await.unwrap_err();
-    assert!(matches!(again, StoreError::Io { .. }), "{again}");
+    assert!(matches!(again, StoreError::FileTaken { .. }), "{again}");
     let before = vault.list().await.unwrap();
 
     let file = place.open().await;
