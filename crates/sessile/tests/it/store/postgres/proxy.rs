@@ -90,6 +90,8 @@ async fn carry(
             Line::Open | Line::LoseAnswer | Line::LoseCommit => {}
         }
         tokio::select! {
+            // What was said about the line before the bytes came holds for them.
+            biased;
             _ = changed.changed() => {}
             read = client.read(&mut up) => {
                 let Ok(1..) = read else { return };
