@@ -23,6 +23,8 @@ mod output;
 #[cfg(test)]
 mod many_tokens;
 #[cfg(test)]
+mod postgres;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod servers;
