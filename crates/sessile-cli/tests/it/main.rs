@@ -7,6 +7,8 @@ mod bad_input;
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod browser_login;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod demo;
@@ -17,6 +19,8 @@ mod housekeeping;
 #[cfg(test)]
 mod httpbin;
 mod manners;
+#[cfg(test)]
+mod many_tokens;
 #[cfg(test)]
 mod postgres;
 #[cfg(test)]

@@ -9,7 +9,9 @@ use super::messages::{self, Refusal};
 use super::visit::Visit;
 use super::{Credentials, FormPlace, LoginError, Trail};
 use crate::redact::ShownUrl;
+use crate::secret::Secret;
 use crate::session::Verdict;
+use crate::site::Values;
 
 /// How many links and refreshes are followed in search of the form.
 const DETOURS: usize = 4;
@@ -116,6 +118,9 @@ impl<'a> FormLogin<'a> {
     }
 
     fn find(&self, visit: &Visit) -> Result<LoginForm, NoLoginForm> {
+        if let Some(form) = find::find_with(&visit.page, &self.place.fields) {
+            return Ok(form);
+        }
         match (&self.place.form, self.stage) {
             (Some(asked), Stage::Seek) => find::find_named(&visit.page, asked),
             _ => find::find(&visit.page),
@@ -178,6 +183,8 @@ impl<'a> FormLogin<'a> {
             Some(password) => Filled::new(user, password.expose()),
             None => Filled::without_password(user),
         };
+        let inputs = self.inputs(visit)?;
+        let filled = filled.with_inputs(&inputs);
         let cookies: Vec<(&str, &str)> = cookies
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
@@ -205,6 +212,19 @@ impl<'a> FormLogin<'a> {
             self.trail.login_pages.push(visit.url.clone());
         }
         Ok(Action::Submit(Box::new(submission)))
+    }
+
+    /// What a site file has filled in beside name and password.
+    fn inputs(&self, visit: &Visit) -> Result<Vec<(String, Secret<String>)>, LoginError> {
+        let values = Values::of(&self.credentials.user, self.credentials.password.as_ref());
+        let inputs = self.place.inputs.iter().map(|(name, template)| {
+            let value = template.fill(&values);
+            let value = value.map_err(|missing| {
+                self.unfit(visit, &format!("there is no {{{missing}}} for `{name}`"))
+            });
+            Ok((name.clone(), value?))
+        });
+        inputs.collect()
     }
 
     fn unfit(&self, visit: &Visit, what: &str) -> LoginError {

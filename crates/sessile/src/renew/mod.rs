@@ -2,13 +2,16 @@
 //!
 //! Joins session, login and store for one session. `sync` brings changes from and to the store,
 //! `single` sees to it that a login is renewed once however many notice, `judge` looks at what only
-//! a page's content shows, `in_step` joins a token file, `limits` shares the manners towards hosts.
-//! How to log in is not here, nor how bytes are kept.
+//! a page's content shows, `in_step` joins a token file, `flush` stores what is new in a session
+//! that has gone quiet, `limits` shares the manners towards hosts. How to log in is not here, nor how
+//! bytes are kept.
 
 mod error;
+mod flush;
 mod in_step;
 mod judge;
 mod limits;
+mod refresh;
 mod single;
 mod sync;
 
@@ -21,7 +24,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use url::Url;
 
 use crate::login::{Login, LoginReport, Person};
-use crate::record::{Check, KeptLogin, Last, OriginStorage, Record, Tokens};
+use crate::record::{Check, KeptLogin, Last, Record, Tokens};
 use crate::session::{Reply, Request, Session, SessionBuilder, SessionState, Sign, Verdict};
 use crate::store::{HolderId, Name, Vault};
 use crate::token_file::{Stamp, TokenFile, TokenTrouble};
@@ -32,7 +35,12 @@ pub use judge::CheckReport;
 pub use limits::{HostLimits, limits_at, share_limits};
 pub use sync::{copy, edit};
 
+use flush::Flusher;
 use judge::Suspicion;
+use refresh::Seen;
+
+/// How often a login is renewed for one request.
+const RENEWALS: u32 = 3;
 
 /// A stored session that many processes share and that logs in again when it has to.
 ///
@@ -66,6 +74,8 @@ struct Inner {
     renewing: AsyncMutex<()>,
     /// One merge with the store at a time in this process.
     syncing: AsyncMutex<()>,
+    /// Stores what is new in a session that has gone quiet.
+    flusher: Flusher,
 }
 
 /// What is known of the stored record beside the session's state.
@@ -76,7 +86,6 @@ struct Held {
     login: Option<KeptLogin>,
     check: Option<Check>,
     tokens: Option<Tokens>,
-    storage: Vec<OriginStorage>,
     last: Last,
     token_file: Option<TokenFile>,
     /// What the token file was when it was in step last: an outer `None` before the first look.
@@ -89,6 +98,8 @@ struct Held {
     /// What of the jar and the counts the store has.
     saved: sync::Saved,
     suspicion: Suspicion,
+    /// After a refresh that failed: when it is tried again.
+    not_before: Option<Timestamp>,
 }
 
 /// What a kept session may do by itself.
@@ -109,8 +120,9 @@ pub struct KeptOptions {
     pub mode: Mode,
     /// Who helps where a login can't be renewed with what is kept. Defaults to nobody.
     pub person: Person,
-    /// How long new cookies may wait before the next request stores them; [`Kept::save`] stores
-    /// them at once. Defaults to one second.
+    /// How long new cookies may wait to be stored, together with those that come meanwhile: what a
+    /// killed process can lose. [`Kept::save`] and [`Kept::close`] store them at once, and so does
+    /// the end of the last handle. Defaults to one second.
     pub save_every: Duration,
     /// The session's habits: time-outs, trust, transport. Limits for hosts, where it has some, are
     /// shared with everybody who uses the store. Defaults to the builder's defaults.
@@ -154,8 +166,20 @@ pub struct Renewal {
     pub sign: Sign,
     /// Who renewed it.
     pub by: Renewer,
+    /// What was renewed.
+    pub what: Renewed,
     /// The login that holds now.
     pub generation: u64,
+}
+
+/// What a renewal has renewed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Renewed {
+    /// The login, from its beginning.
+    Login,
+    /// The access token of a login that goes on.
+    Token,
 }
 
 /// Who renewed a login.
@@ -243,7 +267,6 @@ impl Kept {
             login: record.login,
             check: record.check,
             tokens: record.tokens,
-            storage: record.storage,
             last: record.last,
             token_file: record.token_file,
             stepped: None,
@@ -252,6 +275,7 @@ impl Kept {
             changes: None,
             saved,
             suspicion: Suspicion::default(),
+            not_before: None,
         };
         Ok(Self(Arc::new(Inner {
             name: name.clone(),
@@ -264,6 +288,7 @@ impl Kept {
             held: Mutex::new(held),
             renewing: AsyncMutex::new(()),
             syncing: AsyncMutex::new(()),
+            flusher: Flusher::default(),
         })))
     }
 
@@ -276,55 +301,38 @@ impl Kept {
     pub async fn send(&self, request: Request) -> Result<Answer, KeepError> {
         let inner = &self.0;
         inner.pull().await?;
-        let again = request.try_clone();
-        let mut reply = inner.session.send(request).await?;
-        inner.judge(&mut reply).await?;
-        let Verdict::Expired(sign) = reply.verdict().clone() else {
-            inner.save_if_due().await?;
-            return Ok(Answer {
-                reply,
-                renewal: None,
-            });
-        };
-        // A 401 of a session that never logs in is the site's answer, and the caller's to read.
-        if inner.held().login.is_none() {
-            return Ok(Answer {
-                reply,
-                renewal: None,
-            });
-        }
-        reply.make_room();
-        let Some(by) = inner.renew(reply.generation(), &sign).await? else {
-            if let Sign::LoginRedirect(_) = sign {
-                return Err(inner.logged_out(&sign, NoRenewal::OtherRights));
+        let mut renewal = inner.renew_if_due().await?;
+        let mut request = request;
+        let mut renewals = 0;
+        loop {
+            let (again, seen) = (request.try_clone(), inner.seen());
+            let mut reply = inner.session.send(request).await?;
+            inner.judge(&mut reply).await?;
+            let Verdict::Expired(sign) = reply.verdict().clone() else {
+                inner.save_if_due().await?;
+                flush::schedule(inner);
+                return Ok(Answer { reply, renewal });
+            };
+            if !inner.is_ours(&reply) {
+                return Ok(Answer { reply, renewal });
             }
-            reply.set_verdict(Verdict::Blocked);
-            return Ok(Answer {
-                reply,
-                renewal: None,
-            });
-        };
-        let again = again.ok_or_else(|| KeepError::NotReplayable {
-            name: inner.name.to_string(),
-        })?;
-        let mut reply = inner.session.send(again).await?;
-        inner.judge(&mut reply).await?;
-        if let Verdict::Expired(sign) = reply.verdict() {
-            if by == Renewer::Ourselves {
-                inner.remember_fruitless_login().await?;
+            if !inner.may_send_again(renewals) {
+                return Err(inner.still_asked(&sign, renewal.as_ref()).await?);
             }
-            return Err(inner.logged_out(sign, NoRenewal::StillAsking));
+            reply.make_room();
+            let seen = Seen {
+                generation: reply.generation(),
+                ..seen
+            };
+            let Some(done) = inner.renew(seen, &sign).await? else {
+                return inner.without_rights(reply, &sign);
+            };
+            renewal = Some(done);
+            request = again.ok_or_else(|| KeepError::NotReplayable {
+                name: inner.name.to_string(),
+            })?;
+            renewals += 1;
         }
-        inner.save_if_due().await?;
-        let generation = inner.session.read(SessionState::generation);
-        Ok(Answer {
-            reply,
-            renewal: Some(Renewal {
-                sign,
-                by,
-                generation,
-            }),
-        })
     }
 
     /// Asks the site whether the session is still logged in; renews nothing.
@@ -339,6 +347,15 @@ impl Kept {
         Ok(report)
     }
 
+    /// Asks the site as somebody who isn't logged in: a check that a stranger passes tells nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`KeepError::Request`] where the site can't be reached.
+    pub async fn check_as_stranger(&self) -> Result<CheckReport, KeepError> {
+        self.0.check_as_stranger().await
+    }
+
     /// Logs in again if a check says that the login is gone.
     ///
     /// # Errors
@@ -350,8 +367,8 @@ impl Kept {
         let report = inner.check().await?;
         match report.verdict {
             Verdict::Expired(sign) => {
-                let generation = inner.session.read(SessionState::generation);
-                inner.renew(generation, &sign).await
+                let renewal = inner.renew(inner.seen(), &sign).await?;
+                Ok(renewal.map(|renewal| renewal.by))
             }
             _ => Ok(None),
         }
@@ -365,11 +382,21 @@ impl Kept {
     pub async fn save(&self) -> Result<(), KeepError> {
         match self.0.mode {
             Mode::ReadOnly => Ok(()),
-            Mode::Renew => {
-                self.0.push().await?;
-                self.0.step_and_pull().await
-            }
+            Mode::Renew => self.0.push_and_step().await,
         }
+    }
+
+    /// Writes what has changed to the store and ends the session: its connections close, nothing of
+    /// it goes on, and requests fail from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`KeepError::Store`]; the session is closed all the same.
+    pub async fn close(&self) -> Result<(), KeepError> {
+        self.0.flusher.close().await;
+        let saved = self.save().await;
+        self.0.session.close();
+        saved
     }
 
     /// Changes headers, authorization or base URL, here and in the store.
@@ -421,6 +448,50 @@ impl Inner {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether a refusal is this session's affair. A 401 of a session that never logs in is the
+    /// site's answer, and the caller's to read; so is one of a site that is shown no token.
+    fn is_ours(&self, reply: &Reply) -> bool {
+        let (has_login, has_tokens) = {
+            let held = self.held();
+            (held.login.is_some(), held.tokens.is_some())
+        };
+        has_login && (!has_tokens || self.is_about_token(reply))
+    }
+
+    /// A request is sent again once, and once more where a short-lived token has ended meanwhile.
+    fn may_send_again(&self, renewals: u32) -> bool {
+        renewals == 0 || (renewals < RENEWALS && self.is_token_due())
+    }
+
+    /// The error for a page that asks for a login right after one.
+    async fn still_asked(
+        &self,
+        sign: &Sign,
+        renewal: Option<&Renewal>,
+    ) -> Result<KeepError, KeepError> {
+        let by = renewal.map(|renewal| renewal.by);
+        if self.held().tokens.is_some() {
+            self.remember_refused_token().await?;
+            return Ok(self.logged_out(sign, NoRenewal::TokenRefused));
+        }
+        if by == Some(Renewer::Ourselves) {
+            self.remember_fruitless_login().await?;
+        }
+        Ok(self.logged_out(sign, NoRenewal::StillAsking))
+    }
+
+    /// What to make of a refusal while the login holds.
+    fn without_rights(&self, mut reply: Reply, sign: &Sign) -> Result<Answer, KeepError> {
+        if let Sign::LoginRedirect(_) = sign {
+            return Err(self.logged_out(sign, NoRenewal::OtherRights));
+        }
+        reply.set_verdict(Verdict::Blocked);
+        Ok(Answer {
+            reply,
+            renewal: None,
+        })
+    }
+
     fn logged_out(&self, sign: &Sign, why: NoRenewal) -> KeepError {
         KeepError::LoggedOut {
             name: self.name.to_string(),
@@ -443,7 +514,6 @@ impl Held {
             login: self.login.clone(),
             check: self.check.clone(),
             tokens: self.tokens.clone(),
-            storage: self.storage.clone(),
             last: self.last.clone(),
             token_file: self.token_file.clone(),
         }

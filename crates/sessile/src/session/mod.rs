@@ -37,6 +37,7 @@ use crate::error::Error;
 use crate::profile::ProfileChoice;
 use crate::transport::{Chromium, ConnectOptions, Engine, Patience, Transport};
 
+pub use crate::browser::OriginStorage;
 pub use auth::Authorization;
 pub(crate) use auth::Scope;
 pub use challenge::Challenge;
@@ -234,6 +235,17 @@ impl Session {
         self.with(state, transport)
     }
 
+    /// A session that connects in the same way, for a site that is to learn nothing of this one: no
+    /// cookie, no header and no authorization in common.
+    pub(crate) fn apart(&self) -> Self {
+        let state = self.read(|state| SessionState {
+            profile: state.profile.clone(),
+            proxy: state.proxy.clone(),
+            ..SessionState::default()
+        });
+        self.fork(state)
+    }
+
     fn with(&self, state: SessionState, transport: Arc<dyn Transport>) -> Self {
         let inner = &self.0;
         Self(Arc::new(Inner {
@@ -247,6 +259,11 @@ impl Session {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.0.clock.now()
+    }
+
+    /// The browser of this session, which doesn't run before it is asked to.
+    pub(crate) fn browser(&self) -> &Chromium {
+        self.0.ladder.browser()
     }
 }
 

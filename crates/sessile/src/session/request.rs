@@ -281,7 +281,9 @@ impl Request {
         self.may_repeat || self.method.is_idempotent()
     }
 
-    pub(super) fn without_robots(mut self) -> Self {
+    /// For what is no page of the site, as its `robots.txt` itself: asked for whatever the file
+    /// says, and without the session's own query pairs.
+    pub(crate) fn without_robots(mut self) -> Self {
         self.asks_robots = false;
         self
     }

@@ -7,11 +7,11 @@ use url::Url;
 use super::pattern::{Content, Css, JsonPath};
 use super::read::{Entry, Table};
 use super::schema::{Key, Section};
-use crate::check::learn::Judgement;
+use crate::check::learn::{Finding, Judgement};
 use crate::redact::ShownUrl;
 
 /// A page, and what it shows to whoever is logged in.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct SiteCheck {
     /// The page.
@@ -56,16 +56,6 @@ pub enum ExpiredRule {
     Status(u16),
     /// The page says this.
     Text(String),
-}
-
-/// What a rule said of a reply.
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct Finding {
-    /// The rule, in words.
-    pub rule: String,
-    /// Whether it holds.
-    pub holds: bool,
 }
 
 /// What rules look at.
@@ -178,6 +168,14 @@ impl fmt::Display for CheckRule {
 }
 
 impl ExpiredRule {
+    /// Whether it looks at more than the head of a reply.
+    pub fn reads_body(&self) -> bool {
+        match self {
+            Self::Css(_) | Self::JsonPath(_) | Self::Text(_) => true,
+            Self::Redirect(_) | Self::Status(_) => false,
+        }
+    }
+
     /// Whether a reply shows that the login is gone; a redirect is seen before it is followed.
     pub fn shows_in(&self, seen: &Seen<'_>) -> bool {
         match self {

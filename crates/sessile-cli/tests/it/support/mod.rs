@@ -9,6 +9,7 @@ mod faults;
 mod gunicorn;
 mod person;
 mod practice;
+mod provider;
 pub(crate) mod servers;
 mod table;
 mod wire;
@@ -25,6 +26,7 @@ pub(crate) use faults::Faults;
 pub(crate) use gunicorn::Gunicorn;
 pub(crate) use person::{Invocation, Outcome, Person};
 pub(crate) use practice::Practice;
+pub(crate) use provider::{OpenIdProvider, browser};
 pub(crate) use table::Table;
 pub(crate) use wire::{Wire, send, stopwatch};
 
