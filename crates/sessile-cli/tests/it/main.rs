@@ -19,6 +19,7 @@ mod housekeeping;
 #[cfg(test)]
 mod httpbin;
 mod manners;
+mod output;
 #[cfg(test)]
 mod many_tokens;
 #[cfg(test)]

@@ -223,7 +223,7 @@ impl Inner {
         held.tokens = stored.tokens;
         held.last = stored.last;
         held.token_file = stored.token_file;
-        self.session.update(|state, now| {
+        let take_over = |state: &mut SessionState, now| {
             let unsaved = state.counts.since(held.saved.counts);
             if is_other || stored.state.generation > state.generation {
                 // A proxy that was chosen here and isn't stored yet stands, whoever has logged in.
@@ -249,7 +249,11 @@ impl Inner {
             if !is_other {
                 state.counts = state.counts.plus(unsaved);
             }
-        });
+        };
+        match is_other {
+            true => self.session.become_another(take_over),
+            false => self.session.update(take_over),
+        }
     }
 
     /// Brings the session's changes to the store, and the store's to the session.
