@@ -98,6 +98,9 @@ impl Connect for Dial {
     }
 }
 
+/// A program on a busy machine may take some milliseconds between two of its statements.
+const SHORTEST_IDLE: u128 = 1000;
+
 /// Moves the connection's bytes, until it is dropped.
 #[expect(
     clippy::disallowed_methods,
@@ -128,7 +131,7 @@ fn settings(url: &PostgresUrl, options: &StoreOptions) -> String {
          SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
         schema = url.schema,
         statement = patience * 3 / 2,
-        idle = patience / 2,
+        idle = (patience / 2).max(SHORTEST_IDLE),
     )
 }
 

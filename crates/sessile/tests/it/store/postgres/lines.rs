@@ -15,6 +15,9 @@ use super::database::server;
 use super::proxy::{Line, Proxy};
 use crate::store::support::*;
 
+/// For those who are to give up soon, yet not before a busy machine has done its work.
+const IMPATIENT: Duration = Duration::from_secs(1);
+
 #[tokio::test]
 async fn a_line_that_was_cut_is_made_anew() {
     let (proxy, database) = behind_a_proxy().await;
@@ -32,7 +35,7 @@ async fn a_line_that_was_cut_is_made_anew() {
 #[tokio::test]
 async fn a_line_that_stays_cut_is_waited_for_and_then_said() {
     let (proxy, database) = behind_a_proxy().await;
-    let vault = open_by(&proxy, &database, Duration::from_millis(400)).await;
+    let vault = open_by(&proxy, &database, IMPATIENT).await;
     put(&vault, "row", "before").await.unwrap();
     proxy.set(Line::Cut);
     unreachable(put(&vault, "row", "lost").await.map(drop));
@@ -45,12 +48,12 @@ async fn a_line_that_stays_cut_is_waited_for_and_then_said() {
 #[tokio::test]
 async fn a_line_that_falls_silent_is_given_up_in_time() {
     let (proxy, database) = behind_a_proxy().await;
-    let vault = open_by(&proxy, &database, Duration::from_millis(400)).await;
+    let vault = open_by(&proxy, &database, IMPATIENT).await;
     put(&vault, "row", "before").await.unwrap();
     proxy.set(Line::Silent);
     let error = put(&vault, "row", "lost").await.unwrap_err();
     assert!(
-        error.to_string().ends_with("no answer for 800 ms"),
+        error.to_string().ends_with("no answer for 2000 ms"),
         "{error}"
     );
     unreachable(get(&vault, "row").await.map(drop));
@@ -86,7 +89,7 @@ async fn a_commit_that_is_lost_changed_nothing() {
 #[tokio::test]
 async fn when_nobody_can_be_asked_what_became_of_a_commit_that_is_said() {
     let (proxy, database) = behind_a_proxy().await;
-    let vault = open_by(&proxy, &database, Duration::from_millis(400)).await;
+    let vault = open_by(&proxy, &database, IMPATIENT).await;
     put(&vault, "row", "before").await.unwrap();
     // The line falls silent between the decision and the commit, and stays so.
     let subject = name("row");
@@ -107,7 +110,11 @@ async fn when_nobody_can_be_asked_what_became_of_a_commit_that_is_said() {
     assert!(matches!(error, StoreError::Unclear { .. }), "{error}");
     let proxy = task.join_next().await.unwrap().unwrap();
     proxy.set(Line::Open);
-    assert_eq!(get(&vault, "row").await.unwrap().as_deref(), Some("before"));
+    let content = get(&vault, "row").await.unwrap();
+    assert!(
+        matches!(content.as_deref(), Some("before" | "unclear")),
+        "{content:?}"
+    );
 }
 
 #[tokio::test]
@@ -129,7 +136,7 @@ async fn a_database_that_was_never_there_is_said_at_once() {
 async fn who_stands_still_in_the_middle_of_a_change_is_thrown_out() {
     let database = Database::new().await;
     let mut options = StoreOptions::default();
-    options.lock_timeout = Duration::from_millis(400);
+    options.lock_timeout = IMPATIENT;
     let slow = database.try_open(&key(1), &options).await.unwrap();
     put(&slow, "row", "before").await.unwrap();
     let other = database.open().await;
@@ -165,10 +172,11 @@ async fn a_lock_that_is_held_for_too_long_is_said() {
     let database = Database::new().await;
     let mut options = StoreOptions::default();
     options.lock_timeout = Duration::from_millis(300);
-    let vault = database.try_open(&key(1), &options).await.unwrap();
+    let impatient = database.try_open(&key(1), &options).await.unwrap();
+    let vault = database.open().await;
     put(&vault, "row", "before").await.unwrap();
     database.sql("BEGIN; SELECT * FROM record FOR UPDATE").await;
-    match put(&vault, "row", "late").await {
+    match put(&impatient, "row", "late").await {
         Err(StoreError::Locked { waited, .. }) => assert_eq!(waited, Duration::from_millis(300)),
         other => panic!("{other:?}"),
     }
