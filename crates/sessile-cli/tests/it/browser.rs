@@ -132,31 +132,24 @@ fn what_is_no_browser_is_told_from_one() {
 }
 
 #[test]
-fn a_browser_that_is_killed_or_hangs_is_an_error_and_leaves_nothing() {
-    let (site, desk) = (Practice::start(), Desk::new());
-    let slow = site.page("/slow?ms=60000");
-    let started = |line: &str, count: u64| {
-        let running = desk.sessile(line).start();
-        wait_for("the request", || {
-            (site.requests().get("/slow") == Some(&count)).then_some(())
-        });
-        running
-    };
-    let line = format!("get --tier browser {slow}");
-    let running = started(&line, 1);
-    desk.signal(desk.browser(), Signal::KILL);
-    running
-        .finish()
-        .exits(1)
-        .says(&["ended before it was done"]);
-    desk.is_tidy();
+fn a_browser_that_is_killed_is_an_error_and_leaves_nothing() {
+    ends_by(Signal::KILL, "ended before it was done");
+}
 
-    let running = started(&line, 2);
-    desk.signal(desk.browser(), Signal::STOP);
-    running
-        .finish()
-        .exits(1)
-        .says(&["hasn't answered", "was ended"]);
+#[test]
+fn a_browser_that_hangs_is_an_error_and_leaves_nothing() {
+    ends_by(Signal::STOP, "hasn't answered");
+}
+
+fn ends_by(signal: Signal, says: &str) {
+    let (site, desk) = (Practice::start(), Desk::new());
+    let line = format!("get --tier browser {}", site.page("/slow?ms=60000"));
+    let running = desk.sessile(&line).start();
+    wait_for("the request", || {
+        site.requests().contains_key("/slow").then_some(())
+    });
+    desk.signal(desk.browser(), signal);
+    running.finish().exits(1).says(&[says]);
     desk.is_tidy();
 }
 

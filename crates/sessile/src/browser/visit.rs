@@ -221,7 +221,11 @@ impl Browser {
                 return Err(NoPage::Download);
             }
             if let Some(why) = journey.failure {
-                return Err(NoPage::Net(why));
+                // What is to be saved never becomes a page.
+                return Err(match &*why {
+                    "net::ERR_ABORTED" => NoPage::Download,
+                    _ => NoPage::Net(why),
+                });
             }
             match &journey.document {
                 None if had_document => {
