@@ -11,7 +11,7 @@
 //! | [`record`] | everything that is kept of one session |
 //! | [`store`] | where sessions are kept, sealed: memory, one SQLite file |
 //! | [`renew`] | kept sessions, which many processes share and which log in again by themselves |
-//! | [`blocking`] | the session for programs without an async runtime |
+//! | [`blocking`] | sessions, kept ones too, for programs without an async runtime |
 //! | [`clock`], [`secret`] | the time as an argument; values that don't show |
 
 #![forbid(unsafe_code)]
