@@ -150,7 +150,7 @@ fn a_browser_that_is_killed_or_hangs_is_an_error_and_leaves_nothing() {
 fn a_browser_goes_when_its_user_does() {
     let (site, desk) = (Practice::start(), Desk::new());
     let line = format!("get --tier browser {}", site.page("/slow?ms=60000"));
-    for (count, signal) in [(1, Signal::INT), (2, Signal::TERM), (3, Signal::KILL)] {
+    for (count, signal) in [(1, Signal::TERM), (2, Signal::KILL)] {
         let running = desk.sessile(&line).start();
         wait_for("the request", || {
             (site.requests().get("/slow") == Some(&count)).then_some(())

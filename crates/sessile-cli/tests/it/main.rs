@@ -7,6 +7,8 @@ mod bad_input;
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod browser_login;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod demo;
@@ -19,6 +21,7 @@ mod httpbin;
 mod manners;
 #[cfg(test)]
 mod many_tokens;
+mod output;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]

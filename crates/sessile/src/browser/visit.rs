@@ -63,6 +63,7 @@ pub(crate) struct Visited {
     pub(crate) is_text: bool,
     pub(crate) before: Cookies,
     pub(crate) after: Cookies,
+    pub(crate) storage: Option<OriginStorage>,
 }
 
 /// Why a page isn't there.
@@ -97,6 +98,7 @@ impl Browser {
         let Some(document) = journey.document else {
             return Err(NoPage::Late);
         };
+        let storage = self.storage().await?;
         let (body, is_text) = self.body(&document, journey.is_empty).await?;
         Ok(Visited {
             document,
@@ -105,6 +107,7 @@ impl Browser {
             is_text,
             before,
             after,
+            storage,
         })
     }
 
@@ -116,25 +119,16 @@ impl Browser {
         let on = json!({ "enabled": true });
         self.tell("Page.setLifecycleEventsEnabled", on).await?;
         if order.trusts_anyone {
-            let ignore = json!({ "ignore": true });
-            self.tell("Security.setIgnoreCertificateErrors", ignore)
-                .await?;
+            self.trust_anyone().await?;
         }
         if let Some(agent) = &order.user_agent {
-            let mut params = json!({ "userAgent": agent.name });
-            if let Some(languages) = &agent.languages {
-                params["acceptLanguage"] = languages.as_str().into();
-            }
-            if let Some(hints) = &agent.hints {
-                params["userAgentMetadata"] = hints.clone();
-            }
-            self.tell("Network.setUserAgentOverride", params).await?;
+            self.go_by(agent).await?;
         }
         Ok(())
     }
 
     /// Fills an origin's storage from a blank page in its name; nothing is asked of the site.
-    async fn give_storage(&mut self, storage: &OriginStorage) -> Result<(), Fault> {
+    pub(crate) async fn give_storage(&mut self, storage: &OriginStorage) -> Result<(), Fault> {
         let pattern = json!({ "patterns": [{ "urlPattern": "*" }] });
         self.tell("Fetch.enable", pattern).await?;
         let url = json!({ "url": format!("{}/", storage.origin) });

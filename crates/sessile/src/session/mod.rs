@@ -7,6 +7,7 @@ mod address;
 mod auth;
 mod challenge;
 mod cookies;
+mod credential;
 mod deadline;
 pub(crate) mod decode;
 mod fallback;
@@ -37,6 +38,7 @@ use crate::error::Error;
 use crate::profile::ProfileChoice;
 use crate::transport::{Chromium, ConnectOptions, Engine, Patience, Transport};
 
+pub use crate::browser::OriginStorage;
 pub use auth::Authorization;
 pub(crate) use auth::Scope;
 pub use challenge::Challenge;
@@ -50,7 +52,7 @@ pub(crate) use manners::TERM;
 pub(crate) use manners::{Entry, Fault, Register, Standing, key};
 pub use manners::{Limits, Manners};
 pub use multipart::{Multipart, Part};
-pub use reply::{Hop, Reply};
+pub use reply::{Content, Hop, Reply};
 pub use request::{Redirects, Request};
 pub use retry::RetryPolicy;
 pub use state::{Counts, SessionState};
@@ -98,6 +100,8 @@ struct Habits {
 /// The state with what is derived from it.
 struct Live {
     state: SessionState,
+    /// Counts those that the session has been.
+    identity: u32,
     /// The address of the last request, for the next one.
     last: Option<Box<address::Last>>,
     /// The headers of the last request, while the state stays as it is.
@@ -173,8 +177,26 @@ impl Session {
 
     /// Changes the state; requests that start later see the change.
     pub fn update<T>(&self, change: impl FnOnce(&mut SessionState, Timestamp) -> T) -> T {
+        self.change(0, change)
+    }
+
+    /// Puts another identity in the place of this one: what is still under way for the old one
+    /// brings no cookies any more.
+    pub(crate) fn become_another<T>(
+        &self,
+        change: impl FnOnce(&mut SessionState, Timestamp) -> T,
+    ) -> T {
+        self.change(1, change)
+    }
+
+    fn change<T>(
+        &self,
+        identities: u32,
+        change: impl FnOnce(&mut SessionState, Timestamp) -> T,
+    ) -> T {
         let now = self.0.clock.now();
         let mut live = self.0.live();
+        live.identity += identities;
         let proxy = live.state.proxy.clone();
         let answer = change(&mut live.state, now);
         live.last = None;
@@ -259,6 +281,11 @@ impl Session {
     pub(crate) fn now(&self) -> Timestamp {
         self.0.clock.now()
     }
+
+    /// The browser of this session, which doesn't run before it is asked to.
+    pub(crate) fn browser(&self) -> &Chromium {
+        self.0.ladder.browser()
+    }
 }
 
 impl fmt::Debug for Session {
@@ -284,6 +311,7 @@ impl Live {
     fn new(state: SessionState) -> Self {
         Self {
             state,
+            identity: 0,
             last: None,
             prepared: None,
             digest: None,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::{FutureExt, stream};
 use http::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, COOKIE, HOST, LOCATION,
-    PROXY_AUTHORIZATION, REFERER,
+    REFERER,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use sessile_jar::Revision;
@@ -17,6 +17,7 @@ use tokio::time::{sleep, timeout_at};
 use url::Url;
 
 use super::auth::DigestPrompt;
+use super::credential::is_credential;
 use super::deadline::Deadline;
 use super::fallback::{self, Tier};
 use super::manners::{Ender, Turn};
@@ -25,7 +26,7 @@ use super::reply::{Hop as Passed, Reply, ReplyBody};
 use super::request::{Body, Request};
 use super::retry::{self, Outcome, Sent};
 use super::verdict::{self, Sign, Verdict};
-use super::{Inner, address, cookies, decode, permission, prepare, window};
+use super::{Inner, Live, address, cookies, decode, permission, prepare, window};
 use crate::error::Error;
 use crate::profile::{self, Browser, Occasion, RequestKind};
 use crate::redact::ShownUrl;
@@ -139,7 +140,7 @@ impl Hop {
         if next.leaves_origin {
             self.is_at_origin = false;
             // Section 15.4 step 1 of RFC 9110: credentials stay with the origin they are for.
-            leave_out(headers, &[AUTHORIZATION, HOST, PROXY_AUTHORIZATION]);
+            leave_out_if(headers, |name| *name == HOST || is_credential(name));
             self.request.cookies.clear();
             shorten_referer(&mut self.request.headers);
         }
@@ -159,11 +160,15 @@ fn shorten_referer(headers: &mut HeaderMap) {
     }
 }
 
-/// Drops headers; the others keep their order.
 fn leave_out(headers: &mut HeaderMap, names: &[HeaderName]) {
-    if names.iter().any(|name| headers.contains_key(name)) {
+    leave_out_if(headers, |name| names.contains(name));
+}
+
+/// Drops headers; the others keep their order.
+fn leave_out_if(headers: &mut HeaderMap, is_out: impl Fn(&HeaderName) -> bool) {
+    if headers.keys().any(&is_out) {
         let all = std::mem::take(headers);
-        let kept = all.iter().filter(|(name, _)| !names.contains(name));
+        let kept = all.iter().filter(|(name, _)| !is_out(name));
         *headers = kept
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
@@ -303,6 +308,23 @@ async fn drain(session: &Inner, result: Result<Incoming, Error>) {
     let _unreadable = body.skip_little().await;
 }
 
+/// On whose behalf a request was sent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Sender {
+    identity: u32,
+    /// The login.
+    generation: u64,
+}
+
+impl Sender {
+    fn of(live: &Live) -> Self {
+        Self {
+            identity: live.identity,
+            generation: live.state.generation,
+        }
+    }
+}
+
 /// What came of one request.
 struct Answered {
     incoming: Incoming,
@@ -323,8 +345,8 @@ async fn attempt(session: &Inner, hop: &mut Hop) -> Result<Answered, Error> {
             Some(manners) => Some(manners.wait(&hop.url).boxed().await?),
             None => None,
         };
-        let (outgoing, generation) = prepare(session, hop)?;
-        let sending = exchange(session, hop, outgoing, generation);
+        let (outgoing, sender) = prepare(session, hop)?;
+        let sending = exchange(session, hop, outgoing, sender.generation);
         let mut result = match &turn {
             Some(turn) => turn.during(sending).boxed().await,
             None => sending.await,
@@ -334,7 +356,7 @@ async fn attempt(session: &Inner, hop: &mut Hop) -> Result<Answered, Error> {
             (Some(_), Err(_)) | (None, _) => None,
         };
         if let Ok(incoming) = &result {
-            take_in(session, hop, incoming, generation);
+            take_in(session, hop, incoming, sender);
             let is_refused = incoming.status == StatusCode::UNAUTHORIZED;
             if is_refused && is_replayable && !has_answered_digest && meet(session, hop, incoming) {
                 has_answered_digest = true;
@@ -345,7 +367,7 @@ async fn attempt(session: &Inner, hop: &mut Hop) -> Result<Answered, Error> {
         let Some(wait) = wait_before_next(session, hop, is_replayable, made, &result) else {
             return Ok(Answered {
                 incoming: result?,
-                generation,
+                generation: sender.generation,
                 ender,
             });
         };
@@ -421,14 +443,14 @@ fn jitter() -> f64 {
     f64::from(random) / f64::from(u32::MAX)
 }
 
-/// The request as it goes out, and the login that it belongs to.
-fn prepare(session: &Inner, hop: &mut Hop) -> Result<(Outgoing, u64), Error> {
+/// The request as it goes out, and for whom.
+fn prepare(session: &Inner, hop: &mut Hop) -> Result<(Outgoing, Sender), Error> {
     let now = session.clock.now();
     let mut live = session.live();
     let mut headers = prepare::headers(&mut live, &hop.request, &hop.url, now)?;
     live.state.counts.requests += 1;
     let browser = live.state.profile.browser();
-    let generation = live.state.generation;
+    let sender = Sender::of(&live);
     hop.cookies = live.state.jar.line_revision();
     drop(live);
     let body = hop
@@ -446,7 +468,7 @@ fn prepare(session: &Inner, hop: &mut Hop) -> Result<(Outgoing, u64), Error> {
         body,
         patience: session.habits.patience,
     };
-    Ok((outgoing, generation))
+    Ok((outgoing, sender))
 }
 
 /// What the browser adds for this very request, in its order.
@@ -484,12 +506,13 @@ fn meet(session: &Inner, hop: &Hop, incoming: &Incoming) -> bool {
     live.digest.is_some()
 }
 
-/// Stores the reply's cookies, unless a newer login has begun since the request was sent.
-fn take_in(session: &Inner, hop: &mut Hop, incoming: &Incoming, generation: u64) {
+/// Stores the reply's cookies, unless the session is another one since the request was sent, or has
+/// logged in anew.
+fn take_in(session: &Inner, hop: &mut Hop, incoming: &Incoming, sender: Sender) {
     let now = session.clock.now();
     let mut live = session.live();
     live.state.counts.replies += 1;
-    if live.state.generation != generation {
+    if Sender::of(&live) != sender {
         return;
     }
     let jar = &mut live.state.jar;

@@ -38,6 +38,12 @@ struct Held {
     until: Timestamp,
 }
 
+/// How many numbers are given out between two looks for leases that ended long ago.
+const PURGE_EVERY: u64 = 1024;
+
+/// For how many milliseconds a lease that has ended is kept: a day.
+const KEPT_LEASES: i64 = 24 * 3600 * 1000;
+
 const PLACE: &str = "memory:";
 
 impl MemoryStore {
@@ -287,6 +293,12 @@ impl State {
         self.last += 1;
         self.changes += 1;
         let number = self.last;
+        // Later numbers are higher all the same, and a fence without its lease is refused.
+        if number.is_multiple_of(PURGE_EVERY) {
+            let ended = now.as_millis().saturating_sub(KEPT_LEASES);
+            self.leases
+                .retain(|_, held| held.until.as_millis() >= ended);
+        }
         let held = Held {
             number,
             holder: Some(holder.clone()),

@@ -3,11 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 mod blocking;
+mod formats;
 mod kept;
 mod late;
 mod profile;
+mod quiet;
 mod recorder;
 mod request;
 mod session;
 mod store;
 mod strangers;
+mod upkeep;

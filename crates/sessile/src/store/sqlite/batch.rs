@@ -15,6 +15,13 @@ use crate::store::{
     RowSummary, Source, StoreError, Transfer,
 };
 
+/// How many numbers are given out between two looks for leases that ended long ago: rarely enough to
+/// cost nothing.
+const PURGE_EVERY: u64 = 1024;
+
+/// For how many milliseconds a lease that has ended is kept: a day.
+const KEPT_LEASES: i64 = 24 * 3600 * 1000;
+
 /// An open write transaction.
 #[derive(Debug)]
 pub(super) struct Batch<'a> {
@@ -236,6 +243,9 @@ impl<'a> Batch<'a> {
             });
         }
         let number = self.next_number();
+        if number.is_multiple_of(PURGE_EVERY) {
+            self.purge_leases()?;
+        }
         let until = self.now.plus(ttl);
         self.execute(
             "INSERT INTO lease (key, number, holder, until) VALUES (?1, ?2, ?3, ?4)
@@ -277,6 +287,14 @@ impl<'a> Batch<'a> {
         let number = lease.number.cast_signed();
         let release = "UPDATE lease SET holder = NULL WHERE key = ?1 AND number = ?2";
         self.execute(release, params![lease.key.as_str(), number])
+            .map(drop)
+    }
+
+    /// Drops the leases that ended long ago. Later numbers are higher all the same, since they come
+    /// from one sequence; who writes under a number that is gone is refused as if he had a successor.
+    fn purge_leases(&self) -> Result<(), StoreError> {
+        let ended = self.now.as_millis().saturating_sub(KEPT_LEASES);
+        self.execute("DELETE FROM lease WHERE until < ?1", [ended])
             .map(drop)
     }
 
