@@ -83,6 +83,7 @@ fn document(kept: &Kept, report: &CheckReport, renewed: bool) -> serde_json::Val
         "page": report.page,
         "generation": record.state.generation(),
         "renewed": renewed,
+        "rules": super::site::findings(report),
         "rule": record.check.map(|check| check.rule.to_string()),
     })
 }
@@ -123,4 +124,5 @@ fn tell(args: &CheckArgs, kept: &Kept, report: &CheckReport, renewed: bool, work
         None => "nothing was learned at a login; status and redirects have to do".to_owned(),
     };
     work.printer.note(&format!("  by the rule {rests_on}"));
+    super::site::rules(report, work);
 }

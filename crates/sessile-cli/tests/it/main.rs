@@ -29,6 +29,8 @@ mod secrets;
 #[cfg(test)]
 mod servers;
 #[cfg(test)]
+mod site;
+#[cfg(test)]
 mod support;
 mod tiers;
 #[cfg(test)]
