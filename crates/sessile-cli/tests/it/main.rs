@@ -25,6 +25,8 @@ mod output;
 #[cfg(test)]
 mod postgres;
 #[cfg(test)]
+mod oauth;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod servers;
