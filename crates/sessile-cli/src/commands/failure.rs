@@ -72,6 +72,10 @@ pub(super) fn of_kept(error: &KeepError, purpose: Purpose) -> Failure {
         KeepError::Login(error) => return error.clone().into(),
         KeepError::Request(error) => return error.clone().into(),
         KeepError::Store(error) => return error.clone().into(),
+        KeepError::LoggedOut {
+            why: NoRenewal::PersonNeeded,
+            ..
+        } => (Exit::PersonNeeded, "personNeeded", None),
         KeepError::LoggedOut { name, why, .. } => {
             (Exit::NotLoggedIn, "loggedOut", advice(name, why))
         }
@@ -141,6 +145,7 @@ impl From<LoginError> for Failure {
             LoginError::RateLimited { .. } => (Exit::NotLoggedIn, "rateLimited"),
             LoginError::Refused { .. } => (Exit::NotLoggedIn, "loginRefused"),
             LoginError::SecondFactor { .. } => (Exit::PersonNeeded, "secondFactor"),
+            LoginError::Unfinished { .. } => (Exit::PersonNeeded, "unfinished"),
             _ if error.needs_person() => (Exit::PersonNeeded, "personNeeded"),
             _ => (Exit::Failed, "loginFailed"),
         };

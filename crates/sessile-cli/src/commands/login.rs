@@ -1,10 +1,13 @@
 //! `sessile login`: logs in and stores the session.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 use sessile::Secret;
-use sessile::login::{Credentials, FormPlace, How, Login, LoginReport, StepListener};
+use sessile::login::{
+    AskDone, Credentials, FormPlace, How, Login, LoginReport, StepListener, Window,
+};
 use sessile::renew::{Kept, KeptOptions};
 use url::Url;
 
@@ -43,21 +46,18 @@ pub(super) async fn run(args: LoginArgs, work: &mut Work<'_>) -> Outcome {
 }
 
 fn login(args: &LoginArgs, work: &Work<'_>) -> Result<Login, Failure> {
-    let mut login = match &args.site {
-        Some(file) => {
+    let mut login = match (&args.site, &args.username) {
+        (Some(file), user) => {
             let site = site::read(file)?;
-            let user = args.username.as_deref();
-            let credentials = site::credentials(&site, user, &args.password, work)?;
+            let credentials = site::credentials(&site, user.as_deref(), &args.password, work)?;
             Login::site(Arc::new(site), credentials)
         }
-        None => by_form(args, work)?,
+        (None, Some(user)) => by_form(args, user, work)?,
+        (None, None) => Login::browser(place(args)?, window(args, work)?),
     };
     let start = login.how.start();
-    let check = args
-        .check
-        .as_deref()
-        .map(|page| start.join(page))
-        .transpose();
+    let check = args.check.as_deref();
+    let check = check.map(|page| start.join(page)).transpose();
     login.check = check.map_err(|why| Failure::usage(format!("--check is not a URL: {why}")))?;
     let note = work.printer.noter();
     login.person.hears = Some(StepListener::new(move |step| note(&plain(step))));
@@ -69,13 +69,15 @@ fn login(args: &LoginArgs, work: &Work<'_>) -> Result<Login, Failure> {
     Ok(login)
 }
 
-fn by_form(args: &LoginArgs, work: &Work<'_>) -> Result<Login, Failure> {
-    // The command line is refused without them where there is no site file.
-    let url = url(args.url.as_deref().unwrap_or_default(), "the address")?;
-    let user = args.username.as_deref().unwrap_or_default();
-    let password = password(&args.password, user, work)?;
-    let mut place = FormPlace::new(url);
+/// The address, which the command line is refused without where there is no site file.
+fn place(args: &LoginArgs) -> Result<Url, Failure> {
+    url(args.url.as_deref().unwrap_or_default(), "the address")
+}
+
+fn by_form(args: &LoginArgs, user: &str, work: &Work<'_>) -> Result<Login, Failure> {
+    let mut place = FormPlace::new(place(args)?);
     place.form.clone_from(&args.form);
+    let password = password(&args.password, user, work)?;
     let credentials = Credentials::new(user, Some(password));
     Ok(Login::new(How::Form(place), credentials))
 }
@@ -92,6 +94,40 @@ pub(super) fn password(
     };
     let password = password::read(&origin(from), &what, work.environment)?;
     Ok(Secret::from(password.to_string()))
+}
+
+/// The window that a person logs in with, where there is a place for one.
+fn window(args: &LoginArgs, work: &Work<'_>) -> Result<Window, Failure> {
+    if !args.headless && !work.environment.has_display() {
+        let message = "a person has to log in, and there is no display to open a window on";
+        let hint = "run this where you sit, or set DISPLAY; \
+                    --headless is for pages that log in by themselves";
+        return Err(Failure::new(Exit::PersonNeeded, "noDisplay", message).hint(hint));
+    }
+    let mut window = Window::default();
+    window.is_shown = !args.headless;
+    if let Some(patience) = args.wait {
+        window.patience = patience;
+    }
+    window.is_done = Some(done_by_enter());
+    Ok(window)
+}
+
+/// Hears whether Enter was pressed. Its end says nothing: many programs are run without an input.
+fn done_by_enter() -> AskDone {
+    let is_done = Arc::new(AtomicBool::new(false));
+    let hears = Arc::clone(&is_done);
+    // A thread that the end of the program doesn't wait for.
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        if std::io::stdin()
+            .read_line(&mut line)
+            .is_ok_and(|read| read > 0)
+        {
+            hears.store(true, Ordering::SeqCst);
+        }
+    });
+    Arc::new(move || is_done.load(Ordering::SeqCst))
 }
 
 fn url(text: &str, what: &str) -> Result<Url, Failure> {

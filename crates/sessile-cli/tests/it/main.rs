@@ -7,6 +7,8 @@ mod bad_input;
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod browser_login;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod demo;
@@ -21,6 +23,9 @@ mod manners;
 mod many_tokens;
 #[cfg(test)]
 mod oauth;
+mod output;
+#[cfg(test)]
+mod postgres;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::visit::Visit;
 use crate::world::World;
 
 /// Pages worth a link on the home page.
-const TOUR: [(&str, &str); 14] = [
+const TOUR: &[(&str, &str)] = &[
     ("/login", "log in"),
     ("/two-step/login", "log in, in two steps"),
     ("/meta/login", "log in, token in a meta element"),

@@ -116,6 +116,20 @@ pub enum LoginError {
         /// Which step, and what is not as it must be.
         what: String,
     },
+    /// A person logs in here, in a browser, and nobody is there.
+    #[error("{url}: here a person logs in, in a browser's window")]
+    Unattended {
+        /// The page that the window opens at.
+        url: String,
+    },
+    /// The person in front of the window didn't log in.
+    #[error("nobody has logged in at {url}: {why}")]
+    Unfinished {
+        /// The page that the window opened at.
+        url: String,
+        /// What happened in its place.
+        why: String,
+    },
 }
 
 impl LoginError {
@@ -125,7 +139,9 @@ impl LoginError {
             Self::Captcha { .. }
             | Self::Challenged { .. }
             | Self::Consent { .. }
-            | Self::SecondFactor { .. } => true,
+            | Self::SecondFactor { .. }
+            | Self::Unattended { .. }
+            | Self::Unfinished { .. } => true,
             Self::OAuth(error) => error.needs_person(),
             Self::CanNotTell { .. }
             | Self::Failing { .. }

@@ -5,6 +5,7 @@
 //! it worked. Works on a copy of the session: only a login that worked is handed out.
 
 mod answer;
+mod browser;
 mod error;
 mod extract;
 pub mod fill;
@@ -34,7 +35,9 @@ mod tests;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::FutureExt;
 use url::Url;
 
 use crate::profile::ProfileChoice;
@@ -47,13 +50,17 @@ use crate::site::{FieldNames, Site, SiteLogin, Template};
 pub use error::LoginError;
 pub use find::NoLoginForm;
 pub use person::{
-    AskCode, AskPassword, AskVisit, CodeWanted, PageToVisit, PasswordWanted, Person, StepListener,
+    AskCode, AskDone, AskPassword, AskVisit, CodeWanted, PageToVisit, PasswordWanted, Person,
+    StepListener, Window,
 };
 
 pub(crate) use trail::Trail;
 
 use oauth2::OAuth2;
 use visit::Visit;
+
+/// How long a login may take: a site that answers a byte at a time must not hold all for ever.
+pub(crate) const LONGEST: Duration = Duration::from_secs(300);
 
 /// A login, as somebody asks for it.
 ///
@@ -87,10 +94,20 @@ pub struct Login {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum How {
+    /// A person logs in, in a browser's window; see [`Person::window`].
+    Browser(BrowserPlace),
     /// Finds the form and fills it in.
     Form(FormPlace),
     /// As a site file says.
     Site(Arc<Site>),
+}
+
+/// Where a person logs in.
+#[derive(Clone, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct BrowserPlace {
+    /// The page that the window opens at.
+    pub url: Url,
 }
 
 /// Where a login form is.
@@ -149,6 +166,13 @@ impl Login {
         }
     }
 
+    /// A login by the person in front of `window`, which opens at `url`.
+    pub fn browser(url: Url, window: Window) -> Self {
+        let mut login = Self::new(How::Browser(BrowserPlace { url }), Credentials::default());
+        login.person.window = Some(window);
+        login
+    }
+
     /// A login that goes this way.
     pub fn new(how: How, credentials: Credentials) -> Self {
         Self {
@@ -162,10 +186,21 @@ impl Login {
     }
 }
 
+impl Login {
+    /// How long it may take at most.
+    pub(crate) fn limit(&self) -> Duration {
+        match (&self.how, &self.person.window) {
+            (How::Browser(_), Some(window)) => LONGEST + window.patience,
+            (How::Browser(_) | How::Form(_) | How::Site(_), _) => LONGEST,
+        }
+    }
+}
+
 impl How {
     /// Where it starts.
     pub fn start(&self) -> &Url {
         match self {
+            Self::Browser(place) => &place.url,
             Self::Form(place) => &place.url,
             Self::Site(site) => site.login.url(),
         }
@@ -174,6 +209,7 @@ impl How {
     /// Whether it doesn't go without a password.
     pub fn needs_password(&self) -> bool {
         match self {
+            Self::Browser(_) => false,
             Self::Form(_) => true,
             Self::Site(site) => site.login.asks_for("password"),
         }
@@ -182,7 +218,7 @@ impl How {
     /// What a site file says.
     pub fn site(&self) -> Option<&Arc<Site>> {
         match self {
-            Self::Form(_) => None,
+            Self::Browser(_) | Self::Form(_) => None,
             Self::Site(site) => Some(site),
         }
     }
@@ -211,6 +247,21 @@ impl FormPlace {
             fields: FieldNames::default(),
             inputs: Vec::new(),
         }
+    }
+}
+
+impl BrowserPlace {
+    /// At this page.
+    pub fn new(url: Url) -> Self {
+        Self { url }
+    }
+}
+
+impl fmt::Debug for BrowserPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BrowserPlace")
+            .field("url", &ShownUrl(&self.url))
+            .finish()
     }
 }
 
@@ -266,6 +317,8 @@ pub(crate) struct Known {
 pub(crate) enum Landed {
     /// Requests were answered as they have to be where it does.
     Answered,
+    /// It worked, and this shows it, where anything does.
+    Found(Option<Check>),
     /// A check has said already that it did.
     Proven,
     /// On this page.
@@ -282,6 +335,11 @@ pub(crate) async fn log_in(
     let member = session.fork(state);
     let mut trail = Trail::new(login.person.clone(), known.sent_to.clone());
     let landed = match &login.how {
+        How::Browser(place) => {
+            browser::log_in(session, &member, place, login, &mut trail)
+                .boxed()
+                .await?
+        }
         How::Form(place) => {
             http_auth::or_form(&member, place, &login.credentials, known, &mut trail).await?
         }

@@ -7,6 +7,7 @@ use super::visit::{self, Visit};
 use super::{Known, Landed, Login, LoginError, Trail, flow};
 use crate::check::evidence::Evidence;
 use crate::check::learn::{self, Judgement};
+use crate::check::mark::Mark;
 use crate::record::Check;
 use crate::redact::ShownUrl;
 use crate::session::{Request, Session};
@@ -25,6 +26,7 @@ pub(super) async fn check(
         return by_site(member, check, login, landed, trail).await;
     }
     match landed {
+        Landed::Found(check) => Ok(check.clone()),
         Landed::Proven => Ok(known.check.clone()),
         Landed::Answered | Landed::On(_) if holds(member, known, trail).await? => {
             Ok(known.check.clone())
@@ -52,7 +54,7 @@ async fn by_site(
             // The page after the login may say it in the site's own words.
             let words = match landed {
                 Landed::On(page) => flow::words(page, &login.credentials),
-                Landed::Answered | Landed::Proven => Vec::new(),
+                Landed::Answered | Landed::Found(_) | Landed::Proven => Vec::new(),
             };
             let message = match words.is_empty() {
                 true => format!("the check at {url} says that nobody is logged in: {why}"),
@@ -88,6 +90,50 @@ pub(super) async fn holds(
     Ok(true)
 }
 
+/// A page that shows a login.
+pub(super) struct Proof {
+    pub(super) check: Check,
+    /// How it shows, in words.
+    pub(super) why: String,
+    /// Whether it tells members from strangers by more than a difference between two pages.
+    pub(super) is_beyond_doubt: bool,
+}
+
+/// The first of these pages that strangers get another one of.
+pub(super) async fn learn_at(
+    session: &Session,
+    member: &Session,
+    login: &Login,
+    urls: Vec<Url>,
+) -> Result<Option<Proof>, LoginError> {
+    for url in urls {
+        let ours = evidence(member, &url).await?;
+        let strangers = [
+            evidence(&session.stranger(), &url).await?,
+            evidence(&session.stranger(), &url).await?,
+        ];
+        let user = login.credentials.user.as_str();
+        let learned = learn::learn(&ours, [&strangers[0], &strangers[1]], &[user]);
+        // What a second look doesn't bear out was chance.
+        let again = evidence(member, &url).await?;
+        if let Some(learned) = learned.and_then(|learned| learned.confirm(&again)) {
+            let shown = ShownUrl(&url).to_string();
+            let shows = learned.member.first().map_or_else(
+                || format!("strangers get something else ({learned})"),
+                |mark| format!("{mark}, which strangers don't see"),
+            );
+            let why = format!("{}: at {shown} {shows}", logged_in(login));
+            let mut marks = learned.member.iter().chain(&learned.stranger);
+            return Ok(Some(Proof {
+                is_beyond_doubt: marks.any(Mark::is_strong),
+                check: Check::learned(url, learned),
+                why,
+            }));
+        }
+    }
+    Ok(None)
+}
+
 /// Finds a page that shows whether one is logged in, by comparing it with what strangers get.
 async fn learn(
     session: &Session,
@@ -96,9 +142,10 @@ async fn learn(
     landed: &Visit,
     trail: &mut Trail,
 ) -> Result<Option<Check>, LoginError> {
-    let candidates = candidates(login, landed, &trail.login_pages);
-    if let Some(check) = learn_at(session, member, login, &candidates, trail).await? {
-        return Ok(Some(check));
+    let urls = candidates(login, landed, &trail.login_pages);
+    if let Some(proof) = learn_at(session, member, login, urls).await? {
+        trail.say(proof.why);
+        return Ok(Some(proof.check));
     }
     // Nothing to check by later; whether it worked shows at least in what the site handed out.
     let url = ShownUrl(&landed.url).to_string();
@@ -122,37 +169,6 @@ async fn learn(
     Ok(None)
 }
 
-/// The first of some pages that shows it.
-async fn learn_at(
-    session: &Session,
-    member: &Session,
-    login: &Login,
-    urls: &[Url],
-    trail: &mut Trail,
-) -> Result<Option<Check>, LoginError> {
-    for url in urls {
-        let ours = evidence(member, url).await?;
-        let strangers = [
-            evidence(&session.stranger(), url).await?,
-            evidence(&session.stranger(), url).await?,
-        ];
-        let names = [login.credentials.user.as_str()];
-        let learned = learn::learn(&ours, [&strangers[0], &strangers[1]], &names);
-        // What a second look doesn't bear out was chance.
-        let again = evidence(member, url).await?;
-        if let Some(learned) = learned.and_then(|learned| learned.confirm(&again)) {
-            let shown = ShownUrl(url).to_string();
-            let shows = learned.member.first().map_or_else(
-                || format!("strangers get something else ({learned})"),
-                |mark| format!("{mark}, which strangers don't see"),
-            );
-            trail.say(format!("{}: at {shown} {shows}", logged_in(login)));
-            return Ok(Some(Check::learned(url.clone(), learned)));
-        }
-    }
-    Ok(None)
-}
-
 /// The same after requests that were no pages: what they granted says that it worked.
 async fn learn_after_requests(
     session: &Session,
@@ -170,18 +186,19 @@ async fn learn_after_requests(
             urls
         }
     };
-    let learned = learn_at(session, member, login, &urls, trail).await?;
-    if learned.is_none() && login.check.is_some() {
+    if let Some(proof) = learn_at(session, member, login, urls).await? {
+        trail.say(proof.why);
+        return Ok(Some(proof.check));
+    }
+    if login.check.is_some() {
         let url = ShownUrl(start).to_string();
         return Err(LoginError::CanNotTell { url });
     }
-    if learned.is_none() {
-        let logged_in = logged_in(login);
-        trail.say(format!(
-            "{logged_in}, it seems: no page was found that shows it"
-        ));
-    }
-    Ok(learned)
+    let logged_in = logged_in(login);
+    trail.say(format!(
+        "{logged_in}, it seems: no page was found that shows it"
+    ));
+    Ok(None)
 }
 
 fn logged_in(login: &Login) -> String {

@@ -13,7 +13,6 @@ use url::Url;
 use crate::check::learn::LearnedCheck;
 use crate::login::{Credentials, How};
 use crate::redact::ShownUrl;
-use crate::secret::Secret;
 use crate::session::SessionState;
 use crate::site::SiteCheck;
 use crate::token_file::TokenFile;
@@ -30,7 +29,7 @@ pub struct Record {
     pub id: String,
     /// When it was made.
     pub created: Timestamp,
-    /// Cookies, headers, authorization and counts.
+    /// Cookies, what a browser's pages keep beside them, headers, authorization and counts.
     pub state: SessionState,
     /// How it logs in, where it does.
     pub login: Option<KeptLogin>,
@@ -38,8 +37,6 @@ pub struct Record {
     pub check: Option<Check>,
     /// What came with an access token, where one was given.
     pub tokens: Option<Tokens>,
-    /// What a browser's scripts have kept, by origin.
-    pub storage: Vec<OriginStorage>,
     /// What happened last.
     pub last: Last,
     /// The file of tokens that it is kept in step with, where there is one.
@@ -76,16 +73,6 @@ pub enum CheckRule {
     Learned(LearnedCheck),
     /// By the rules of a site file.
     Site(SiteCheck),
-}
-
-/// What a site's scripts keep in a browser under one origin (HTML, section 12.2.2: `localStorage`).
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct OriginStorage {
-    /// Scheme, host and port.
-    pub origin: String,
-    /// Names and values.
-    pub items: Vec<(String, Secret<String>)>,
 }
 
 impl Check {
@@ -165,7 +152,6 @@ impl Record {
             login: None,
             check: None,
             tokens: None,
-            storage: Vec::new(),
             last: Last::default(),
             token_file: None,
         }

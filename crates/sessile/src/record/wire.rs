@@ -16,13 +16,13 @@ use sessile_jar::{Delta, Jar, Timestamp};
 use url::Url;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{Check, CheckRule, KeptLogin, KeptRefusal, Last, OriginStorage, Record, Tokens};
+use super::{Check, CheckRule, KeptLogin, KeptRefusal, Last, Record, Tokens};
 use crate::check::learn::LearnedCheck;
 use crate::check::mark::Mark;
-use crate::login::{Credentials, FormPlace, How};
+use crate::login::{BrowserPlace, Credentials, FormPlace, How};
 use crate::profile::Profile;
 use crate::secret::Secret;
-use crate::session::{Authorization, Counts, Headers, Scope, SessionState, Signs};
+use crate::session::{Authorization, Counts, Headers, OriginStorage, Scope, SessionState, Signs};
 use crate::site::Site;
 use crate::token_file::{Digest, Seen, TokenFile, TokenNames};
 use crate::transport::Proxy;
@@ -110,6 +110,8 @@ enum WireAuthorization {
 
 #[derive(Deserialize, Serialize)]
 struct WireLogin {
+    #[serde(default)]
+    way: WireWay,
     /// Where it starts.
     url: String,
     /// Which form of the page.
@@ -118,7 +120,17 @@ struct WireLogin {
     site: Option<(String, String)>,
     user: String,
     password: Option<String>,
-    sent_to: Vec<String>,
+    /// The first records had none: then the login's own page is where a password was sent.
+    sent_to: Option<Vec<String>>,
+}
+
+#[derive(Default, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum WireWay {
+    Browser,
+    #[default]
+    Form,
+    Site,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -217,7 +229,7 @@ impl From<&Record> for WireRecord {
             login: record.login.as_ref().map(WireLogin::from),
             check: record.check.as_ref().and_then(WireCheck::of),
             tokens: record.tokens.as_ref().map(WireTokens::from),
-            storage: record.storage.iter().map(WireStorage::from).collect(),
+            storage: state.storage.iter().map(WireStorage::from).collect(),
             last_login: record.last.login.map(Timestamp::as_millis),
             last_check: record
                 .last
@@ -249,7 +261,6 @@ impl TryFrom<WireRecord> for Record {
             .and_then(|login: &KeptLogin| login.how.check());
         let check = learned.or(of_site);
         let tokens = wire.tokens.take().map(Tokens::try_from).transpose()?;
-        let storage = std::mem::take(&mut wire.storage);
         let token_file = wire.token_file.take();
         let token_file = token_file.map(TokenFile::try_from).transpose()?;
         Ok(Self {
@@ -259,7 +270,6 @@ impl TryFrom<WireRecord> for Record {
             login,
             check,
             tokens,
-            storage: storage.into_iter().map(OriginStorage::from).collect(),
             last,
             token_file,
         })
@@ -295,6 +305,7 @@ fn state(wire: &WireRecord) -> Result<SessionState, WireError> {
         scope: wire.scope.clone().map(Scope::from),
         proxy: wire.proxy.as_deref().map(read_proxy).transpose()?,
         jar,
+        storage: wire.storage.iter().map(OriginStorage::from).collect(),
         signs: Signs {
             login_pages: pages.collect::<Result<_, _>>()?,
         },
@@ -388,22 +399,23 @@ fn read_site(name: &str, source: &str) -> Result<Site, WireError> {
 
 impl From<&KeptLogin> for WireLogin {
     fn from(login: &KeptLogin) -> Self {
-        let KeptLogin {
-            how,
-            credentials,
-            sent_to,
-        } = login;
-        let (form, site) = match how {
-            How::Form(place) => (place.form.clone(), None),
-            How::Site(site) => (None, Some((site.name.clone(), site.source.clone()))),
+        let (way, form, site) = match &login.how {
+            How::Browser(_) => (WireWay::Browser, None, None),
+            How::Form(place) => (WireWay::Form, place.form.clone(), None),
+            How::Site(site) => {
+                let site = (site.name.clone(), site.source.clone());
+                (WireWay::Site, None, Some(site))
+            }
         };
+        let credentials = &login.credentials;
         Self {
-            url: how.start().to_string(),
+            way,
+            url: login.how.start().to_string(),
             form,
             site,
             user: credentials.user.clone(),
             password: credentials.password.as_ref().map(text),
-            sent_to: sent_to.clone(),
+            sent_to: Some(login.sent_to.clone()),
         }
     }
 }
@@ -412,10 +424,14 @@ impl TryFrom<WireLogin> for KeptLogin {
     type Error = WireError;
 
     fn try_from(wire: WireLogin) -> Result<Self, WireError> {
-        let how = match &wire.site {
-            Some((name, source)) => How::Site(Arc::new(read_site(name, source)?)),
-            None => {
-                let mut place = FormPlace::new(parse_url(&wire.url, "login URL")?);
+        let url = parse_url(&wire.url, "login URL")?;
+        let origin = vec![url.origin().ascii_serialization()];
+        let how = match (wire.way, &wire.site) {
+            (_, Some((name, source))) => How::Site(Arc::new(read_site(name, source)?)),
+            (WireWay::Site, None) => return Err(bad("site file")),
+            (WireWay::Browser, None) => How::Browser(BrowserPlace::new(url)),
+            (WireWay::Form, None) => {
+                let mut place = FormPlace::new(url);
                 place.form = wire.form;
                 How::Form(place)
             }
@@ -427,7 +443,7 @@ impl TryFrom<WireLogin> for KeptLogin {
         Ok(Self {
             how,
             credentials,
-            sent_to: wire.sent_to,
+            sent_to: wire.sent_to.unwrap_or(origin),
         })
     }
 }
@@ -470,13 +486,11 @@ impl From<&OriginStorage> for WireStorage {
     }
 }
 
-impl From<WireStorage> for OriginStorage {
-    fn from(wire: WireStorage) -> Self {
-        let items = wire.items.into_iter();
-        Self {
-            origin: wire.origin,
-            items: items.map(|(name, value)| (name, value.into())).collect(),
-        }
+impl From<&WireStorage> for OriginStorage {
+    fn from(wire: &WireStorage) -> Self {
+        let items = wire.items.iter();
+        let items = items.map(|(name, value)| (name.clone(), value.clone().into()));
+        Self::new(wire.origin.clone(), items.collect())
     }
 }
 

@@ -80,6 +80,9 @@ pub enum NoRenewal {
     /// The login holds, but this page asks for one all the same.
     #[error("its login holds, so this page wants other rights than this user has")]
     OtherRights,
+    /// A person logs it in, in a browser.
+    #[error("a person logs it in, in a browser: run `sessile login` with --browser again")]
+    PersonNeeded,
     /// The caller asked to change nothing.
     #[error("it isn't renewed, because the request was read-only")]
     ReadOnly,

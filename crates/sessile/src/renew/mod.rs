@@ -2,10 +2,13 @@
 //!
 //! Joins session, login and store for one session. `sync` brings changes from and to the store,
 //! `single` sees to it that a login is renewed once however many notice, `judge` looks at what only
-//! a page's content shows, `in_step` joins a token file, `limits` shares the manners towards hosts.
-//! How to log in is not here, nor how bytes are kept.
+//! a page's content shows, `in_step` joins a token file, `flush` stores what is new in a session
+//! that has gone quiet, `limits` shares the manners towards hosts. How to log in is not here, nor how
+//! bytes are kept.
 
+mod ends;
 mod error;
+mod flush;
 mod in_step;
 mod judge;
 mod limits;
@@ -22,7 +25,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use url::Url;
 
 use crate::login::{Login, LoginReport, Person};
-use crate::record::{Check, KeptLogin, Last, OriginStorage, Record, Tokens};
+use crate::record::{Check, KeptLogin, Last, Record, Tokens};
 use crate::session::{Reply, Request, Session, SessionBuilder, SessionState, Sign, Verdict};
 use crate::store::{HolderId, Name, Vault};
 use crate::token_file::{Stamp, TokenFile, TokenTrouble};
@@ -33,6 +36,7 @@ pub use judge::CheckReport;
 pub use limits::{HostLimits, limits_at, share_limits};
 pub use sync::{copy, edit};
 
+use flush::Flusher;
 use judge::Suspicion;
 use refresh::Seen;
 
@@ -71,6 +75,8 @@ struct Inner {
     renewing: AsyncMutex<()>,
     /// One merge with the store at a time in this process.
     syncing: AsyncMutex<()>,
+    /// Stores what is new in a session that has gone quiet.
+    flusher: Flusher,
 }
 
 /// What is known of the stored record beside the session's state.
@@ -81,7 +87,6 @@ struct Held {
     login: Option<KeptLogin>,
     check: Option<Check>,
     tokens: Option<Tokens>,
-    storage: Vec<OriginStorage>,
     last: Last,
     token_file: Option<TokenFile>,
     /// What the token file was when it was in step last: an outer `None` before the first look.
@@ -116,8 +121,9 @@ pub struct KeptOptions {
     pub mode: Mode,
     /// Who helps where a login can't be renewed with what is kept. Defaults to nobody.
     pub person: Person,
-    /// How long new cookies may wait before the next request stores them; [`Kept::save`] stores
-    /// them at once. Defaults to one second.
+    /// How long new cookies may wait to be stored, together with those that come meanwhile: what a
+    /// killed process can lose. [`Kept::save`] and [`Kept::close`] store them at once, and so does
+    /// the end of the last handle. Defaults to one second.
     pub save_every: Duration,
     /// The session's habits: time-outs, trust, transport. Limits for hosts, where it has some, are
     /// shared with everybody who uses the store. Defaults to the builder's defaults.
@@ -262,7 +268,6 @@ impl Kept {
             login: record.login,
             check: record.check,
             tokens: record.tokens,
-            storage: record.storage,
             last: record.last,
             token_file: record.token_file,
             stepped: None,
@@ -284,6 +289,7 @@ impl Kept {
             held: Mutex::new(held),
             renewing: AsyncMutex::new(()),
             syncing: AsyncMutex::new(()),
+            flusher: Flusher::default(),
         })))
     }
 
@@ -305,6 +311,7 @@ impl Kept {
             inner.judge(&mut reply).await?;
             let Verdict::Expired(sign) = reply.verdict().clone() else {
                 inner.save_if_due().await?;
+                flush::schedule(inner);
                 return Ok(Answer { reply, renewal });
             };
             if !inner.is_ours(&reply) {
@@ -376,11 +383,21 @@ impl Kept {
     pub async fn save(&self) -> Result<(), KeepError> {
         match self.0.mode {
             Mode::ReadOnly => Ok(()),
-            Mode::Renew => {
-                self.0.push().await?;
-                self.0.step_and_pull().await
-            }
+            Mode::Renew => self.0.push_and_step().await,
         }
+    }
+
+    /// Writes what has changed to the store and ends the session: its connections close, nothing of
+    /// it goes on, and requests fail from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`KeepError::Store`]; the session is closed all the same.
+    pub async fn close(&self) -> Result<(), KeepError> {
+        self.0.flusher.close().await;
+        let saved = self.save().await;
+        self.0.session.close();
+        saved
     }
 
     /// Changes headers, authorization or base URL, here and in the store.
@@ -498,7 +515,6 @@ impl Held {
             login: self.login.clone(),
             check: self.check.clone(),
             tokens: self.tokens.clone(),
-            storage: self.storage.clone(),
             last: self.last.clone(),
             token_file: self.token_file.clone(),
         }

@@ -1,20 +1,17 @@
-//! What ends by the clock, access tokens above all: renewed before it does.
+//! Access tokens that end: replaced before they do, or when the site refuses one.
 //!
 //! The new token is in the store before anybody uses it. Between the provider's answer and that
 //! write nothing can help: who is killed there has used up a refresh token that can be used once.
 
 use std::time::Duration;
 
-use sessile_jar::{Jar, Timestamp};
-
 use super::sync::Purpose;
 use super::{Inner, KeepError, Mode, NoRenewal, Renewal, Renewer};
-use crate::login::LoginError;
 use crate::login::oauth2::{Granted, OAuth2, OAuthError};
+use crate::login::{How, LoginError};
 use crate::record::{KeptLogin, Tokens};
 use crate::secret::Secret;
 use crate::session::{Authorization, Reply, SessionState, Sign};
-use crate::site::{RenewRules, SiteLogin};
 use crate::store::Lease;
 
 /// How long a failed refresh is left alone while the old token still holds.
@@ -54,54 +51,42 @@ impl Inner {
             .is_some_and(|tokens| tokens.is_due(now))
     }
 
-    /// Renews what is about to end: the access token, or a cookie that the site file says carries
-    /// the login. Where that fails, the old one goes on to be used for as long as it lasts.
+    /// Renews the login, or its access token, before it ends. Where that fails, the old one goes on
+    /// to be used for as long as it lasts.
     pub(super) async fn renew_if_due(&self) -> Result<Option<Renewal>, KeepError> {
         let seen = self.seen();
-        let Some(sign) = self.due() else {
+        if !self.may_renew_early() {
             return Ok(None);
-        };
-        let failed = match self.renew(seen, &sign).await {
+        }
+        let failed = match self.renew(seen, &Sign::TokenEnds).await {
             Ok(renewal) => return Ok(renewal),
             Err(error) => error,
         };
-        let now = self.session.now();
-        let mut held = self.held();
-        if held
-            .tokens
-            .as_ref()
-            .is_some_and(|tokens| tokens.is_over(now))
-        {
+        if self.is_over() {
             return Err(failed);
         }
-        held.not_before = Some(now.plus(PAUSE));
-        drop(held);
-        tracing::warn!(session = %self.name, error = %failed, "it was not renewed early");
+        self.held().not_before = Some(self.session.now().plus(PAUSE));
+        tracing::warn!(session = %self.name, error = %failed, "the login was not renewed early");
         Ok(None)
     }
 
-    /// What is about to end and can be renewed. Without a way to that, the site is asked with what
-    /// there is: it knows best.
-    fn due(&self) -> Option<Sign> {
+    /// Without a way to a new token, the site is asked with the old one: it knows best.
+    fn may_renew_early(&self) -> bool {
+        if self.mode == Mode::ReadOnly || !self.is_end_near() {
+            return false;
+        }
         let now = self.session.now();
         let held = self.held();
-        let tokens = held.tokens.as_ref();
         let is_paused = held.not_before.is_some_and(|time| now < time);
-        if self.mode == Mode::ReadOnly || is_paused {
-            return None;
-        }
-        let login = held.login.as_ref()?;
-        if tokens.is_some_and(|tokens| tokens.is_due(now)) {
-            let can_refresh = tokens.is_some_and(|tokens| tokens.refresh.is_some());
-            return (can_refresh || needs_nobody(login)).then_some(Sign::TokenEnds);
-        }
-        let rules = &login.how.site()?.renew;
-        if rules.cookies.is_empty() || !needs_nobody(login) {
-            return None;
-        }
-        let since = held.last.login.unwrap_or(held.created);
-        let ending = |state: &SessionState| ending_cookie(&state.jar, rules, since, now);
-        self.session.read(ending).map(Sign::CookieEnds)
+        let can_refresh = held
+            .tokens
+            .as_ref()
+            .is_some_and(|tokens| tokens.refresh.is_some());
+        let needs_nobody = held.login.as_ref().is_some_and(|login| {
+            let has_secret = login.credentials.password.is_some();
+            !needs_person(&login.how) && (has_secret || !login.how.needs_password())
+        });
+        !is_paused && (can_refresh || needs_nobody)
     }
 
     /// Whether a refusal is about this session's token. Other sites never get to see it.
@@ -220,40 +205,6 @@ impl Inner {
     }
 }
 
-/// Whether the login can be done again with what is kept.
-fn needs_nobody(login: &KeptLogin) -> bool {
-    let needs_person = match login.how.site().map(|site| &site.login) {
-        Some(SiteLogin::Browser(_)) => true,
-        Some(SiteLogin::OAuth2(oauth2)) => oauth2.needs_person(),
-        Some(_) | None => false,
-    };
-    let has_secret = login.credentials.password.is_some();
-    !needs_person && (has_secret || !login.how.needs_password())
-}
-
-/// The name of a cookie that is about to end, of those that carry the login.
-fn ending_cookie(
-    jar: &Jar,
-    rules: &RenewRules,
-    since: Timestamp,
-    now: Timestamp,
-) -> Option<String> {
-    let ending = jar.iter().find(|cookie| {
-        let is_named = rules
-            .cookies
-            .iter()
-            .any(|name| *name == cookie.name_lossy());
-        is_named
-            && cookie.expires().is_some_and(|end| {
-                // One that lives shorter than that would be renewed at every request.
-                let margin = rules.before.min(span(since, end) / 4);
-                now.plus(margin) >= end
-            })
-    });
-    ending.map(|cookie| cookie.name_lossy().into_owned())
-}
-
-fn span(from: Timestamp, to: Timestamp) -> Duration {
-    let millis = to.as_millis().saturating_sub(from.as_millis());
-    Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+fn needs_person(how: &How) -> bool {
+    how.oauth2().is_some_and(OAuth2::needs_person)
 }

@@ -30,9 +30,6 @@ const LOOK: Duration = Duration::from_millis(40);
 /// How long a process waits for another one's login.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How long a login may take: a site that answers a byte at a time must not hold all for ever.
-const LONGEST: Duration = Duration::from_secs(300);
-
 /// How long a login is left alone when the site asks to wait and doesn't say how long.
 const COOL_DOWN: u64 = 300;
 
@@ -48,6 +45,7 @@ pub(super) fn holder() -> Result<HolderId, StoreError> {
 /// Logs in because a person asked for it.
 pub(super) async fn log_in(inner: &Inner, login: Login) -> Result<LoginReport, KeepError> {
     let lease = inner.wait_for_lease().await?;
+    let limit = login.limit();
     let work = async {
         // Whoever logged in while this one waited has counted one more; who removed the session
         // has not forbidden to make it again.
@@ -66,7 +64,7 @@ pub(super) async fn log_in(inner: &Inner, login: Login) -> Result<LoginReport, K
             ..report
         })
     };
-    let done = inner.guarded(&lease, work).await;
+    let done = inner.guarded(&lease, limit, work).await;
     inner.release(&lease).await;
     done
 }
@@ -112,7 +110,7 @@ impl Inner {
             return Ok(Some(Renewer::Other));
         };
         let renewed = self
-            .guarded(&lease, self.renew_now(seen, sign, &lease))
+            .guarded(&lease, login::LONGEST, self.renew_now(seen, sign, &lease))
             .await;
         self.release(&lease).await;
         let Err(KeepError::Store(StoreError::Fenced { .. })) = renewed else {
@@ -143,8 +141,8 @@ impl Inner {
         if let Some(renewer) = self.refresh(sign, lease).await? {
             return Ok(Some(renewer));
         }
-        // What the clock says needs no check, which would find that the login still holds.
-        if !sign.is_by_the_clock() && !self.is_token_due() {
+        // What the clock says needs no check, which would find that the token still holds.
+        if !self.is_end_near() {
             let report = self.check().await?;
             if report.verdict == Verdict::Valid && report.is_certain {
                 return Ok(None);
@@ -203,6 +201,9 @@ impl Inner {
         let kept = kept.ok_or_else(|| self.logged_out(sign, NoRenewal::NeverLoggedIn))?;
         let mut login = Login::new(kept.how, kept.credentials);
         login.remember = login.credentials.password.is_some();
+        if let How::Browser(_) = login.how {
+            return Err(self.logged_out(sign, NoRenewal::PersonNeeded));
+        }
         if login.credentials.password.is_none() && login.how.needs_password() {
             let asked = self.ask_password(&login.how, &login.credentials.user);
             let password = asked.await;
@@ -254,9 +255,15 @@ impl Inner {
     ) -> Result<LoginReport, KeepError> {
         let mut state = self.session.state();
         state.signs.login_pages.clear();
-        if start == Start::Afresh {
-            let now = self.session.now();
-            state.jar.clear(now);
+        let now = self.session.now();
+        match start {
+            Start::Afresh => state.jar.clear(now),
+            // With those that are about to end the site would take the login for done.
+            Start::WithCookies => {
+                for name in self.ending_cookies() {
+                    state.jar.remove(name, now);
+                }
+            }
         }
         Ok(login::log_in(&self.session, state, login, known).await?)
     }
@@ -396,11 +403,12 @@ impl Inner {
     async fn guarded<T>(
         &self,
         lease: &Lease,
+        limit: Duration,
         work: impl Future<Output = Result<T, KeepError>>,
     ) -> Result<T, KeepError> {
         let extending = async {
             let mut passed = Duration::ZERO;
-            while passed < LONGEST {
+            while passed < limit {
                 sleep(EXTEND).await;
                 passed += EXTEND;
                 if let Err(error) = self.vault.extend(lease, TERM).await {
@@ -410,7 +418,7 @@ impl Inner {
             KeepError::Request(RequestError::TimeOut {
                 phase: Phase::Total,
                 url: "the login".to_owned(),
-                after: LONGEST,
+                after: limit,
             })
         };
         match select(Box::pin(work), Box::pin(extending)).await {

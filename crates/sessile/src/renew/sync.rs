@@ -10,7 +10,7 @@ use url::Url;
 
 use super::{Held, Inner, KeepError, Mode};
 use crate::record::{self, Record, WireError};
-use crate::session::{Authorization, Counts, Scope, SessionState};
+use crate::session::{Authorization, Counts, OriginStorage, Scope, SessionState};
 use crate::store::{Fence, Name, NextPlain, Opened, StoreError, Vault};
 use crate::transport::Proxy;
 
@@ -39,7 +39,7 @@ impl Saved {
     }
 }
 
-/// What is set by hand: each of them changes as a whole.
+/// What has no history of its own: each of them changes as a whole.
 #[derive(Clone, Debug)]
 struct Settings {
     authorization: Option<Authorization>,
@@ -47,6 +47,7 @@ struct Settings {
     headers: Headers,
     proxy: Option<Proxy>,
     scope: Option<Scope>,
+    storage: Vec<OriginStorage>,
 }
 
 impl Settings {
@@ -57,6 +58,7 @@ impl Settings {
             headers: state.headers.clone(),
             proxy: state.proxy.clone(),
             scope: state.scope.clone(),
+            storage: state.storage.clone(),
         }
     }
 
@@ -76,6 +78,9 @@ impl Settings {
         }
         if self.scope != earlier.scope {
             into.scope = self.scope;
+        }
+        if self.storage != earlier.storage {
+            into.storage = self.storage;
         }
     }
 }
@@ -216,10 +221,9 @@ impl Inner {
         held.login = stored.login;
         held.check = stored.check;
         held.tokens = stored.tokens;
-        held.storage = stored.storage;
         held.last = stored.last;
         held.token_file = stored.token_file;
-        self.session.update(|state, now| {
+        let take_over = |state: &mut SessionState, now| {
             let unsaved = state.counts.since(held.saved.counts);
             if is_other || stored.state.generation > state.generation {
                 // A proxy that was chosen here and isn't stored yet stands, whoever has logged in.
@@ -245,13 +249,23 @@ impl Inner {
             if !is_other {
                 state.counts = state.counts.plus(unsaved);
             }
-        });
+        };
+        match is_other {
+            true => self.session.become_another(take_over),
+            false => self.session.update(take_over),
+        }
     }
 
     /// Brings the session's changes to the store, and the store's to the session.
     pub(super) async fn push(&self) -> Result<(), KeepError> {
         let _turn = self.syncing.lock().await;
         self.bring_changes().await
+    }
+
+    /// The same, and brings a token file in step.
+    pub(super) async fn push_and_step(&self) -> Result<(), KeepError> {
+        self.push().await?;
+        self.step_and_pull().await
     }
 
     /// Puts a login that worked in place of the stored one, then here; answers its generation, or
@@ -268,7 +282,7 @@ impl Inner {
     }
 
     /// Brings what has changed; called in turn.
-    async fn bring_changes(&self) -> Result<(), KeepError> {
+    pub(super) async fn bring_changes(&self) -> Result<(), KeepError> {
         let state = self.session.state();
         let counts = state.counts;
         let record = self.held().record(state);
@@ -330,11 +344,16 @@ impl Inner {
     }
 
     fn is_due(&self) -> bool {
+        let at = self.held().saved.at;
+        self.is_unsaved() && self.session.now() >= at.plus(self.save_every)
+    }
+
+    /// Whether the stored session lacks a cookie that this one has got.
+    pub(super) fn is_unsaved(&self) -> bool {
         let held = self.held();
         self.mode == Mode::Renew
             && held.saved.is_stored
             && self.session.read(|state| state.jar.revision()) != held.saved.jar
-            && self.session.now() >= held.saved.at.plus(self.save_every)
     }
 }
 
@@ -388,7 +407,6 @@ impl Pending {
             stored.login = self.record.login;
             stored.check = self.record.check;
             stored.tokens = self.record.tokens;
-            stored.storage = self.record.storage;
             // A login that works makes up for one that was refused.
             stored.last.refusal = None;
         } else if ours.generation == theirs.generation {

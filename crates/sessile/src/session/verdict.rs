@@ -36,13 +36,11 @@ pub enum Verdict {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Sign {
-    /// By the clock: this cookie, which carries the login, ends.
-    CookieEnds(String),
     /// It leads to the login page, named by its path.
     LoginRedirect(String),
     /// The page is the one that strangers get; the reason in words.
     StrangersPage(String),
-    /// By the clock: the access token ends, or has ended.
+    /// By the clock: the access token or the login's cookie ends, or has ended.
     TokenEnds,
     /// Status 401.
     Unauthorized,
@@ -54,13 +52,6 @@ pub enum Sign {
 pub struct Signs {
     /// Pages that ask for the login; a redirect to one of them says that it is gone.
     pub login_pages: Vec<Url>,
-}
-
-impl Sign {
-    /// Whether the clock says so, and the site hasn't been asked.
-    pub(crate) fn is_by_the_clock(&self) -> bool {
-        matches!(self, Self::CookieEnds(_) | Self::TokenEnds)
-    }
 }
 
 impl Signs {
@@ -158,10 +149,9 @@ impl fmt::Display for Verdict {
 impl fmt::Display for Sign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::CookieEnds(name) => write!(f, "its cookie `{name}` ends"),
             Self::LoginRedirect(path) => write!(f, "redirected to {path}"),
             Self::StrangersPage(why) => f.write_str(why),
-            Self::TokenEnds => f.write_str("its access token ends"),
+            Self::TokenEnds => f.write_str("the login is about to end"),
             Self::Unauthorized => f.write_str("the server answered 401"),
         }
     }

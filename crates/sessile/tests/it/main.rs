@@ -3,12 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 mod blocking;
+mod formats;
 mod kept;
 mod late;
 mod profile;
+mod quiet;
 mod recorder;
 mod refresh;
 mod request;
 mod session;
 mod store;
 mod strangers;
+mod upkeep;
