@@ -89,6 +89,10 @@ pub(crate) struct LoginArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) check: Option<String>,
 
+    /// Show a page that a person has to open, and start no browser
+    #[arg(long)]
+    pub(crate) no_open: bool,
+
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
 }

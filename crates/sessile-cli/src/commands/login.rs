@@ -16,6 +16,7 @@ use super::connect;
 use super::failure::{self, Purpose};
 use super::profile;
 use super::site;
+use super::visit;
 use super::work::{self, Work};
 use crate::args::{LoginArgs, PasswordFrom};
 use crate::exit::{Exit, Failure, Outcome};
@@ -64,6 +65,7 @@ fn login(args: &LoginArgs, work: &Work<'_>) -> Result<Login, Failure> {
     login.check = check.map_err(|why| Failure::usage(format!("--check is not a URL: {why}")))?;
     let note = work.printer.noter();
     login.person.hears = Some(StepListener::new(move |step| note(&plain(step))));
+    login.person.visit = Some(visit::ask(!args.no_open, work));
     login.remember = args.remember;
     if let Some(profile) = &args.profile {
         login.profile = profile.clone();

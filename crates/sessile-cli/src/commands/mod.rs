@@ -24,6 +24,7 @@ mod show;
 mod site;
 mod status;
 mod tokens;
+mod visit;
 mod work;
 
 use crate::args::{Cli, Command};

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use sessile::login::{Credentials, Login, LoginReport, StepListener};
 use sessile::renew::{CheckReport, Kept, KeptOptions};
-use sessile::site::{LARGEST, Site, SiteErrors};
+use sessile::site::{LARGEST, Site, SiteErrors, SiteLogin};
 use sessile::store::{KeySource, Name, StoreOptions, StoreUrl, Vault};
 use sessile::{Secret, ShownUrl, Verdict};
 
 use super::connect;
 use super::failure::{self, Purpose};
 use super::login;
+use super::visit;
 use super::work::{self, Work};
 use crate::args::{PasswordFrom, SiteCheckArgs, SiteCommand, SiteTryArgs};
 use crate::exit::{Exit, Failure, Outcome};
@@ -70,8 +71,13 @@ pub(super) fn credentials(
         return Err(Failure::usage(what));
     }
     let user = user.unwrap_or_default();
+    // A client's secret is asked for by the client's name.
+    let whose = match &site.login {
+        SiteLogin::OAuth2(login) => &login.client_id,
+        _ => user,
+    };
     let password = match site.login.asks_for("password") {
-        true => Some(login::password(from, user, work)?),
+        true => Some(login::password(from, whose, work)?),
         false => None,
     };
     Ok(Credentials::new(user, password))
@@ -208,6 +214,7 @@ async fn try_out(args: &SiteTryArgs, work: &mut Work<'_>) -> Outcome {
     asked.person.hears = Some(StepListener::new(move |step| {
         note(&format!("   {}", plain(step)));
     }));
+    asked.person.visit = Some(visit::ask(true, work));
     let failed = |error| failure::of_kept(&error, Purpose::Check);
     let (kept, report) = Kept::log_in(&vault, &name, asked, options)
         .await

@@ -21,7 +21,11 @@ mod httpbin;
 mod manners;
 #[cfg(test)]
 mod many_tokens;
+#[cfg(test)]
+mod oauth;
 mod output;
+#[cfg(test)]
+mod postgres;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
