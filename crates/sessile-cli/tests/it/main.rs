@@ -19,9 +19,9 @@ mod housekeeping;
 #[cfg(test)]
 mod httpbin;
 mod manners;
-mod output;
 #[cfg(test)]
 mod many_tokens;
+mod output;
 #[cfg(test)]
 mod postgres;
 #[cfg(test)]
