@@ -8,7 +8,7 @@ use base64ct::{Base64, Encoding as _};
 use futures_util::future::{Either, select};
 use http::{HeaderMap, Method};
 use serde_json::{Map, Value, json};
-use sessile::renew::{Renewal, Renewer};
+use sessile::renew::{Renewal, Renewed, Renewer};
 use sessile::session::Content;
 use sessile::{Reply, ShownUrl, Verdict};
 
@@ -201,6 +201,10 @@ fn renewed(renewal: &Renewal) -> Value {
         "by": match renewal.by {
             Renewer::Ourselves => "ourselves",
             _ => "other",
+        },
+        "what": match renewal.what {
+            Renewed::Token => "token",
+            _ => "login",
         },
         "generation": renewal.generation,
     })

@@ -23,11 +23,16 @@ mod manners;
 mod many_tokens;
 mod output;
 #[cfg(test)]
+mod oauth;
+mod output;
+#[cfg(test)]
 mod postgres;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod servers;
+#[cfg(test)]
+mod site;
 #[cfg(test)]
 mod support;
 mod tiers;

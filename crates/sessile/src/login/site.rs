@@ -1,5 +1,7 @@
 //! A login as a site file says: which way it goes, and what it grants to the session.
 
+use std::time::Duration;
+
 use sessile_jar::{NewCookie, Scope, Timestamp};
 use url::Url;
 
@@ -9,12 +11,22 @@ use super::{
     CodeWanted, Credentials, FormPlace, Known, Landed, LoginError, Trail, http_auth, json, oauth2,
     walk,
 };
+use crate::record::Tokens;
 use crate::redact::ShownUrl;
 use crate::secret::Secret;
 use crate::session::{Authorization, Session, SessionState};
 use crate::site::{BearerLogin, JsonLogin, Site, SiteLogin, StepsLogin, TokenPlace, Values};
 
-/// Logs in the way that the site file names.
+/// Makes the session one of this site.
+pub(super) fn begin(member: &Session, site: &Site) {
+    member.update(|state, _now| {
+        state.set_base_url(site.home());
+        // A dead token beside the password would be refused first.
+        state.authorization = None;
+    });
+}
+
+/// Logs in the way that the site file names, but for a window's, which is in `browser`.
 pub(super) async fn log_in(
     member: &Session,
     site: &Site,
@@ -22,7 +34,6 @@ pub(super) async fn log_in(
     known: &Known,
     trail: &mut Trail,
 ) -> Result<Landed, LoginError> {
-    member.update(|state, _now| state.set_base_url(site.home()));
     let grant = match &site.login {
         SiteLogin::Form(form) => {
             let mut place = FormPlace::new(form.url.clone());
@@ -40,11 +51,9 @@ pub(super) async fn log_in(
         SiteLogin::OAuth2(login) => {
             return oauth2::log_in(member, login, credentials, trail).await;
         }
-        SiteLogin::Browser(_) => {
-            return Err(LoginError::Step {
-                url: ShownUrl(site.login.url()).to_string(),
-                what: format!("a login of kind `{}` isn't known yet", site.login.kind()),
-            });
+        SiteLogin::Browser(login) => {
+            let url = ShownUrl(&login.url).to_string();
+            return Err(LoginError::Unattended { url });
         }
     };
     let has_token = grant.token.is_some();
@@ -167,6 +176,10 @@ fn apply(member: &Session, grant: Grant, site: &Site, trail: &mut Trail) -> Resu
         "got a token, which goes into {}",
         described(&place)
     ));
+    let lifetime = grant.expires_in.map(Duration::from_secs);
+    if lifetime.is_some() {
+        trail.tokens = Some(Tokens::for_time(member.now(), lifetime));
+    }
     let done = member.update(|state, now| match place {
         TokenPlace::Bearer => {
             state.set_authorization(Authorization::Bearer(token));

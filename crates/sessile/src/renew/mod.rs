@@ -6,6 +6,7 @@
 //! that has gone quiet, `limits` shares the manners towards hosts. How to log in is not here, nor how
 //! bytes are kept.
 
+mod ends;
 mod error;
 mod flush;
 mod in_step;

@@ -9,6 +9,7 @@ mod late;
 mod profile;
 mod quiet;
 mod recorder;
+mod refresh;
 mod request;
 mod session;
 mod store;

@@ -26,7 +26,7 @@ pub(crate) use faults::Faults;
 pub(crate) use gunicorn::Gunicorn;
 pub(crate) use person::{Invocation, Outcome, Person};
 pub(crate) use practice::Practice;
-pub(crate) use provider::{OpenIdProvider, browser};
+pub(crate) use provider::{OpenIdProvider, ROBOT_SECRET, browser};
 pub(crate) use table::Table;
 pub(crate) use wire::{Wire, send, stopwatch};
 
