@@ -21,7 +21,6 @@ mod httpbin;
 mod manners;
 #[cfg(test)]
 mod many_tokens;
-mod output;
 #[cfg(test)]
 mod oauth;
 mod output;
