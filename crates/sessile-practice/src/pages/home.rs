@@ -15,7 +15,7 @@ use crate::visit::Visit;
 use crate::world::World;
 
 /// Pages worth a link on the home page.
-const TOUR: [(&str, &str); 11] = [
+const TOUR: [(&str, &str); 13] = [
     ("/login", "log in"),
     ("/two-step/login", "log in, in two steps"),
     ("/meta/login", "log in, token in a meta element"),
@@ -23,6 +23,8 @@ const TOUR: [(&str, &str); 11] = [
     ("/js/login", "log in, form made by a script"),
     ("/two-forms", "log in, or register"),
     ("/multi/login", "log in, with many fields"),
+    ("/totp/field/login", "log in, with a code"),
+    ("/totp", "the second factor’s secret"),
     ("/members", "members: a redirect for strangers"),
     ("/members/plain", "members: a sentence for strangers"),
     ("/members/soft", "members: a login form for strangers"),

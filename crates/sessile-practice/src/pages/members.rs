@@ -94,7 +94,7 @@ async fn subtle(visit: Visit) -> Response {
 }
 
 /// What members see; no two loads of it are the same.
-fn area(world: &World, visit: &Visit, user: &str) -> Response {
+pub(super) fn area(world: &World, visit: &Visit, user: &str) -> Response {
     let body = html! {
         p { "Hello, " strong class="member" { (user) } "!" }
         (changing(world))

@@ -13,6 +13,7 @@ mod layout;
 mod login;
 mod members;
 mod multi;
+mod totp;
 mod transport;
 mod two_step;
 
@@ -32,6 +33,7 @@ pub(crate) fn router() -> Router<Arc<World>> {
         .merge(login::routes())
         .merge(members::routes())
         .merge(multi::routes())
+        .merge(totp::routes())
         .merge(transport::routes())
         .merge(two_step::routes())
         .fallback(home::not_found)

@@ -9,5 +9,6 @@ mod forms;
 mod login;
 mod members;
 mod site;
+mod totp;
 mod transport;
 mod two_step;
