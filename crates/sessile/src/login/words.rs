@@ -374,6 +374,29 @@ pub(crate) const REMEMBER: &[&str] = &[
     "cookieuser",
 ];
 
+/// Words of a box by which a site asks for no code on this device again.
+pub(crate) const TRUST: &[&str] = &[
+    "trust",
+    "this device",
+    "this browser",
+    "this computer",
+    "don't ask",
+    "don’t ask",
+    "do not ask",
+    "dont_ask",
+    "skip",
+    "vertrau",
+    "diesem gerät",
+    "dieses gerät",
+    "nicht mehr fragen",
+    "confiance",
+    "cet appareil",
+    "confiar",
+    "este dispositivo",
+    "questo dispositivo",
+    "dit apparaat",
+];
+
 pub(crate) const USER_NAMES: &[&str] = &[
     "username",
     "user_name",
