@@ -105,6 +105,11 @@ impl Site {
         state.sessions.revoke_all(|session| session.user == user)
     }
 
+    /// Lets the visitors of `/members/held` go on, those who wait and those to come.
+    pub fn let_go(&self) {
+        self.world.let_go();
+    }
+
     /// Forgets every bearer token, and says how many.
     pub fn kill_tokens(&self) -> usize {
         self.world.state().tokens.revoke_all(|_| true)

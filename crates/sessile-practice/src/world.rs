@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
+use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::csrf::Csrf;
@@ -32,6 +33,8 @@ pub(crate) struct World {
     pub(crate) csrf: Csrf,
     admin: Digest,
     clock: Clock,
+    /// Whether visitors of `/members/held` may go on.
+    gate: watch::Sender<bool>,
     options: Options,
     state: Mutex<State>,
     users: HashMap<String, User>,
@@ -100,6 +103,7 @@ impl World {
             csrf: Csrf::new(),
             admin: Digest::of(admin_token),
             clock: options.clock.clone(),
+            gate: watch::Sender::new(false),
             options,
             state: Mutex::new(State::new()),
             users: users.map(|user| (user.name.clone(), user)).collect(),
@@ -112,6 +116,16 @@ impl World {
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn let_go(&self) {
+        self.gate.send_replace(true);
+    }
+
+    pub(crate) async fn wait_to_go(&self) {
+        let mut gate = self.gate.subscribe();
+        // The sender lives as long as the world.
+        let _gone = gate.wait_for(|may_go| *may_go).await;
     }
 
     pub(crate) fn is_admin(&self, token: &str) -> bool {

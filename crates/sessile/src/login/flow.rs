@@ -265,6 +265,11 @@ impl FormLogin {
         };
         let message = self.message(visit, &silence);
         match self.refusal(visit) {
+            // Trouble of the site says nothing of the password.
+            Refusal::Other if visit.status >= 500 => Err(LoginError::Failing {
+                url,
+                status: visit.status,
+            }),
             Refusal::StaleForm if !self.has_started_over => {
                 self.has_started_over = true;
                 self.stage = Stage::Seek;

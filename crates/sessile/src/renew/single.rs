@@ -34,6 +34,9 @@ const LONGEST: Duration = Duration::from_secs(300);
 /// How long a login is left alone when the site asks to wait and doesn't say how long.
 const COOL_DOWN: u64 = 300;
 
+/// How long a login is left alone where the site itself is in trouble.
+const TROUBLE: Duration = Duration::from_secs(15);
+
 /// The longest time, in seconds, for which a site is believed that it wants no login.
 const LONGEST_COOL_DOWN: u64 = 24 * 3600;
 
@@ -269,8 +272,9 @@ impl Inner {
             return Ok(());
         };
         let again = match error {
-            // The site or the way to it is in trouble, which says nothing of the login.
-            LoginError::Failing { .. } | LoginError::Request(_) => return Ok(()),
+            // The way to the site is in trouble, which says nothing of the login.
+            LoginError::Request(_) => return Ok(()),
+            LoginError::Failing { .. } => Some(now.plus(TROUBLE)),
             LoginError::RateLimited { wait, .. } => {
                 let wait = wait.unwrap_or(COOL_DOWN).min(LONGEST_COOL_DOWN);
                 Some(now.plus(Duration::from_secs(wait)))

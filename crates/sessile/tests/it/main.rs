@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 mod blocking;
+mod hard;
 mod kept;
 mod late;
 mod profile;
