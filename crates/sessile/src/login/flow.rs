@@ -6,17 +6,24 @@ use super::fill::{Filled, Submission};
 use super::find::{self, LoginForm, LoginKind, NoLoginForm};
 use super::form::FieldKind;
 use super::messages::{self, Refusal};
+use super::second_factor::CodeWanted;
 use super::visit::Visit;
 use super::{Login, LoginError};
 use crate::redact::ShownUrl;
+use crate::secret::Secret;
 use crate::session::Verdict;
 
 /// How many links and refreshes are followed in search of the form.
 const DETOURS: usize = 4;
 
+/// How many codes a site is sent before the login is given up: sites lock accounts.
+const CODES: usize = 3;
+
 /// What to do next.
 #[derive(Debug)]
 pub(super) enum Action {
+    /// Get a code of the second factor, for [`FormLogin::send_code`].
+    AskCode(CodeWanted),
     /// The form was sent and no login form came back: see whether it worked.
     Done,
     /// Fetch this page.
@@ -34,6 +41,8 @@ enum Stage {
     NameSent,
     /// Name and password were sent.
     PasswordSent,
+    /// A code of the second factor was sent.
+    CodeSent,
 }
 
 /// A form login under way.
@@ -47,6 +56,10 @@ pub(super) struct FormLogin {
     /// Whether a form was sent again because its token was stale.
     has_started_over: bool,
     has_captcha: bool,
+    /// The form that a code is wanted for.
+    code_form: Option<Box<LoginForm>>,
+    /// The codes that were sent.
+    codes: Vec<Secret<String>>,
     /// The origins that the password may go to; any, where there are none.
     allowed: Vec<String>,
     /// The origins that it went to.
@@ -67,6 +80,8 @@ impl FormLogin {
             dead_end: None,
             has_started_over: false,
             has_captcha: false,
+            code_form: None,
+            codes: Vec::new(),
             allowed,
             sent_to: Vec::new(),
             seen: Vec::new(),
@@ -93,23 +108,114 @@ impl FormLogin {
             return Ok(Action::Fetch(next));
         }
         match (self.stage, self.find(visit)) {
-            (_, Ok(form)) if form.kind == LoginKind::OneTimeCode => Err(LoginError::SecondFactor {
-                url: ShownUrl(&visit.url).to_string(),
-                user: self.login.user.clone(),
-                message: self.message(visit, "it asks for a code"),
-            }),
+            (_, Ok(form)) if form.kind == LoginKind::OneTimeCode => self.want_code(visit, form),
             (_, Ok(form)) if form.kind == LoginKind::Relay => self.fill(visit, &form, cookies),
-            (Stage::Seek, Ok(form)) => self.fill(visit, &form, cookies),
+            (Stage::Seek, Ok(form)) => self.begin(visit, form, cookies),
             (Stage::NameSent, Ok(form)) if form.kind != LoginKind::NameFirst => {
-                self.fill(visit, &form, cookies)
+                self.begin(visit, form, cookies)
             }
-            (Stage::NameSent | Stage::PasswordSent, Ok(form)) => {
+            (_, Ok(form)) if self.asks_again_for_code(visit, &form) => self.want_code(visit, form),
+            (Stage::NameSent | Stage::PasswordSent | Stage::CodeSent, Ok(form)) => {
                 self.refused(visit, form.has_captcha)
             }
             (Stage::Seek, Err(why)) => self.seek(visit, why),
             (Stage::NameSent, Err(_)) => self.refused(visit, false),
-            (Stage::PasswordSent, Err(_)) if visit.status >= 400 => self.refused(visit, false),
-            (Stage::PasswordSent, Err(_)) => self.refuse_consent(visit),
+            (Stage::PasswordSent | Stage::CodeSent, Err(_)) if visit.status >= 400 => {
+                self.refused(visit, false)
+            }
+            (Stage::PasswordSent | Stage::CodeSent, Err(_)) => self.refuse_consent(visit),
+        }
+    }
+
+    /// Sends the form that a code was wanted for; without a code the login ends here.
+    pub(super) fn send_code(
+        &mut self,
+        visit: &Visit,
+        code: Option<Secret<String>>,
+        cookies: &[(String, String)],
+    ) -> Result<Box<Submission>, LoginError> {
+        let (Some(form), Some(code)) = (self.code_form.take(), code) else {
+            return Err(self.no_code(visit));
+        };
+        self.codes.push(code.clone());
+        self.fill_with(visit, &form, cookies, Some(&code))
+    }
+
+    /// A form may have a field for the code beside the password: it is filled where the code is
+    /// at hand, and otherwise only where it must be.
+    fn begin(
+        &mut self,
+        visit: &Visit,
+        form: LoginForm,
+        cookies: &[(String, String)],
+    ) -> Result<Action, LoginError> {
+        let field = form.code_field.and_then(|at| form.form.fields.get(at));
+        match field {
+            Some(field) if self.login.otp.is_some() || field.is_required => {
+                self.want_code(visit, form)
+            }
+            Some(_) | None => self.fill(visit, &form, cookies),
+        }
+    }
+
+    /// Whether the login form came back because of the code that stands in it.
+    fn asks_again_for_code(&self, visit: &Visit, form: &LoginForm) -> bool {
+        let is_of_code = match self.refusal(visit) {
+            Refusal::Captcha
+            | Refusal::Locked
+            | Refusal::TooManyAttempts
+            | Refusal::WrongCredentials => false,
+            Refusal::NeedsSecondFactor | Refusal::Other | Refusal::StaleForm => true,
+        };
+        let is_sent = matches!(self.stage, Stage::PasswordSent | Stage::CodeSent);
+        is_sent
+            && form.code_field.is_some()
+            && is_of_code
+            && messages::speaks_of_code(&self.words(visit))
+    }
+
+    fn want_code(&mut self, visit: &Visit, form: LoginForm) -> Result<Action, LoginError> {
+        let ends_it = match self.refusal(visit) {
+            Refusal::Captcha | Refusal::Locked | Refusal::TooManyAttempts => true,
+            Refusal::NeedsSecondFactor
+            | Refusal::Other
+            | Refusal::StaleForm
+            | Refusal::WrongCredentials => false,
+        };
+        if ends_it && !self.codes.is_empty() {
+            return self.refused(visit, form.has_captcha);
+        }
+        if self.codes.len() >= CODES {
+            return Err(self.no_code(visit));
+        }
+        let field = form.code_field.and_then(|at| form.form.fields.get(at));
+        let digits = match form.code_boxes.len() {
+            0 => field.and_then(|field| field.max_length),
+            boxes => Some(boxes),
+        };
+        let wanted = CodeWanted {
+            url: ShownUrl(&visit.url).to_string(),
+            user: self.login.user.clone(),
+            message: self.message(visit, "it asks for a code"),
+            refused: self.codes.len(),
+            digits: digits.filter(|digits| (4..=8).contains(digits)),
+        };
+        self.code_form = Some(Box::new(form));
+        Ok(Action::AskCode(wanted))
+    }
+
+    fn no_code(&self, visit: &Visit) -> LoginError {
+        let url = ShownUrl(&visit.url).to_string();
+        let user = self.login.user.clone();
+        let message = self.message(visit, "it asks for a code");
+        match self.codes.len() {
+            0 => LoginError::SecondFactor { url, user, message },
+            count => LoginError::CodeRefused {
+                url,
+                user,
+                count,
+                message,
+            },
         }
     }
 
@@ -171,7 +277,24 @@ impl FormLogin {
         form: &LoginForm,
         cookies: &[(String, String)],
     ) -> Result<Action, LoginError> {
-        let filled = Filled::new(&self.login.user, self.login.password.expose());
+        let submission = self.fill_with(visit, form, cookies, None)?;
+        Ok(Action::Submit(submission))
+    }
+
+    fn fill_with(
+        &mut self,
+        visit: &Visit,
+        form: &LoginForm,
+        cookies: &[(String, String)],
+        code: Option<&Secret<String>>,
+    ) -> Result<Box<Submission>, LoginError> {
+        let mut filled = Filled::new(&self.login.user, self.login.password.expose());
+        if let Some(code) = code {
+            filled = filled.with_code(code.expose());
+        }
+        if self.login.trust_device {
+            filled = filled.trusting_device();
+        }
         let cookies: Vec<(&str, &str)> = cookies
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
@@ -179,7 +302,7 @@ impl FormLogin {
         let submission = form
             .submission(&filled, &cookies)
             .map_err(|why| self.unfit(visit, &why.to_string()))?;
-        if form.password_field.is_some() {
+        if form.password_field.is_some() || code.is_some() {
             self.may_send(visit, &submission)?;
         }
         self.say(describe(form));
@@ -189,16 +312,16 @@ impl FormLogin {
         self.has_captcha = form.has_captcha;
         let (stage, is_login_page) = match form.kind {
             LoginKind::NameFirst => (Stage::NameSent, true),
-            LoginKind::OneTimeCode | LoginKind::PasswordOnly | LoginKind::Whole => {
-                (Stage::PasswordSent, true)
-            }
+            LoginKind::OneTimeCode => (Stage::CodeSent, false),
+            LoginKind::PasswordOnly | LoginKind::Whole if code.is_some() => (Stage::CodeSent, true),
+            LoginKind::PasswordOnly | LoginKind::Whole => (Stage::PasswordSent, true),
             LoginKind::Relay => (self.stage, false),
         };
         self.stage = stage;
         if is_login_page {
             self.login_pages.push(visit.url.clone());
         }
-        Ok(Action::Submit(Box::new(submission)))
+        Ok(Box::new(submission))
     }
 
     /// A renewal sends the password where a person has sent it, and nowhere else.
@@ -316,7 +439,10 @@ impl FormLogin {
     }
 
     fn words(&self, visit: &Visit) -> Vec<String> {
-        messages::error_messages(&visit.page, &[self.login.password.expose().as_str()])
+        let codes = self.codes.iter().map(|code| code.expose().as_str());
+        let password = self.login.password.expose().as_str();
+        let secrets: Vec<&str> = codes.chain([password]).collect();
+        messages::error_messages(&visit.page, &secrets)
     }
 }
 

@@ -3,6 +3,7 @@
 //! `flow` decides the steps, this file takes them; the pages are understood by `page`, `find`,
 //! `fill` and `messages`. Works on a copy of the session: only a login that worked is handed out.
 
+mod code;
 mod error;
 mod extract;
 pub mod fill;
@@ -11,8 +12,10 @@ mod flow;
 pub mod form;
 mod html;
 pub mod messages;
+mod otp;
 pub mod page;
 mod score;
+mod second_factor;
 mod token;
 pub mod tokens;
 pub(crate) mod visit;
@@ -37,11 +40,15 @@ use crate::session::{self, Request, Session, SessionState};
 
 pub use error::LoginError;
 pub use find::NoLoginForm;
+pub use otp::{OtpError, OtpSecret};
+pub use second_factor::{AskCode, CodeWanted};
+pub(crate) use second_factor::{AwaitCode, Factor};
 
 use fill::Submission;
 use flow::{Action, FormLogin};
 use form::FormMethod;
 use messages::Refusal;
+use second_factor::CodeSource;
 use visit::{Visit, visit};
 
 /// How many pages a login may take.
@@ -57,6 +64,13 @@ pub struct Login {
     pub user: String,
     /// The password.
     pub password: Secret<String>,
+    /// The secret that the codes of a second factor are made from. Defaults to none.
+    pub otp: Option<OtpSecret>,
+    /// Who is asked for a code that no secret makes. Defaults to nobody.
+    pub code: Option<AskCode>,
+    /// Whether a box is ticked by which the site asks for no code on this device again.
+    /// Defaults to no.
+    pub trust_device: bool,
     /// Whether the password is kept, sealed, for renewals. Defaults to no.
     pub remember: bool,
     /// The form's id, name or address, where a page has several. Defaults to the one that looks
@@ -109,6 +123,9 @@ impl Login {
             url,
             user: user.into(),
             password,
+            otp: None,
+            code: None,
+            trust_device: false,
             remember: false,
             form: None,
             check: None,
@@ -132,6 +149,8 @@ pub struct LoginReport {
     pub generation: u64,
     /// The origins that the password was sent to.
     pub(crate) sent_to: Vec<String>,
+    /// The step of time of the last code that was sent.
+    pub(crate) last_step: Option<u64>,
     /// The session's state after the login.
     pub(crate) state: SessionState,
 }
@@ -143,6 +162,7 @@ pub(crate) struct Known {
     pub(crate) login_pages: Vec<Url>,
     /// The origins that the password went to; it goes to no other without a person.
     pub(crate) sent_to: Vec<String>,
+    pub(crate) factor: Factor,
 }
 
 /// Logs in, starting from `state`, and finds out how to see that the login holds.
@@ -155,7 +175,8 @@ pub(crate) async fn log_in(
     let member = session.fork(state);
     let mut flow = FormLogin::new(login.clone(), known.sent_to.clone());
     let mut cookies = Vec::new();
-    let landed = match walk(&member, login, &mut flow, &mut cookies).await {
+    let mut codes = CodeSource::new(login, &known.factor);
+    let landed = match walk(&member, login, &mut flow, &mut codes, &mut cookies).await {
         Ok(landed) => Some(landed),
         // The cookies alone may have opened the door, as single sign-on does.
         Err(error @ LoginError::NoForm { .. }) => {
@@ -191,6 +212,7 @@ pub(crate) async fn log_in(
         cookies,
         generation: 0,
         sent_to: flow.sent_to,
+        last_step: codes.last_step(),
         state,
     })
 }
@@ -200,13 +222,19 @@ async fn walk(
     member: &Session,
     login: &Login,
     flow: &mut FormLogin,
+    codes: &mut CodeSource<'_>,
     cookies: &mut Vec<String>,
 ) -> Result<Visit, LoginError> {
     let mut page = visit(member, Request::get(login.url.as_str())).await?;
     for _page in 0..PAGES {
         cookies.extend(page.cookies_set.iter().cloned());
         let jar = member.read(|state| state.jar().clone());
-        let request = match flow.next(&page, &visible(&jar, &page.url, member.now()))? {
+        let visible = visible(&jar, &page.url, member.now());
+        let request = match flow.next(&page, &visible)? {
+            Action::AskCode(wanted) => {
+                let code = codes.next(member, wanted, page.clock_ahead, flow).await;
+                request(&flow.send_code(&page, code, &visible)?)
+            }
             Action::Done => return Ok(page),
             Action::Fetch(url) => Request::get(url.as_str()),
             Action::Submit(submission) => request(&submission),

@@ -6,6 +6,7 @@
 
 mod error;
 mod judge;
+mod mailbox;
 mod single;
 mod sync;
 
@@ -25,6 +26,7 @@ use crate::store::{HolderId, Name, Vault};
 
 pub use error::{KeepError, NoRenewal};
 pub use judge::CheckReport;
+pub use mailbox::hand_over_code;
 pub use sync::edit;
 
 use judge::Suspicion;
