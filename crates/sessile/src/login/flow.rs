@@ -7,7 +7,7 @@ use super::find::{self, LoginForm, LoginKind, NoLoginForm};
 use super::form::FieldKind;
 use super::messages::{self, Refusal};
 use super::visit::Visit;
-use super::{Login, LoginError};
+use super::{Credentials, FormPlace, LoginError, Trail};
 use crate::redact::ShownUrl;
 use crate::session::Verdict;
 
@@ -38,8 +38,10 @@ enum Stage {
 
 /// A form login under way.
 #[derive(Debug)]
-pub(super) struct FormLogin {
-    login: Login,
+pub(super) struct FormLogin<'a> {
+    place: &'a FormPlace,
+    credentials: &'a Credentials,
+    trail: &'a mut Trail,
     stage: Stage,
     detours: usize,
     /// Why the page that was given has no login, where the site's usual places are looked at.
@@ -47,32 +49,31 @@ pub(super) struct FormLogin {
     /// Whether a form was sent again because its token was stale.
     has_started_over: bool,
     has_captcha: bool,
-    /// The origins that the password may go to; any, where there are none.
-    allowed: Vec<String>,
-    /// The origins that it went to.
-    pub(super) sent_to: Vec<String>,
     seen: Vec<Url>,
-    /// The pages with the form: a redirect to one of them says later that the login is gone.
-    pub(super) login_pages: Vec<Url>,
-    /// What was done, in words.
-    pub(super) steps: Vec<String>,
 }
 
-impl FormLogin {
-    pub(super) fn new(login: Login, allowed: Vec<String>) -> Self {
+impl<'a> FormLogin<'a> {
+    pub(super) fn new(
+        place: &'a FormPlace,
+        credentials: &'a Credentials,
+        trail: &'a mut Trail,
+    ) -> Self {
         Self {
-            login,
+            place,
+            credentials,
+            trail,
             stage: Stage::Seek,
             detours: 0,
             dead_end: None,
             has_started_over: false,
             has_captcha: false,
-            allowed,
-            sent_to: Vec::new(),
             seen: Vec::new(),
-            login_pages: Vec::new(),
-            steps: Vec::new(),
         }
+    }
+
+    /// The page to begin with.
+    pub(super) fn start(&self) -> &Url {
+        &self.place.url
     }
 
     /// Looks at a page and says what to do next.
@@ -81,7 +82,8 @@ impl FormLogin {
         visit: &Visit,
         cookies: &[(String, String)],
     ) -> Result<Action, LoginError> {
-        self.say(visit.words.clone());
+        self.trail.say(visit.words.clone());
+        self.trail.cookies.extend(visit.cookies_set.iter().cloned());
         self.seen.push(visit.url.clone());
         self.refuse_obstacles(visit)?;
         if let Some(next) = visit
@@ -95,7 +97,7 @@ impl FormLogin {
         match (self.stage, self.find(visit)) {
             (_, Ok(form)) if form.kind == LoginKind::OneTimeCode => Err(LoginError::SecondFactor {
                 url: ShownUrl(&visit.url).to_string(),
-                user: self.login.user.clone(),
+                user: self.credentials.user.clone(),
                 message: self.message(visit, "it asks for a code"),
             }),
             (_, Ok(form)) if form.kind == LoginKind::Relay => self.fill(visit, &form, cookies),
@@ -114,7 +116,7 @@ impl FormLogin {
     }
 
     fn find(&self, visit: &Visit) -> Result<LoginForm, NoLoginForm> {
-        match (&self.login.form, self.stage) {
+        match (&self.place.form, self.stage) {
             (Some(asked), Stage::Seek) => find::find_named(&visit.page, asked),
             _ => find::find(&visit.page),
         }
@@ -145,7 +147,7 @@ impl FormLogin {
         };
         let mut places = find::login_links(&visit.page);
         if !is_chosen {
-            places.extend(usual_places(&self.login.url));
+            places.extend(usual_places(&self.place.url));
         }
         let next = places.into_iter().find(|url| !self.seen.contains(url));
         match next.and_then(|url| self.detour(url)) {
@@ -171,7 +173,11 @@ impl FormLogin {
         form: &LoginForm,
         cookies: &[(String, String)],
     ) -> Result<Action, LoginError> {
-        let filled = Filled::new(&self.login.user, self.login.password.expose());
+        let user = &self.credentials.user;
+        let filled = match &self.credentials.password {
+            Some(password) => Filled::new(user, password.expose()),
+            None => Filled::without_password(user),
+        };
         let cookies: Vec<(&str, &str)> = cookies
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
@@ -180,11 +186,11 @@ impl FormLogin {
             .submission(&filled, &cookies)
             .map_err(|why| self.unfit(visit, &why.to_string()))?;
         if form.password_field.is_some() {
-            self.may_send(visit, &submission)?;
+            self.trail.may_send(&visit.url, &submission.url)?;
         }
-        self.say(describe(form));
+        self.trail.say(describe(form));
         for note in &submission.notes {
-            self.say(note.clone());
+            self.trail.say(note.clone());
         }
         self.has_captcha = form.has_captcha;
         let (stage, is_login_page) = match form.kind {
@@ -196,25 +202,9 @@ impl FormLogin {
         };
         self.stage = stage;
         if is_login_page {
-            self.login_pages.push(visit.url.clone());
+            self.trail.login_pages.push(visit.url.clone());
         }
         Ok(Action::Submit(Box::new(submission)))
-    }
-
-    /// A renewal sends the password where a person has sent it, and nowhere else.
-    fn may_send(&mut self, visit: &Visit, submission: &Submission) -> Result<(), LoginError> {
-        let origin = submission.url.origin().ascii_serialization();
-        if !self.allowed.is_empty() && !self.allowed.contains(&origin) {
-            let what = format!(
-                "the login form now leads to {origin}, where this password has never been sent; \
-                 if that is right, run `sessile login` again"
-            );
-            return Err(self.unfit(visit, &what));
-        }
-        if !self.sent_to.contains(&origin) {
-            self.sent_to.push(origin);
-        }
-        Ok(())
     }
 
     fn unfit(&self, visit: &Visit, what: &str) -> LoginError {
@@ -244,11 +234,11 @@ impl FormLogin {
     /// Single sign-on may ask whether one site may learn of the account at another: that is a
     /// person's to say. Where the login came back to the site that was asked for, it is done.
     fn refuse_consent(&self, visit: &Visit) -> Result<Action, LoginError> {
-        let is_elsewhere = visit.url.origin() != self.login.url.origin();
+        let is_elsewhere = visit.url.origin() != self.place.url.origin();
         match find::consent(&visit.page).filter(|_| is_elsewhere) {
             Some(message) => Err(LoginError::Consent {
                 url: ShownUrl(&visit.url).to_string(),
-                user: self.login.user.clone(),
+                user: self.credentials.user.clone(),
                 message,
             }),
             None => Ok(Action::Done),
@@ -258,7 +248,7 @@ impl FormLogin {
     /// The form came back, or an error page: why, in the site's own words.
     fn refused(&mut self, visit: &Visit, has_captcha: bool) -> Result<Action, LoginError> {
         let url = ShownUrl(&visit.url).to_string();
-        let user = self.login.user.clone();
+        let user = self.credentials.user.clone();
         let silence = match visit.status {
             200..400 => "the login form came back without a word".to_owned(),
             status => format!("it answered {status} without a word"),
@@ -268,8 +258,9 @@ impl FormLogin {
             Refusal::StaleForm if !self.has_started_over => {
                 self.has_started_over = true;
                 self.stage = Stage::Seek;
-                self.say(format!("the form was stale ({message}); once more"));
-                Ok(Action::Fetch(self.login.url.clone()))
+                self.trail
+                    .say(format!("the form was stale ({message}); once more"));
+                Ok(Action::Fetch(self.place.url.clone()))
             }
             Refusal::Captcha => Err(LoginError::Captcha { url, message }),
             Refusal::Other if has_captcha || self.has_captcha => {
@@ -287,32 +278,30 @@ impl FormLogin {
         }
     }
 
-    /// Tells whoever listens what was done.
-    pub(super) fn say(&mut self, step: String) {
-        if let Some(listener) = &self.login.listener {
-            listener.hear(&step);
-        }
-        self.steps.push(step);
-    }
-
     /// What the site's words are about.
-    pub(super) fn refusal(&self, visit: &Visit) -> Refusal {
-        messages::classify_refusal(&self.words(visit))
+    fn refusal(&self, visit: &Visit) -> Refusal {
+        messages::classify_refusal(&words(visit, self.credentials))
     }
 
     /// The site's own words.
-    pub(super) fn message(&self, visit: &Visit, silence: &str) -> String {
-        let words = self.words(visit);
+    fn message(&self, visit: &Visit, silence: &str) -> String {
+        let words = words(visit, self.credentials);
         if words.is_empty() {
             silence.to_owned()
         } else {
             words.join(" ")
         }
     }
+}
 
-    fn words(&self, visit: &Visit) -> Vec<String> {
-        messages::error_messages(&visit.page, &[self.login.password.expose().as_str()])
-    }
+/// The site's own words of what went wrong, without the password.
+pub(super) fn words(visit: &Visit, credentials: &Credentials) -> Vec<String> {
+    let secret = credentials.password.as_ref();
+    let secrets: Vec<&str> = secret
+        .map(|secret| secret.expose().as_str())
+        .into_iter()
+        .collect();
+    messages::error_messages(&visit.page, &secrets)
 }
 
 /// Where a site's login is likely, or a link to it: its home page, and the most common address.

@@ -8,9 +8,9 @@ use futures_util::future::{Either, select};
 use tokio::time::sleep;
 
 use super::sync::Purpose;
-use super::{AskPassword, Inner, KeepError, NoRenewal, Renewer};
+use super::{Inner, KeepError, NoRenewal, Renewer};
 use crate::error::{Error as RequestError, Phase};
-use crate::login::{self, Known, Login, LoginError, LoginReport};
+use crate::login::{self, Known, Login, LoginError, LoginReport, PasswordWanted};
 use crate::record::{KeptLogin, KeptRefusal, Record};
 use crate::secret::Secret;
 use crate::session::{SessionState, Sign, Verdict};
@@ -172,19 +172,25 @@ impl Inner {
     async fn login_again(&self, sign: &Sign) -> Result<Login, KeepError> {
         let kept = self.held().login.clone();
         let kept = kept.ok_or_else(|| self.logged_out(sign, NoRenewal::NeverLoggedIn))?;
-        let (password, remember) = match (&kept.password, &self.ask) {
-            (Some(password), _) => (password.clone(), true),
-            (None, Some(ask)) => match ask_aside(ask, &kept).await {
-                Some(password) => (password, false),
-                None => return Err(self.logged_out(sign, NoRenewal::NoPassword)),
-            },
-            (None, None) => return Err(self.logged_out(sign, NoRenewal::NoPassword)),
-        };
-        let mut login = Login::new(kept.url, kept.user, password);
-        login.remember = remember;
+        let mut login = Login::new(kept.how, kept.credentials);
+        login.remember = login.credentials.password.is_some();
+        if login.credentials.password.is_none() {
+            let password = self.ask_password(&login).await;
+            let password = password.ok_or_else(|| self.logged_out(sign, NoRenewal::NoPassword))?;
+            login.credentials.password = Some(password);
+        }
         login.check = self.check_url();
         login.profile = self.session.read(SessionState::profile).into();
+        login.person = self.person.clone();
         Ok(login)
+    }
+
+    /// Asks a person on a thread of its own: the lease is extended while the password is typed.
+    async fn ask_password(&self, login: &Login) -> Option<Secret<String>> {
+        let ask = self.person.password.clone()?;
+        let wanted = PasswordWanted::at(login.how.start(), &login.credentials.user);
+        let asked = tokio::task::spawn_blocking(move || ask(&wanted));
+        asked.await.ok().flatten()
     }
 
     /// Logs in again, first with the cookies that are there; where they lead to no form, without.
@@ -237,10 +243,13 @@ impl Inner {
             false => report.sent_to.clone(),
         };
         let mut record = self.held().record(state);
+        let mut credentials = login.credentials.clone();
+        if !login.remember {
+            credentials.password = None;
+        }
         record.login = Some(KeptLogin {
-            url: login.url.clone(),
-            user: login.user.clone(),
-            password: login.remember.then(|| login.password.clone()),
+            how: login.how.clone(),
+            credentials,
             sent_to,
         });
         record.check.clone_from(&report.check);
@@ -380,12 +389,4 @@ impl Inner {
             tracing::warn!(session = %self.name, %error, "the lease could not be given back");
         }
     }
-}
-
-/// Asks a person on a thread of its own: the lease is extended while the password is typed.
-async fn ask_aside(ask: &AskPassword, login: &KeptLogin) -> Option<Secret<String>> {
-    let (ask, login) = (AskPassword::clone(ask), login.clone());
-    tokio::task::spawn_blocking(move || ask(&login))
-        .await
-        .ok()?
 }
