@@ -17,7 +17,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let members = format!("{}/members", site.url());
 
     let vault = Vault::in_memory(&StoreOptions::default()).await?;
-    let mut login = Login::new(members.parse()?, ADA, Secret::from(ADA_PASSWORD.to_owned()));
+    let mut login = Login::form(members.parse()?, ADA, Secret::from(ADA_PASSWORD.to_owned()));
     login.remember = true;
     let (ada, report) =
         Kept::log_in(&vault, &"ada".parse()?, login, KeptOptions::default()).await?;

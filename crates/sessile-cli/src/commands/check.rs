@@ -18,7 +18,9 @@ pub(super) async fn run(args: CheckArgs, work: &mut Work<'_>) -> Outcome {
     let vault = work.vault().await?;
     let mut options = KeptOptions::default();
     options.builder = connect::builder(&args.connection, None, work)?;
-    options.ask = args.renew.then(work::ask).flatten();
+    if args.renew {
+        options.person = work::person();
+    }
     let used = |error| failure::of_kept(&error, Purpose::Check);
     let kept = Kept::open(&vault, &name, options).await.map_err(used)?;
     if !may_be_logged_in(&kept.record()) {
@@ -80,7 +82,7 @@ fn document(kept: &Kept, report: &CheckReport, renewed: bool) -> serde_json::Val
         "page": report.page,
         "generation": record.state.generation(),
         "renewed": renewed,
-        "rule": record.check.map(|check| check.learned.to_string()),
+        "rule": record.check.map(|check| check.rule.to_string()),
     })
 }
 
@@ -116,7 +118,7 @@ fn tell(args: &CheckArgs, kept: &Kept, report: &CheckReport, renewed: bool, work
     work.printer
         .note(&format!("  and found   {}", plain(&report.why)));
     let rests_on = match record.check {
-        Some(check) => plain(&check.learned.to_string()),
+        Some(check) => plain(&check.rule.to_string()),
         None => "nothing was learned at a login; status and redirects have to do".to_owned(),
     };
     work.printer.note(&format!("  by the rule {rests_on}"));

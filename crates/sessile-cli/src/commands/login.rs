@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use sessile::Secret;
-use sessile::login::{Login, LoginReport, StepListener};
+use sessile::login::{Credentials, FormPlace, How, Login, LoginReport, StepListener};
 use sessile::renew::{Kept, KeptOptions};
 use url::Url;
 
@@ -43,15 +43,15 @@ fn login(args: &LoginArgs, work: &Work<'_>) -> Result<Login, Failure> {
     let check = check.map_err(|why| Failure::usage(format!("--check is not a URL: {why}")))?;
     let what = format!("password of {}", plain(&args.username));
     let password = password::read(&origin(&args.password), &what, work.environment)?;
-    let mut login = Login::new(
-        url,
-        args.username.clone(),
-        Secret::from(password.to_string()),
-    );
+    let mut place = FormPlace::new(url);
+    place.form.clone_from(&args.form);
+    let mut credentials = Credentials::default();
+    credentials.user.clone_from(&args.username);
+    credentials.password = Some(Secret::from(password.to_string()));
+    let mut login = Login::new(How::Form(place), credentials);
     let note = work.printer.noter();
-    login.listener = Some(StepListener::new(move |step| note(&plain(step))));
+    login.person.hears = Some(StepListener::new(move |step| note(&plain(step))));
     login.remember = args.remember;
-    login.form.clone_from(&args.form);
     login.check = check;
     login.profile = args.profile.clone().unwrap_or_default();
     Ok(login)
@@ -93,7 +93,7 @@ fn document(args: &LoginArgs, report: &LoginReport, place: &str) -> serde_json::
         "steps": report.steps,
         "check": report.check.as_ref().map(|check| json!({
             "page": sessile::ShownUrl(&check.url).to_string(),
-            "rule": check.learned.to_string(),
+            "rule": check.rule.to_string(),
         })),
         "remembered": args.remember,
         "store": place,

@@ -177,7 +177,7 @@ fn options(args: &RequestArgs, builder: &SessionBuilder) -> KeptOptions {
     options.builder = builder.clone();
     match args.read_only {
         true => options.mode = Mode::ReadOnly,
-        false => options.ask = work::ask(),
+        false => options.person = work::person(),
     }
     options
 }

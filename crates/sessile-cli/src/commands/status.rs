@@ -77,10 +77,13 @@ impl Status<'_> {
             ("session", self.name.to_owned()),
             ("id", self.record.id.clone()),
             ("store", self.place.to_owned()),
-            ("user", login.map_or_else(none, |login| login.user.clone())),
+            (
+                "user",
+                login.map_or_else(none, |login| login.credentials.user.clone()),
+            ),
             (
                 "login page",
-                login.map_or_else(none, |login| ShownUrl(&login.url).to_string()),
+                login.map_or_else(none, |login| ShownUrl(login.how.start()).to_string()),
             ),
             (
                 "base URL",
@@ -159,7 +162,7 @@ impl Status<'_> {
 
     fn password(&self) -> String {
         let login = self.record.login.as_ref();
-        match login.and_then(|login| login.password.as_ref()) {
+        match login.and_then(|login| login.credentials.password.as_ref()) {
             None => "not remembered".to_owned(),
             Some(password) if self.show => format!("remembered, sealed: {}", password.expose()),
             Some(_) => "remembered, sealed".to_owned(),
@@ -190,8 +193,8 @@ impl Status<'_> {
             "name": self.name,
             "id": record.id,
             "store": self.place,
-            "user": login.map(|login| &login.user),
-            "loginPage": login.map(|login| ShownUrl(&login.url).to_string()),
+            "user": login.map(|login| &login.credentials.user),
+            "loginPage": login.map(|login| ShownUrl(login.how.start()).to_string()),
             "baseUrl": state.base_url().map(|url| ShownUrl(url).to_string()),
             "profile": state.profile().to_string(),
             "proxy": state.proxy().map(Proxy::to_string),
@@ -209,7 +212,7 @@ impl Status<'_> {
                 "at": show::time(refusal.at),
                 "message": refusal.message,
             })),
-            "passwordRemembered": login.is_some_and(|login| login.password.is_some()),
+            "passwordRemembered": login.is_some_and(|login| login.credentials.password.is_some()),
             "authorization": state.authorization().map(Authorization::kind),
             "headers": self.headers(),
             "cookies": jar.iter().map(|cookie| show::cookie_document(cookie, self.show)).collect::<Vec<_>>(),

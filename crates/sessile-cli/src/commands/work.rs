@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use sessile::clock::{Clock as _, SystemClock};
-use sessile::renew::{AskPassword, Kept, KeptOptions, Mode};
+use sessile::login::Person;
+use sessile::renew::{Kept, KeptOptions, Mode};
 use sessile::store::{KeySource, Name, StoreError, StoreOptions, StoreUrl, Vault};
 use sessile::{ProfileChoice, Secret};
 use sessile_jar::Timestamp;
@@ -13,7 +14,7 @@ use crate::args::Global;
 use crate::exit::Outcome;
 use crate::key_file::KeyFile;
 use crate::password;
-use crate::printer::Printer;
+use crate::printer::{Printer, plain};
 use crate::settings::{Environment, Key, Settings};
 
 /// What a command works with.
@@ -79,20 +80,17 @@ pub(super) async fn look_at(vault: &Vault, name: &Name) -> Outcome<Kept> {
     Ok(kept.map_err(|error| failure::of_kept(&error, Purpose::Manage))?)
 }
 
-/// Asks the person at the terminal; nobody is asked where nobody is.
-pub(super) fn ask() -> Option<AskPassword> {
-    if !password::can_ask() {
-        return None;
+/// The person at the terminal, where one is there.
+pub(super) fn person() -> Person {
+    let mut person = Person::default();
+    if password::can_ask() {
+        person.password = Some(Arc::new(|wanted| {
+            let what = format!("password of {} at {}", plain(&wanted.user), wanted.page);
+            let answer = password::ask(&what).ok()?;
+            Some(Secret::from(answer.to_string()))
+        }));
     }
-    Some(Arc::new(|login| {
-        let what = format!(
-            "password of {} at {}",
-            login.user,
-            sessile::ShownUrl(&login.url)
-        );
-        let answer = password::ask(&what).ok()?;
-        Some(Secret::from(answer.to_string()))
-    }))
+    person
 }
 
 /// Opens a store. A key file whose replacement was interrupted is replaced now.

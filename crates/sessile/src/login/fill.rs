@@ -36,6 +36,14 @@ impl<'a> Filled<'a> {
         }
     }
 
+    /// A name alone.
+    pub fn without_password(user: &'a str) -> Self {
+        Self {
+            user: Some(user),
+            ..Self::default()
+        }
+    }
+
     /// The same with a code of a second factor.
     #[must_use]
     pub fn with_code(self, code: &'a str) -> Self {

@@ -1,23 +1,21 @@
 //! The steps of a form login, without sending anything: a page comes in, what to do next comes out.
 
+mod second_factor;
+
 use url::Url;
 
 use super::fill::{Filled, Submission};
 use super::find::{self, LoginForm, LoginKind, NoLoginForm};
 use super::form::FieldKind;
 use super::messages::{self, Refusal};
-use super::second_factor::CodeWanted;
 use super::visit::Visit;
-use super::{Login, LoginError};
+use super::{CodeWanted, Credentials, FormPlace, LoginError, Trail};
 use crate::redact::ShownUrl;
 use crate::secret::Secret;
 use crate::session::Verdict;
 
 /// How many links and refreshes are followed in search of the form.
 const DETOURS: usize = 4;
-
-/// How many codes a site is sent before the login is given up: sites lock accounts.
-const CODES: usize = 3;
 
 /// What to do next.
 #[derive(Debug)]
@@ -47,8 +45,10 @@ enum Stage {
 
 /// A form login under way.
 #[derive(Debug)]
-pub(super) struct FormLogin {
-    login: Login,
+pub(super) struct FormLogin<'a> {
+    place: &'a FormPlace,
+    credentials: &'a Credentials,
+    pub(super) trail: &'a mut Trail,
     stage: Stage,
     detours: usize,
     /// Why the page that was given has no login, where the site's usual places are looked at.
@@ -60,21 +60,19 @@ pub(super) struct FormLogin {
     code_form: Option<Box<LoginForm>>,
     /// The codes that were sent.
     codes: Vec<Secret<String>>,
-    /// The origins that the password may go to; any, where there are none.
-    allowed: Vec<String>,
-    /// The origins that it went to.
-    pub(super) sent_to: Vec<String>,
     seen: Vec<Url>,
-    /// The pages with the form: a redirect to one of them says later that the login is gone.
-    pub(super) login_pages: Vec<Url>,
-    /// What was done, in words.
-    pub(super) steps: Vec<String>,
 }
 
-impl FormLogin {
-    pub(super) fn new(login: Login, allowed: Vec<String>) -> Self {
+impl<'a> FormLogin<'a> {
+    pub(super) fn new(
+        place: &'a FormPlace,
+        credentials: &'a Credentials,
+        trail: &'a mut Trail,
+    ) -> Self {
         Self {
-            login,
+            place,
+            credentials,
+            trail,
             stage: Stage::Seek,
             detours: 0,
             dead_end: None,
@@ -82,12 +80,13 @@ impl FormLogin {
             has_captcha: false,
             code_form: None,
             codes: Vec::new(),
-            allowed,
-            sent_to: Vec::new(),
             seen: Vec::new(),
-            login_pages: Vec::new(),
-            steps: Vec::new(),
         }
+    }
+
+    /// The page to begin with.
+    pub(super) fn start(&self) -> &Url {
+        &self.place.url
     }
 
     /// Looks at a page and says what to do next.
@@ -96,7 +95,8 @@ impl FormLogin {
         visit: &Visit,
         cookies: &[(String, String)],
     ) -> Result<Action, LoginError> {
-        self.say(visit.words.clone());
+        self.trail.say(visit.words.clone());
+        self.trail.cookies.extend(visit.cookies_set.iter().cloned());
         self.seen.push(visit.url.clone());
         self.refuse_obstacles(visit)?;
         if let Some(next) = visit
@@ -127,100 +127,8 @@ impl FormLogin {
         }
     }
 
-    /// Sends the form that a code was wanted for; without a code the login ends here.
-    pub(super) fn send_code(
-        &mut self,
-        visit: &Visit,
-        code: Option<Secret<String>>,
-        cookies: &[(String, String)],
-    ) -> Result<Box<Submission>, LoginError> {
-        let (Some(form), Some(code)) = (self.code_form.take(), code) else {
-            return Err(self.no_code(visit));
-        };
-        self.codes.push(code.clone());
-        self.fill_with(visit, &form, cookies, Some(&code))
-    }
-
-    /// A form may have a field for the code beside the password: it is filled where the code is
-    /// at hand, and otherwise only where it must be.
-    fn begin(
-        &mut self,
-        visit: &Visit,
-        form: LoginForm,
-        cookies: &[(String, String)],
-    ) -> Result<Action, LoginError> {
-        let field = form.code_field.and_then(|at| form.form.fields.get(at));
-        match field {
-            Some(field) if self.login.otp.is_some() || field.is_required => {
-                self.want_code(visit, form)
-            }
-            Some(_) | None => self.fill(visit, &form, cookies),
-        }
-    }
-
-    /// Whether the login form came back because of the code that stands in it.
-    fn asks_again_for_code(&self, visit: &Visit, form: &LoginForm) -> bool {
-        let is_of_code = match self.refusal(visit) {
-            Refusal::Captcha
-            | Refusal::Locked
-            | Refusal::TooManyAttempts
-            | Refusal::WrongCredentials => false,
-            Refusal::NeedsSecondFactor | Refusal::Other | Refusal::StaleForm => true,
-        };
-        let is_sent = matches!(self.stage, Stage::PasswordSent | Stage::CodeSent);
-        is_sent
-            && form.code_field.is_some()
-            && is_of_code
-            && messages::speaks_of_code(&self.words(visit))
-    }
-
-    fn want_code(&mut self, visit: &Visit, form: LoginForm) -> Result<Action, LoginError> {
-        let ends_it = match self.refusal(visit) {
-            Refusal::Captcha | Refusal::Locked | Refusal::TooManyAttempts => true,
-            Refusal::NeedsSecondFactor
-            | Refusal::Other
-            | Refusal::StaleForm
-            | Refusal::WrongCredentials => false,
-        };
-        if ends_it && !self.codes.is_empty() {
-            return self.refused(visit, form.has_captcha);
-        }
-        if self.codes.len() >= CODES {
-            return Err(self.no_code(visit));
-        }
-        let field = form.code_field.and_then(|at| form.form.fields.get(at));
-        let digits = match form.code_boxes.len() {
-            0 => field.and_then(|field| field.max_length),
-            boxes => Some(boxes),
-        };
-        let wanted = CodeWanted {
-            url: ShownUrl(&visit.url).to_string(),
-            user: self.login.user.clone(),
-            message: self.message(visit, "it asks for a code"),
-            refused: self.codes.len(),
-            digits: digits.filter(|digits| (4..=8).contains(digits)),
-        };
-        self.code_form = Some(Box::new(form));
-        Ok(Action::AskCode(wanted))
-    }
-
-    fn no_code(&self, visit: &Visit) -> LoginError {
-        let url = ShownUrl(&visit.url).to_string();
-        let user = self.login.user.clone();
-        let message = self.message(visit, "it asks for a code");
-        match self.codes.len() {
-            0 => LoginError::SecondFactor { url, user, message },
-            count => LoginError::CodeRefused {
-                url,
-                user,
-                count,
-                message,
-            },
-        }
-    }
-
     fn find(&self, visit: &Visit) -> Result<LoginForm, NoLoginForm> {
-        match (&self.login.form, self.stage) {
+        match (&self.place.form, self.stage) {
             (Some(asked), Stage::Seek) => find::find_named(&visit.page, asked),
             _ => find::find(&visit.page),
         }
@@ -251,7 +159,7 @@ impl FormLogin {
         };
         let mut places = find::login_links(&visit.page);
         if !is_chosen {
-            places.extend(usual_places(&self.login.url));
+            places.extend(usual_places(&self.place.url));
         }
         let next = places.into_iter().find(|url| !self.seen.contains(url));
         match next.and_then(|url| self.detour(url)) {
@@ -288,11 +196,15 @@ impl FormLogin {
         cookies: &[(String, String)],
         code: Option<&Secret<String>>,
     ) -> Result<Box<Submission>, LoginError> {
-        let mut filled = Filled::new(&self.login.user, self.login.password.expose());
+        let user = &self.credentials.user;
+        let mut filled = match &self.credentials.password {
+            Some(password) => Filled::new(user, password.expose()),
+            None => Filled::without_password(user),
+        };
         if let Some(code) = code {
             filled = filled.with_code(code.expose());
         }
-        if self.login.trust_device {
+        if self.place.trusts_device {
             filled = filled.trusting_device();
         }
         let cookies: Vec<(&str, &str)> = cookies
@@ -303,41 +215,25 @@ impl FormLogin {
             .submission(&filled, &cookies)
             .map_err(|why| self.unfit(visit, &why.to_string()))?;
         if form.password_field.is_some() || code.is_some() {
-            self.may_send(visit, &submission)?;
+            self.trail.may_send(&visit.url, &submission.url)?;
         }
-        self.say(describe(form));
+        self.trail.say(describe(form));
         for note in &submission.notes {
-            self.say(note.clone());
+            self.trail.say(note.clone());
         }
         self.has_captcha = form.has_captcha;
         let (stage, is_login_page) = match form.kind {
             LoginKind::NameFirst => (Stage::NameSent, true),
-            LoginKind::OneTimeCode => (Stage::CodeSent, false),
+            LoginKind::OneTimeCode => (Stage::CodeSent, true),
             LoginKind::PasswordOnly | LoginKind::Whole if code.is_some() => (Stage::CodeSent, true),
             LoginKind::PasswordOnly | LoginKind::Whole => (Stage::PasswordSent, true),
             LoginKind::Relay => (self.stage, false),
         };
         self.stage = stage;
         if is_login_page {
-            self.login_pages.push(visit.url.clone());
+            self.trail.login_pages.push(visit.url.clone());
         }
         Ok(Box::new(submission))
-    }
-
-    /// A renewal sends the password where a person has sent it, and nowhere else.
-    fn may_send(&mut self, visit: &Visit, submission: &Submission) -> Result<(), LoginError> {
-        let origin = submission.url.origin().ascii_serialization();
-        if !self.allowed.is_empty() && !self.allowed.contains(&origin) {
-            let what = format!(
-                "the login form now leads to {origin}, where this password has never been sent; \
-                 if that is right, run `sessile login` again"
-            );
-            return Err(self.unfit(visit, &what));
-        }
-        if !self.sent_to.contains(&origin) {
-            self.sent_to.push(origin);
-        }
-        Ok(())
     }
 
     fn unfit(&self, visit: &Visit, what: &str) -> LoginError {
@@ -367,11 +263,11 @@ impl FormLogin {
     /// Single sign-on may ask whether one site may learn of the account at another: that is a
     /// person's to say. Where the login came back to the site that was asked for, it is done.
     fn refuse_consent(&self, visit: &Visit) -> Result<Action, LoginError> {
-        let is_elsewhere = visit.url.origin() != self.login.url.origin();
+        let is_elsewhere = visit.url.origin() != self.place.url.origin();
         match find::consent(&visit.page).filter(|_| is_elsewhere) {
             Some(message) => Err(LoginError::Consent {
                 url: ShownUrl(&visit.url).to_string(),
-                user: self.login.user.clone(),
+                user: self.credentials.user.clone(),
                 message,
             }),
             None => Ok(Action::Done),
@@ -381,7 +277,7 @@ impl FormLogin {
     /// The form came back, or an error page: why, in the site's own words.
     fn refused(&mut self, visit: &Visit, has_captcha: bool) -> Result<Action, LoginError> {
         let url = ShownUrl(&visit.url).to_string();
-        let user = self.login.user.clone();
+        let user = self.credentials.user.clone();
         let silence = match visit.status {
             200..400 => "the login form came back without a word".to_owned(),
             status => format!("it answered {status} without a word"),
@@ -396,8 +292,9 @@ impl FormLogin {
             Refusal::StaleForm if !self.has_started_over => {
                 self.has_started_over = true;
                 self.stage = Stage::Seek;
-                self.say(format!("the form was stale ({message}); once more"));
-                Ok(Action::Fetch(self.login.url.clone()))
+                self.trail
+                    .say(format!("the form was stale ({message}); once more"));
+                Ok(Action::Fetch(self.place.url.clone()))
             }
             Refusal::Captcha => Err(LoginError::Captcha { url, message }),
             Refusal::Other if has_captcha || self.has_captcha => {
@@ -415,21 +312,13 @@ impl FormLogin {
         }
     }
 
-    /// Tells whoever listens what was done.
-    pub(super) fn say(&mut self, step: String) {
-        if let Some(listener) = &self.login.listener {
-            listener.hear(&step);
-        }
-        self.steps.push(step);
-    }
-
     /// What the site's words are about.
-    pub(super) fn refusal(&self, visit: &Visit) -> Refusal {
+    fn refusal(&self, visit: &Visit) -> Refusal {
         messages::classify_refusal(&self.words(visit))
     }
 
     /// The site's own words.
-    pub(super) fn message(&self, visit: &Visit, silence: &str) -> String {
+    fn message(&self, visit: &Visit, silence: &str) -> String {
         let words = self.words(visit);
         if words.is_empty() {
             silence.to_owned()
@@ -439,11 +328,19 @@ impl FormLogin {
     }
 
     fn words(&self, visit: &Visit) -> Vec<String> {
-        let codes = self.codes.iter().map(|code| code.expose().as_str());
-        let password = self.login.password.expose().as_str();
-        let secrets: Vec<&str> = codes.chain([password]).collect();
-        messages::error_messages(&visit.page, &secrets)
+        words(visit, self.credentials, &self.codes)
     }
+}
+
+/// The site's own words of what went wrong, without the password and the codes.
+pub(super) fn words(
+    visit: &Visit,
+    credentials: &Credentials,
+    codes: &[Secret<String>],
+) -> Vec<String> {
+    let secrets = credentials.password.iter().chain(codes);
+    let secrets: Vec<&str> = secrets.map(|secret| secret.expose().as_str()).collect();
+    messages::error_messages(&visit.page, &secrets)
 }
 
 /// Where a site's login is likely, or a link to it: its home page, and the most common address.

@@ -9,7 +9,9 @@ use std::fmt;
 use sessile_jar::Timestamp;
 use url::Url;
 
-use crate::check::learn::LearnedCheck;
+use crate::check::evidence::Evidence;
+use crate::check::learn::{Judgement, LearnedCheck};
+use crate::login::{Credentials, How};
 use crate::redact::ShownUrl;
 use crate::secret::Secret;
 use crate::session::SessionState;
@@ -31,20 +33,22 @@ pub struct Record {
     pub login: Option<KeptLogin>,
     /// How to see that it is still logged in, where that is known.
     pub check: Option<Check>,
+    /// What an authorization server has handed out, where one has.
+    pub tokens: Option<Tokens>,
+    /// What a browser's scripts have kept, by origin.
+    pub storage: Vec<OriginStorage>,
     /// What happened last.
     pub last: Last,
 }
 
 /// A login that can be done again.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct KeptLogin {
-    /// Where it starts: the page that was given, which leads to the form.
-    pub url: Url,
-    /// Who logs in.
-    pub user: String,
-    /// The password, where it was to be remembered.
-    pub password: Option<Secret<String>>,
+    /// Which way it goes.
+    pub how: How,
+    /// What it shows the site; without secrets where they weren't to be remembered.
+    pub credentials: Credentials,
     /// The origins that the password was sent to; a renewal sends it to no other.
     pub sent_to: Vec<String>,
 }
@@ -56,16 +60,58 @@ pub struct Check {
     /// The page.
     pub url: Url,
     /// What tells the logged-in page from a stranger's.
-    pub learned: LearnedCheck,
+    pub rule: CheckRule,
 }
 
-impl fmt::Debug for KeptLogin {
+/// How a page tells whether one is logged in.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum CheckRule {
+    /// By what a login has learned of it.
+    Learned(LearnedCheck),
+}
+
+/// What an authorization server has handed out beside the access token, which is the session's
+/// authorization (RFC 6749, section 5.1).
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Tokens {
+    /// What a new access token is had for.
+    pub refresh: Option<Secret<String>>,
+    /// When the access token ends, where the server has said so.
+    pub expires: Option<Timestamp>,
+}
+
+/// What a site's scripts keep in a browser under one origin (HTML, section 12.2.2: `localStorage`).
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct OriginStorage {
+    /// Scheme, host and port.
+    pub origin: String,
+    /// Names and values.
+    pub items: Vec<(String, Secret<String>)>,
+}
+
+impl Check {
+    /// A check by what a login has learned of the page.
+    pub fn learned(url: Url, learned: LearnedCheck) -> Self {
+        let rule = CheckRule::Learned(learned);
+        Self { url, rule }
+    }
+
+    /// Says whether the login that `evidence` was loaded with still holds.
+    pub(crate) fn judge(&self, evidence: &Evidence) -> Judgement {
+        match &self.rule {
+            CheckRule::Learned(learned) => learned.judge(evidence),
+        }
+    }
+}
+
+impl fmt::Display for CheckRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeptLogin")
-            .field("url", &ShownUrl(&self.url))
-            .field("user", &self.user)
-            .field("password", &self.password)
-            .finish()
+        match self {
+            Self::Learned(learned) => learned.fmt(f),
+        }
     }
 }
 
@@ -73,7 +119,7 @@ impl fmt::Debug for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Check")
             .field("url", &ShownUrl(&self.url))
-            .field("learned", &self.learned)
+            .field("rule", &self.rule)
             .finish()
     }
 }
@@ -86,6 +132,10 @@ pub struct Last {
     pub login: Option<Timestamp>,
     /// A check, and what it found in words.
     pub check: Option<(Timestamp, String)>,
+    /// The step of time of the last one-time code that was sent: none is sent twice.
+    pub code: Option<u64>,
+    /// What a person was told of, and when; forgotten at the next login that works.
+    pub told: Vec<(String, Timestamp)>,
     /// A login that the site refused; it isn't tried again before somebody looks.
     pub refusal: Option<KeptRefusal>,
 }
@@ -117,6 +167,8 @@ impl Record {
             state,
             login: None,
             check: None,
+            tokens: None,
+            storage: Vec::new(),
             last: Last::default(),
         }
     }
@@ -126,6 +178,7 @@ impl Last {
     /// Takes over what happened later there than here.
     pub(crate) fn take_newer(&mut self, other: Self) {
         self.login = self.login.max(other.login);
+        self.code = self.code.max(other.code);
         if other.check.as_ref().map(|check| check.0) > self.check.as_ref().map(|check| check.0) {
             self.check = other.check;
         }

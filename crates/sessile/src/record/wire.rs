@@ -12,16 +12,18 @@ use sessile_jar::{Delta, Jar, Timestamp};
 use url::Url;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{Check, KeptLogin, KeptRefusal, Last, Record};
+use super::{Check, CheckRule, KeptLogin, KeptRefusal, Last, OriginStorage, Record, Tokens};
 use crate::check::learn::LearnedCheck;
 use crate::check::mark::Mark;
+use crate::login::{Credentials, FormPlace, How, OtpSecret};
 use crate::profile::Profile;
 use crate::secret::Secret;
 use crate::session::{Authorization, Counts, Headers, Scope, SessionState, Signs};
 use crate::transport::Proxy;
 
-/// The version that is written. What is new in it: 2, the proxy.
-const VERSION: u32 = 2;
+/// The version that is written. What is new in it: 2, the proxy; 3, ways of logging in beside the
+/// form that is found, tokens, a browser's storage.
+const VERSION: u32 = 3;
 
 /// Why bytes aren't a record.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -79,9 +81,15 @@ struct WireRecord {
     requests: u64,
     login: Option<WireLogin>,
     check: Option<WireCheck>,
+    tokens: Option<WireTokens>,
+    #[serde(default)]
+    storage: Vec<WireStorage>,
     last_login: Option<i64>,
     last_check: Option<(i64, String)>,
     refusal: Option<WireRefusal>,
+    last_code: Option<u64>,
+    #[serde(default)]
+    told: Vec<(String, i64)>,
 }
 
 #[derive(Deserialize, Serialize, Zeroize)]
@@ -95,10 +103,29 @@ enum WireAuthorization {
 
 #[derive(Deserialize, Serialize)]
 struct WireLogin {
+    /// Where it starts.
     url: String,
+    /// Which form of the page.
+    form: Option<String>,
     user: String,
     password: Option<String>,
+    /// What codes are made from, as an `otpauth:` address.
+    otp: Option<String>,
+    #[serde(default)]
+    trusts_device: bool,
     sent_to: Vec<String>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct WireTokens {
+    refresh: Option<String>,
+    expires: Option<i64>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct WireStorage {
+    origin: String,
+    items: Vec<(String, String)>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -138,7 +165,7 @@ pub(crate) fn encode(record: &Record) -> Zeroizing<Vec<u8>> {
 /// The record in the bytes.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Record, WireError> {
     let envelope: Envelope = serde_json::from_slice(bytes).map_err(malformed)?;
-    // A record without a proxy is as version 1 wrote it.
+    // What is missing in a record of an older version isn't there.
     if !(1..=VERSION).contains(&envelope.version) {
         return Err(WireError::Newer {
             found: envelope.version,
@@ -173,6 +200,8 @@ impl From<&Record> for WireRecord {
             requests: state.counts.requests,
             login: record.login.as_ref().map(WireLogin::from),
             check: record.check.as_ref().map(WireCheck::from),
+            tokens: record.tokens.as_ref().map(WireTokens::from),
+            storage: record.storage.iter().map(WireStorage::from).collect(),
             last_login: record.last.login.map(Timestamp::as_millis),
             last_check: record
                 .last
@@ -180,6 +209,8 @@ impl From<&Record> for WireRecord {
                 .clone()
                 .map(|(at, found)| (at.as_millis(), found)),
             refusal: record.last.refusal.as_ref().map(WireRefusal::from),
+            last_code: record.last.code,
+            told: record.last.told.iter().map(told).collect(),
         }
     }
 }
@@ -194,16 +225,25 @@ impl TryFrom<WireRecord> for Record {
                 .last_check
                 .take()
                 .map(|(at, found)| (Timestamp::from_millis(at), found)),
+            code: wire.last_code,
+            told: std::mem::take(&mut wire.told)
+                .into_iter()
+                .map(|(what, at)| (what, Timestamp::from_millis(at)))
+                .collect(),
             refusal: wire.refusal.take().map(KeptRefusal::from),
         };
         let login = wire.login.take().map(KeptLogin::try_from).transpose()?;
         let check = wire.check.take().map(Check::try_from).transpose()?;
+        let tokens = wire.tokens.take().map(Tokens::from);
+        let storage = std::mem::take(&mut wire.storage);
         Ok(Self {
             id: std::mem::take(&mut wire.id),
             created: Timestamp::from_millis(wire.created),
             state: state(&wire)?,
             login,
             check,
+            tokens,
+            storage: storage.into_iter().map(OriginStorage::from).collect(),
             last,
         })
     }
@@ -278,7 +318,6 @@ fn parse_url(text: &str, what: &str) -> Result<Url, WireError> {
 
 impl From<&Authorization> for WireAuthorization {
     fn from(authorization: &Authorization) -> Self {
-        let text = |secret: &Secret<String>| secret.expose().clone();
         match authorization {
             Authorization::Basic { user, password } => Self::Basic {
                 user: user.clone(),
@@ -313,14 +352,19 @@ impl From<&WireAuthorization> for Authorization {
 
 impl From<&KeptLogin> for WireLogin {
     fn from(login: &KeptLogin) -> Self {
+        let KeptLogin {
+            how: How::Form(place),
+            credentials,
+            sent_to,
+        } = login;
         Self {
-            url: login.url.to_string(),
-            user: login.user.clone(),
-            password: login
-                .password
-                .as_ref()
-                .map(|password| password.expose().clone()),
-            sent_to: login.sent_to.clone(),
+            url: place.url.to_string(),
+            form: place.form.clone(),
+            user: credentials.user.clone(),
+            password: credentials.password.as_ref().map(text),
+            otp: credentials.otp.as_ref().map(|otp| text(&otp.to_address())),
+            trusts_device: place.trusts_device,
+            sent_to: sent_to.clone(),
         }
     }
 }
@@ -329,10 +373,22 @@ impl TryFrom<WireLogin> for KeptLogin {
     type Error = WireError;
 
     fn try_from(wire: WireLogin) -> Result<Self, WireError> {
-        Ok(Self {
-            url: parse_url(&wire.url, "login URL")?,
+        let url = parse_url(&wire.url, "login URL")?;
+        let mut place = FormPlace::new(url);
+        place.form = wire.form;
+        place.trusts_device = wire.trusts_device;
+        let otp = wire.otp.map(Zeroizing::new);
+        let otp = otp.map(|address| OtpSecret::parse(&address));
+        let credentials = Credentials {
             user: wire.user,
             password: wire.password.map(Secret::from),
+            otp: otp
+                .transpose()
+                .map_err(|_unreadable| bad("second factor"))?,
+        };
+        Ok(Self {
+            how: How::Form(place),
+            credentials,
             sent_to: wire.sent_to,
         })
     }
@@ -340,12 +396,13 @@ impl TryFrom<WireLogin> for KeptLogin {
 
 impl From<&Check> for WireCheck {
     fn from(check: &Check) -> Self {
+        let CheckRule::Learned(learned) = &check.rule;
         let marks = |marks: &[Mark]| marks.iter().map(WireMark::from).collect();
         Self {
             url: check.url.to_string(),
-            landing: check.learned.landing.clone(),
-            member: marks(&check.learned.member),
-            stranger: marks(&check.learned.stranger),
+            landing: learned.landing.clone(),
+            member: marks(&learned.member),
+            stranger: marks(&learned.stranger),
         }
     }
 }
@@ -356,11 +413,56 @@ impl TryFrom<WireCheck> for Check {
     fn try_from(wire: WireCheck) -> Result<Self, WireError> {
         let marks = |marks: Vec<WireMark>| marks.into_iter().map(Mark::from).collect();
         let learned = LearnedCheck::new(wire.landing, marks(wire.member), marks(wire.stranger));
-        Ok(Self {
-            url: parse_url(&wire.url, "check URL")?,
-            learned,
-        })
+        Ok(Self::learned(parse_url(&wire.url, "check URL")?, learned))
     }
+}
+
+impl From<&Tokens> for WireTokens {
+    fn from(tokens: &Tokens) -> Self {
+        Self {
+            refresh: tokens.refresh.as_ref().map(text),
+            expires: tokens.expires.map(Timestamp::as_millis),
+        }
+    }
+}
+
+impl From<WireTokens> for Tokens {
+    fn from(wire: WireTokens) -> Self {
+        Self {
+            refresh: wire.refresh.map(Secret::from),
+            expires: wire.expires.map(Timestamp::from_millis),
+        }
+    }
+}
+
+impl From<&OriginStorage> for WireStorage {
+    fn from(storage: &OriginStorage) -> Self {
+        let items = storage.items.iter();
+        Self {
+            origin: storage.origin.clone(),
+            items: items
+                .map(|(name, value)| (name.clone(), text(value)))
+                .collect(),
+        }
+    }
+}
+
+impl From<WireStorage> for OriginStorage {
+    fn from(wire: WireStorage) -> Self {
+        let items = wire.items.into_iter();
+        Self {
+            origin: wire.origin,
+            items: items.map(|(name, value)| (name, value.into())).collect(),
+        }
+    }
+}
+
+fn told((what, at): &(String, Timestamp)) -> (String, i64) {
+    (what.clone(), at.as_millis())
+}
+
+fn text(secret: &Secret<String>) -> String {
+    secret.expose().clone()
 }
 
 impl From<&Mark> for WireMark {
@@ -425,6 +527,17 @@ impl Drop for WireRecord {
         self.proxy.zeroize();
         if let Some(login) = &mut self.login {
             login.password.zeroize();
+            login.otp.zeroize();
+        }
+        if let Some(tokens) = &mut self.tokens {
+            tokens.refresh.zeroize();
+        }
+        let items = self
+            .storage
+            .iter_mut()
+            .flat_map(|storage| &mut storage.items);
+        for (_name, value) in items {
+            value.zeroize();
         }
         for (_name, value) in &mut self.headers {
             value.zeroize();
@@ -464,8 +577,8 @@ mod tests {
         let kept = Some("http://ada:pw@proxy.test:1");
         check(2, kept, Ok(Some("http://proxy.test:1")));
         check(2, Some("ftp://ada:pw@h"), Err(bad("proxy")));
-        let newer = WireError::Newer { found: 3, known: 2 };
-        check(3, None, Err(newer));
+        let newer = WireError::Newer { found: 4, known: 3 };
+        check(4, None, Err(newer));
     }
 
     #[track_caller]

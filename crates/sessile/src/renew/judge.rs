@@ -83,7 +83,7 @@ impl Inner {
         if is_empty && reply.status().is_success() {
             return Ok(());
         }
-        let why = match check.learned.judge(&evidence) {
+        let why = match check.judge(&evidence) {
             Judgement::Valid(_) => return Ok(()),
             Judgement::Expired(why) if *reply.url() == check.url => why,
             Judgement::Expired(_) | Judgement::Unsure(_) => match self.confirm().await? {
@@ -153,19 +153,18 @@ impl Inner {
                 why,
             });
         };
-        let (verdict, is_certain, why) =
-            match check.learned.judge(&visit::evidence(&mut reply).await?) {
-                Judgement::Expired(why) => (
-                    Verdict::Expired(Sign::StrangersPage(why.clone())),
-                    true,
-                    why,
-                ),
-                Judgement::Unsure(why) => {
-                    let is_certain = verdict != Verdict::Valid;
-                    (verdict, is_certain, why)
-                }
-                Judgement::Valid(why) => (Verdict::Valid, true, why),
-            };
+        let (verdict, is_certain, why) = match check.judge(&visit::evidence(&mut reply).await?) {
+            Judgement::Expired(why) => (
+                Verdict::Expired(Sign::StrangersPage(why.clone())),
+                true,
+                why,
+            ),
+            Judgement::Unsure(why) => {
+                let is_certain = verdict != Verdict::Valid;
+                (verdict, is_certain, why)
+            }
+            Judgement::Valid(why) => (Verdict::Valid, true, why),
+        };
         Ok(CheckReport {
             verdict,
             is_certain,
@@ -176,7 +175,11 @@ impl Inner {
 
     /// Without a learned check, the page where the login started or the base URL has to do.
     fn fallback_page(&self) -> Option<url::Url> {
-        let login = self.held().login.as_ref().map(|login| login.url.clone());
+        let login = self
+            .held()
+            .login
+            .as_ref()
+            .map(|login| login.how.start().clone());
         login.or_else(|| self.session.read(|state| state.base_url().cloned()))
     }
 }

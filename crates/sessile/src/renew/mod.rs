@@ -18,9 +18,8 @@ use sessile_jar::Timestamp;
 use tokio::sync::Mutex as AsyncMutex;
 use url::Url;
 
-use crate::login::{Login, LoginReport};
-use crate::record::{Check, KeptLogin, Last, Record};
-use crate::secret::Secret;
+use crate::login::{Login, LoginReport, Person};
+use crate::record::{Check, KeptLogin, Last, OriginStorage, Record, Tokens};
 use crate::session::{Reply, Request, Session, SessionBuilder, SessionState, Sign, Verdict};
 use crate::store::{HolderId, Name, Vault};
 
@@ -55,7 +54,8 @@ struct Inner {
     vault: Vault,
     session: Session,
     mode: Mode,
-    ask: Option<AskPassword>,
+    person: Person,
+    code_wait: Option<Duration>,
     save_every: Duration,
     holder: HolderId,
     held: Mutex<Held>,
@@ -72,6 +72,8 @@ struct Held {
     created: Timestamp,
     login: Option<KeptLogin>,
     check: Option<Check>,
+    tokens: Option<Tokens>,
+    storage: Vec<OriginStorage>,
     last: Last,
     /// The stored version that was merged last.
     version: u64,
@@ -93,16 +95,16 @@ pub enum Mode {
     Renew,
 }
 
-/// Asks a person for the password of this user at this page; `None` where nobody is there.
-pub type AskPassword = Arc<dyn Fn(&KeptLogin) -> Option<Secret<String>> + Send + Sync>;
-
 /// How a kept session is opened.
 #[non_exhaustive]
 pub struct KeptOptions {
     /// What it may do by itself. Defaults to [`Mode::Renew`].
     pub mode: Mode,
-    /// Where a password comes from that isn't kept. Defaults to nowhere.
-    pub ask: Option<AskPassword>,
+    /// Who helps where a login can't be renewed with what is kept. Defaults to nobody.
+    pub person: Person,
+    /// How long a login that asks for a code waits for one that [`hand_over_code`] brings, where no
+    /// secret and no person has it. Defaults to not at all.
+    pub code_wait: Option<Duration>,
     /// How long new cookies may wait before the next request stores them; [`Kept::save`] stores
     /// them at once. Defaults to one second.
     pub save_every: Duration,
@@ -114,7 +116,8 @@ impl Default for KeptOptions {
     fn default() -> Self {
         Self {
             mode: Mode::default(),
-            ask: None,
+            person: Person::default(),
+            code_wait: None,
             save_every: Duration::from_secs(1),
             builder: SessionBuilder::default(),
         }
@@ -229,6 +232,8 @@ impl Kept {
             created: record.created,
             login: record.login,
             check: record.check,
+            tokens: record.tokens,
+            storage: record.storage,
             last: record.last,
             version,
             changes: None,
@@ -240,7 +245,8 @@ impl Kept {
             vault: vault.clone(),
             session,
             mode: options.mode,
-            ask: options.ask,
+            person: options.person,
+            code_wait: options.code_wait,
             save_every: options.save_every,
             holder: single::holder()?,
             held: Mutex::new(held),
@@ -415,6 +421,8 @@ impl Held {
             state,
             login: self.login.clone(),
             check: self.check.clone(),
+            tokens: self.tokens.clone(),
+            storage: self.storage.clone(),
             last: self.last.clone(),
         }
     }

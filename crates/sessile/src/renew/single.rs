@@ -2,19 +2,23 @@
 //!
 //! Inside the lease the stored generation is compared: whoever comes second finds the work done.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use tokio::time::sleep;
 
+use super::mailbox::Mailbox;
 use super::sync::Purpose;
-use super::{AskPassword, Inner, KeepError, NoRenewal, Renewer};
+use super::{Inner, KeepError, NoRenewal, Renewer};
 use crate::error::{Error as RequestError, Phase};
-use crate::login::{self, Known, Login, LoginError, LoginReport};
+use crate::login::{
+    self, AwaitCode, Factor, Known, Login, LoginError, LoginReport, NoteStep, PasswordWanted,
+};
 use crate::record::{KeptLogin, KeptRefusal, Record};
 use crate::secret::Secret;
 use crate::session::{SessionState, Sign, Verdict};
-use crate::store::{Acquired, HolderId, Lease, LeaseKey, StoreError};
+use crate::store::{Acquired, HolderId, Lease, LeaseKey, Name, StoreError, Vault};
 
 /// How long a lease lasts that nobody extends: as long as others wait for a killed process.
 const TERM: Duration = Duration::from_secs(15);
@@ -30,6 +34,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How long a login may take: a site that answers a byte at a time must not hold all for ever.
 const LONGEST: Duration = Duration::from_secs(300);
+
+/// How many codes may be waited for in one login.
+const CODES: u32 = 3;
 
 /// How long a login is left alone when the site asks to wait and doesn't say how long.
 const COOL_DOWN: u64 = 300;
@@ -56,9 +63,11 @@ pub(super) async fn log_in(inner: &Inner, login: Login) -> Result<LoginReport, K
             Ok(()) | Err(KeepError::Unknown { .. }) => {}
             Err(error) => return Err(error),
         }
-        let report = inner
-            .log_in_now(&login, Start::Afresh, &Known::default())
-            .await?;
+        let known = Known {
+            factor: inner.factor(),
+            ..Known::default()
+        };
+        let report = inner.log_in_now(&login, Start::Afresh, &known).await?;
         let (record, report) = inner.renewed(&login, report);
         let purpose = Purpose::Login(lease.fence());
         let stored = inner.push_login(record, purpose).await?;
@@ -175,19 +184,25 @@ impl Inner {
     async fn login_again(&self, sign: &Sign) -> Result<Login, KeepError> {
         let kept = self.held().login.clone();
         let kept = kept.ok_or_else(|| self.logged_out(sign, NoRenewal::NeverLoggedIn))?;
-        let (password, remember) = match (&kept.password, &self.ask) {
-            (Some(password), _) => (password.clone(), true),
-            (None, Some(ask)) => match ask_aside(ask, &kept).await {
-                Some(password) => (password, false),
-                None => return Err(self.logged_out(sign, NoRenewal::NoPassword)),
-            },
-            (None, None) => return Err(self.logged_out(sign, NoRenewal::NoPassword)),
-        };
-        let mut login = Login::new(kept.url, kept.user, password);
-        login.remember = remember;
+        let mut login = Login::new(kept.how, kept.credentials);
+        login.remember = login.credentials.password.is_some();
+        if login.credentials.password.is_none() {
+            let password = self.ask_password(&login).await;
+            let password = password.ok_or_else(|| self.logged_out(sign, NoRenewal::NoPassword))?;
+            login.credentials.password = Some(password);
+        }
         login.check = self.check_url();
         login.profile = self.session.read(SessionState::profile).into();
+        login.person = self.person.clone();
         Ok(login)
+    }
+
+    /// Asks a person on a thread of its own: the lease is extended while the password is typed.
+    async fn ask_password(&self, login: &Login) -> Option<Secret<String>> {
+        let ask = self.person.password.clone()?;
+        let wanted = PasswordWanted::at(login.how.start(), &login.credentials.user);
+        let asked = tokio::task::spawn_blocking(move || ask(&wanted));
+        asked.await.ok().flatten()
     }
 
     /// Logs in again, first with the cookies that are there; where they lead to no form, without.
@@ -197,12 +212,35 @@ impl Inner {
             check,
             login_pages: self.session.read(|state| state.signs.login_pages.clone()),
             sent_to: self.sent_to(),
+            factor: self.factor(),
         };
         match self.log_in_now(login, Start::WithCookies, &known).await {
             Err(KeepError::Login(LoginError::NoForm { .. })) => {
                 self.log_in_now(login, Start::Afresh, &known).await
             }
             done => done,
+        }
+    }
+
+    /// What is known of the second factor, and who waits for a code from elsewhere.
+    fn factor(&self) -> Factor {
+        let (vault, name) = (self.vault.clone(), self.name.clone());
+        let note: NoteStep = Arc::new(move |step| {
+            let (vault, name) = (vault.clone(), name.clone());
+            Box::pin(async move { note_step(&vault, &name, step).await })
+        });
+        let mailbox = Mailbox::new(&self.vault, &self.name);
+        let clock = self.session.clone();
+        let elsewhere = self.code_wait.map(|limit| -> AwaitCode {
+            Arc::new(move |_wanted| {
+                let (mailbox, now) = (mailbox.clone(), clock.now());
+                Box::pin(async move { mailbox.wait(now, limit).await.ok().flatten() })
+            })
+        });
+        Factor {
+            last_step: self.held().last.code,
+            elsewhere,
+            note: Some(note),
         }
     }
 
@@ -240,14 +278,19 @@ impl Inner {
             false => report.sent_to.clone(),
         };
         let mut record = self.held().record(state);
+        let mut credentials = login.credentials.clone();
+        if !login.remember {
+            credentials.password = None;
+            credentials.otp = None;
+        }
         record.login = Some(KeptLogin {
-            url: login.url.clone(),
-            user: login.user.clone(),
-            password: login.remember.then(|| login.password.clone()),
+            how: login.how.clone(),
+            credentials,
             sent_to,
         });
         record.check.clone_from(&report.check);
         record.last.login = Some(self.session.now());
+        record.last.code = record.last.code.max(report.last_step);
         record.last.refusal = None;
         (record, report)
     }
@@ -359,7 +402,8 @@ impl Inner {
     ) -> Result<T, KeepError> {
         let extending = async {
             let mut passed = Duration::ZERO;
-            while passed < LONGEST {
+            let longest = LONGEST + self.code_wait.unwrap_or_default() * CODES;
+            while passed < longest {
                 sleep(EXTEND).await;
                 passed += EXTEND;
                 if let Err(error) = self.vault.extend(lease, TERM).await {
@@ -369,7 +413,7 @@ impl Inner {
             KeepError::Request(RequestError::TimeOut {
                 phase: Phase::Total,
                 url: "the login".to_owned(),
-                after: LONGEST,
+                after: longest,
             })
         };
         match select(Box::pin(work), Box::pin(extending)).await {
@@ -386,10 +430,14 @@ impl Inner {
     }
 }
 
-/// Asks a person on a thread of its own: the lease is extended while the password is typed.
-async fn ask_aside(ask: &AskPassword, login: &KeptLogin) -> Option<Secret<String>> {
-    let (ask, login) = (AskPassword::clone(ask), login.clone());
-    tokio::task::spawn_blocking(move || ask(&login))
-        .await
-        .ok()?
+/// Stores that the code of a step is about to be sent, so that nobody sends it again.
+async fn note_step(vault: &Vault, name: &Name, step: u64) {
+    let noted = super::edit(vault, name, move |record| {
+        record.last.code = record.last.code.max(Some(step));
+    });
+    match noted.await {
+        // A first login has no record yet; it is stored with the login.
+        Ok(()) | Err(KeepError::Unknown { .. }) => {}
+        Err(error) => tracing::warn!(session = %name, %error, "the code was not noted"),
+    }
 }

@@ -166,6 +166,8 @@ impl Inner {
         held.version = version;
         held.login = stored.login;
         held.check = stored.check;
+        held.tokens = stored.tokens;
+        held.storage = stored.storage;
         held.last = stored.last;
         self.session.update(|state, now| {
             let unsaved = state.counts.since(held.saved.counts);
@@ -320,6 +322,8 @@ impl Pending {
             theirs.generation = generation;
             stored.login = self.record.login;
             stored.check = self.record.check;
+            stored.tokens = self.record.tokens;
+            stored.storage = self.record.storage;
             // A login that works makes up for one that was refused.
             stored.last.refusal = None;
         } else if ours.generation == theirs.generation {

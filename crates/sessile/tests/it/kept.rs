@@ -29,7 +29,7 @@ impl World {
 
     fn login(&self, path: &str) -> Login {
         let url = self.url(path).parse().unwrap();
-        let mut login = Login::new(url, ADA, Secret::from(ADA_PASSWORD.to_owned()));
+        let mut login = Login::form(url, ADA, Secret::from(ADA_PASSWORD.to_owned()));
         login.remember = true;
         login
     }
@@ -95,7 +95,7 @@ async fn every_kind_of_login_page_is_understood() {
 async fn odd_passwords_arrive_as_they_are() {
     let world = World::new().await;
     let url = world.url("/login").parse().unwrap();
-    let login = Login::new(url, GRACE, Secret::from(GRACE_PASSWORD.to_owned()));
+    let login = Login::form(url, GRACE, Secret::from(GRACE_PASSWORD.to_owned()));
     Kept::log_in(&world.vault, &name(), login, KeptOptions::default())
         .await
         .unwrap();
@@ -183,7 +183,7 @@ async fn a_wrong_password_names_the_sites_words_and_changes_nothing() {
     world.log_in("/members").await;
     let before = world.vault.load(&name()).await.unwrap().unwrap().version;
     let mut login = world.login("/members");
-    login.password = Secret::from("wrong-guess".to_owned());
+    login.credentials.password = Some(Secret::from("wrong-guess".to_owned()));
     let refused = Kept::log_in(&world.vault, &name(), login, KeptOptions::default()).await;
     let Err(KeepError::Login(LoginError::Refused { message, .. })) = refused else {
         panic!("{refused:?}")
@@ -205,7 +205,7 @@ async fn a_wrong_password_names_the_sites_words_and_changes_nothing() {
 async fn a_locked_account_is_said() {
     let world = World::new().await;
     let url = world.url("/login").parse().unwrap();
-    let login = Login::new(url, LOCKED, Secret::from(LOCKED_PASSWORD.to_owned()));
+    let login = Login::form(url, LOCKED, Secret::from(LOCKED_PASSWORD.to_owned()));
     let refused = Kept::log_in(&world.vault, &name(), login, KeptOptions::default()).await;
     let Err(KeepError::Login(LoginError::Refused { message, .. })) = refused else {
         panic!("{refused:?}")
@@ -220,7 +220,7 @@ async fn a_refused_renewal_is_not_tried_again() {
     world.log_in("/members").await;
     edit(&world.vault, &name(), |record| {
         let login = record.login.as_mut().unwrap();
-        login.password = Some(Secret::from("changed-since".to_owned()));
+        login.credentials.password = Some(Secret::from("changed-since".to_owned()));
     })
     .await
     .unwrap();
@@ -280,7 +280,7 @@ async fn a_login_that_works_again_makes_up_for_a_refused_one() {
     world.log_in("/members").await;
     edit(&world.vault, &name(), |record| {
         let login = record.login.as_mut().unwrap();
-        login.password = Some(Secret::from("changed-since".to_owned()));
+        login.credentials.password = Some(Secret::from("changed-since".to_owned()));
     })
     .await
     .unwrap();
@@ -325,13 +325,13 @@ async fn without_a_password_a_renewal_asks_or_says_so() {
         "{refused:?}"
     );
     let mut options = KeptOptions::default();
-    options.ask = Some(Arc::new(|login| {
+    options.person.password = Some(Arc::new(|login| {
         assert_eq!(login.user, ADA);
         Some(Secret::from(ADA_PASSWORD.to_owned()))
     }));
     let kept = Kept::open(&world.vault, &name(), options).await.unwrap();
     assert!(text(&kept, &world.url("/members")).await.contains(ADA));
-    assert!(kept.record().login.unwrap().password.is_none());
+    assert!(kept.record().login.unwrap().credentials.password.is_none());
 }
 
 #[tokio::test]
@@ -489,8 +489,8 @@ async fn a_session_that_was_replaced_is_not_brought_back() {
 async fn two_first_logins_at_once_do_not_mix() {
     let world = World::new().await;
     let url = || world.url("/login").parse().unwrap();
-    let ada = Login::new(url(), ADA, Secret::from(ADA_PASSWORD.to_owned()));
-    let grace = Login::new(url(), GRACE, Secret::from(GRACE_PASSWORD.to_owned()));
+    let ada = Login::form(url(), ADA, Secret::from(ADA_PASSWORD.to_owned()));
+    let grace = Login::form(url(), GRACE, Secret::from(GRACE_PASSWORD.to_owned()));
     let name = name();
     let log_in = |login| Kept::log_in(&world.vault, &name, login, KeptOptions::default());
     let (ada, grace) = futures_util::future::join(log_in(ada), log_in(grace)).await;
@@ -499,7 +499,7 @@ async fn two_first_logins_at_once_do_not_mix() {
         (1, 2)
     );
     let kept = world.open().await;
-    let user = kept.record().login.unwrap().user;
+    let user = kept.record().login.unwrap().credentials.user;
     let page = text(&kept, &world.url("/members")).await;
     assert_eq!(user, GRACE);
     assert!(page.contains(GRACE), "{page}");
@@ -511,7 +511,7 @@ async fn a_session_removed_while_a_person_logs_in_is_stored_anew() {
     world.log_in("/members").await;
     let mut login = world.login("/members");
     let vault = world.vault.clone();
-    login.listener = Some(StepListener::new(move |_step| {
+    login.person.hears = Some(StepListener::new(move |_step| {
         // A store in memory answers at once.
         let removed = vault.remove(&name()).now_or_never();
         removed.expect("it waits for nothing").unwrap();
@@ -536,7 +536,7 @@ async fn a_session_emptied_during_a_renewal_stays_empty() {
     let vault = world.vault.clone();
     let mut options = KeptOptions::default();
     // Somebody empties it while the password is typed.
-    options.ask = Some(Arc::new(move |_login| {
+    options.person.password = Some(Arc::new(move |_login| {
         let name = name();
         let emptied = edit(&vault, &name, |record| {
             record.login = None;

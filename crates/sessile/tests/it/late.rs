@@ -61,7 +61,7 @@ impl Transport for Gate {
 async fn log_in(site: &Site, gate: &Arc<Gate>) -> Kept {
     let vault = Vault::in_memory(&StoreOptions::default()).await.unwrap();
     let url = format!("{}/members", site.url()).parse().unwrap();
-    let mut login = Login::new(url, ADA, Secret::from(ADA_PASSWORD.to_owned()));
+    let mut login = Login::form(url, ADA, Secret::from(ADA_PASSWORD.to_owned()));
     login.remember = true;
     let mut options = KeptOptions::default();
     options.builder = options
@@ -133,7 +133,7 @@ async fn a_process_that_died_while_it_logged_in_is_waited_for_and_replaced() {
     let site = Site::start(Options::default()).await.unwrap();
     let url = format!("{}/members", site.url());
     let password = Secret::from(ADA_PASSWORD.to_owned());
-    let mut login = Login::new(url.parse().unwrap(), ADA, password);
+    let mut login = Login::form(url.parse().unwrap(), ADA, password);
     login.remember = true;
     let name = "ada".parse().unwrap();
     let (kept, _report) = Kept::log_in(&vault, &name, login, KeptOptions::default())

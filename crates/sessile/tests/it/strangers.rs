@@ -60,7 +60,7 @@ impl Site {
     async fn log_in(&self, path: &str) -> Kept {
         let vault = Vault::in_memory(&StoreOptions::default()).await.unwrap();
         let url = self.server.url(path).parse().unwrap();
-        let mut login = Login::new(url, "ada", Secret::from("correct".to_owned()));
+        let mut login = Login::form(url, "ada", Secret::from("correct".to_owned()));
         login.remember = true;
         let options = KeptOptions::default();
         let logged_in = Kept::log_in(&vault, &"ada".parse().unwrap(), login, options).await;
@@ -146,7 +146,7 @@ async fn http_authentication_is_named_where_there_is_no_form() {
     .await;
     let vault = Vault::in_memory(&StoreOptions::default()).await.unwrap();
     let url = site.url("/").parse().unwrap();
-    let login = Login::new(url, "ada", Secret::from("correct".to_owned()));
+    let login = Login::form(url, "ada", Secret::from("correct".to_owned()));
     let refused = Kept::log_in(
         &vault,
         &"ada".parse().unwrap(),
@@ -182,7 +182,7 @@ async fn consent_is_left_to_a_person() {
     .await;
     let vault = Vault::in_memory(&StoreOptions::default()).await.unwrap();
     let url = shop.url("/orders").parse().unwrap();
-    let login = Login::new(url, "ada", Secret::from("correct".to_owned()));
+    let login = Login::form(url, "ada", Secret::from("correct".to_owned()));
     let asked = Kept::log_in(
         &vault,
         &"ada".parse().unwrap(),

@@ -564,7 +564,7 @@ fn what_is_secret_does_not_show() {
         .cookie("id", "hunter2")
         .body("hunter2");
     let password = Secret::from("hunter2".to_owned());
-    let login = crate::login::Login::new(url.parse().unwrap(), "ada", password);
+    let login = crate::login::Login::form(url.parse().unwrap(), "ada", password);
     for shown in [
         built,
         format!("{:?}", session.state()),

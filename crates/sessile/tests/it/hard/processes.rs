@@ -39,7 +39,7 @@ impl World {
 
     async fn log_in(&self, name: &Name, password: &str) -> Result<(), KeepError> {
         let url = format!("{}/login", self.site.url()).parse().unwrap();
-        let mut login = Login::new(url, ADA, Secret::from(password.to_owned()));
+        let mut login = Login::form(url, ADA, Secret::from(password.to_owned()));
         login.remember = true;
         let options = KeptOptions::default();
         Kept::log_in(&self.vault, name, login, options)
@@ -123,7 +123,7 @@ async fn a_wrong_password_is_sent_once() {
     let world = World::new().await;
     edit(&world.vault, &name(), |record| {
         let login = record.login.as_mut().unwrap();
-        login.password = Some("of yesterday".to_owned().into());
+        login.credentials.password = Some("of yesterday".to_owned().into());
     })
     .await
     .unwrap();

@@ -32,7 +32,7 @@ impl World {
             vault: Vault::in_memory(&StoreOptions::default()).await.unwrap(),
         };
         let url = "http://town.test/login".parse().unwrap();
-        let mut login = Login::new(url, "ada", PASSWORD.to_owned().into());
+        let mut login = Login::form(url, "ada", PASSWORD.to_owned().into());
         login.remember = true;
         let (vault, name) = (&world.vault, &name());
         let logged_in = Kept::log_in(vault, name, login, world.options()).await;
@@ -55,7 +55,7 @@ impl World {
     async fn change_password(&self) {
         edit(&self.vault, &name(), |record| {
             let login = record.login.as_mut().unwrap();
-            login.password = Some("of yesterday".to_owned().into());
+            login.credentials.password = Some("of yesterday".to_owned().into());
         })
         .await
         .unwrap();
