@@ -6,6 +6,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use sessile::store::StoreUrl;
 use zeroize::Zeroizing;
 
 use crate::args::Global;
@@ -51,10 +52,11 @@ impl Environment {
 }
 
 /// Where the sessions are, and what opens them.
-#[derive(Debug)]
 pub(crate) struct Settings {
     /// The URL of the store, as given or made from the user's data directory.
-    pub(crate) store: String,
+    pub(crate) store: Zeroizing<String>,
+    /// The password for a database, from `SESSILE_STORE_PASSWORD`.
+    pub(crate) store_password: Option<Zeroizing<String>>,
     /// Where the key comes from.
     pub(crate) key: Key,
 }
@@ -67,6 +69,15 @@ pub(crate) enum Key {
     File(PathBuf),
     /// Words to derive it from, from `SESSILE_PASSPHRASE`.
     Passphrase(Zeroizing<String>),
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The URL may hold a password.
+        f.debug_struct("Settings")
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for Key {
@@ -84,17 +95,20 @@ impl Settings {
     pub(crate) fn resolve(global: &Global, environment: &Environment) -> Result<Self, Failure> {
         Ok(Self {
             store: store(global, environment)?,
+            store_password: environment
+                .text("SESSILE_STORE_PASSWORD")?
+                .map(Zeroizing::new),
             key: key(global, environment)?,
         })
     }
 }
 
-fn store(global: &Global, environment: &Environment) -> Result<String, Failure> {
+fn store(global: &Global, environment: &Environment) -> Result<Zeroizing<String>, Failure> {
     if let Some(url) = &global.store {
-        return Ok(url.clone());
+        return without_password(url).map(Zeroizing::new);
     }
     if let Some(url) = environment.text("SESSILE_STORE")? {
-        return Ok(url);
+        return Ok(Zeroizing::new(url));
     }
     let Some(directory) = directory(environment, &DATA) else {
         return Err(homeless(
@@ -103,7 +117,18 @@ fn store(global: &Global, environment: &Environment) -> Result<String, Failure> 
         ));
     };
     let path = directory.join("sessile").join("sessile.db");
-    Ok(format!("sqlite:{}", path.display()))
+    Ok(Zeroizing::new(format!("sqlite:{}", path.display())))
+}
+
+/// An argument is seen by everybody on this machine.
+fn without_password(url: &str) -> Result<String, Failure> {
+    match StoreUrl::parse(url) {
+        Ok(StoreUrl::Postgres(parsed)) if parsed.password().is_some() => Err(Failure::usage(
+            "--store: a password in an argument is seen by everybody on this machine",
+        )
+        .hint("leave it out and put it into SESSILE_STORE_PASSWORD, or the whole URL into SESSILE_STORE")),
+        _ => Ok(url.to_owned()),
+    }
 }
 
 fn key(global: &Global, environment: &Environment) -> Result<Key, Failure> {
@@ -240,6 +265,21 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_password_is_not_taken_from_the_option() {
+        let url = || Some("postgres://ada:hunter2@db/web".to_owned());
+        let global = Global {
+            store: url(),
+            ..Global::default()
+        };
+        let failure = Settings::resolve(&global, &environment(&[HOME])).unwrap_err();
+        assert!(!format!("{failure} {failure:?}").contains("hunter2"));
+        let variables = [("SESSILE_STORE", "postgres://ada:hunter2@db/web"), HOME];
+        let settings = Settings::resolve(&Global::default(), &environment(&variables)).unwrap();
+        assert_eq!(Some(&*settings.store), url().as_ref());
+        assert!(!format!("{settings:?}").contains("hunter2"));
+    }
+
+    #[test]
     fn without_a_home_the_options_are_named() {
         let failure = Settings::resolve(&Global::default(), &environment(&[])).unwrap_err();
         assert!(failure.advice().unwrap().contains("--store"));
@@ -263,7 +303,7 @@ pub(crate) mod tests {
             ..Global::default()
         };
         let settings = Settings::resolve(&global, &environment(variables)).unwrap();
-        assert_eq!(settings.store, expected);
+        assert_eq!(*settings.store, expected);
     }
 
     #[track_caller]

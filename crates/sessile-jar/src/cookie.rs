@@ -78,6 +78,11 @@ impl<'a> Cookie<'a> {
         self.record.accessed()
     }
 
+    /// When its value or an attribute changed last, as far as the writers' clocks tell.
+    pub fn changed(&self) -> Timestamp {
+        self.record.stamp.time()
+    }
+
     /// Its `SameSite`.
     pub fn same_site(&self) -> SameSite {
         self.record.flags.same_site()

@@ -117,6 +117,11 @@ impl Stamp {
         }
     }
 
+    /// When it was made; a writer whose clock was behind took the latest it had seen.
+    pub(crate) fn time(self) -> Timestamp {
+        Timestamp::from_millis((self.clock >> Self::COUNTER).cast_signed())
+    }
+
     /// The first reading of the clock at a time.
     fn clock_at(now: Timestamp) -> u64 {
         let millis = u64::try_from(now.as_millis()).unwrap_or(0);

@@ -11,6 +11,7 @@
 //! | [`record`] | everything that is kept of one session |
 //! | [`store`] | where sessions are kept, sealed: memory, one SQLite file |
 //! | [`renew`] | kept sessions, which many processes share and which log in again by themselves |
+//! | [`token_file`] | a small JSON file of named tokens, kept in step with a session's cookies |
 //! | [`blocking`] | the session for programs without an async runtime |
 //! | [`clock`], [`secret`] | the time as an argument; values that don't show |
 
@@ -29,6 +30,7 @@ pub mod robots;
 pub mod secret;
 pub mod session;
 pub mod store;
+pub mod token_file;
 pub mod transport;
 
 pub use error::{Blame, Error, Obstacle, Phase, RedirectRefusal, TlsFault};

@@ -3,24 +3,28 @@
 //! Nothing is decided here. `settings` joins the global options with the
 //! environment, and `commands` carries a command out.
 
+mod backup;
 mod connection;
 mod cookies;
 mod login;
 mod profile;
 mod request;
 mod sessions;
+mod tokens;
 mod values;
 
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+pub(crate) use backup::{BackupArgs, RestoreArgs};
 pub(crate) use connection::ConnectionArgs;
 pub(crate) use cookies::{CookiesArgs, CookiesCommand, ExplainCookies, SameSiteArg, SetCookie};
 pub(crate) use login::{LoginArgs, PasswordFrom};
 pub(crate) use profile::ProfileCommand;
 pub(crate) use request::{AuthArgs, AuthType, RequestArgs};
-pub(crate) use sessions::{CheckArgs, CleanArgs, RmArgs, StatusArgs};
+pub(crate) use sessions::{CheckArgs, CleanArgs, CopyArgs, RenameArgs, RmArgs, StatusArgs};
+pub(crate) use tokens::TokensArgs;
 pub(crate) use values::ProxyChoice;
 
 /// Keeps HTTP sessions logged in, across requests, processes and machines.
@@ -37,9 +41,9 @@ pub(crate) struct Cli {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Where sessions are kept, as sqlite:PATH or memory: [env: SESSILE_STORE]
+    /// Where sessions are kept, as sqlite:PATH, postgres://USER@HOST/DATABASE or memory: [env: SESSILE_STORE]
     ///
-    /// Defaults to sqlite:sessile/sessile.db in the user's data directory.
+    /// A password for PostgreSQL comes from SESSILE_STORE_PASSWORD. Defaults to sqlite:sessile/sessile.db in the user's data directory.
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) store: Option<String>,
 
@@ -90,13 +94,25 @@ pub(crate) enum Command {
     /// List the stored sessions
     List,
     /// Show one stored session, its secrets masked
+    #[command(visible_alias = "show")]
     Status(StatusArgs),
+    /// Copy a session to a name that is free
+    Copy(CopyArgs),
+    /// Give a session another name, which must be free
+    Rename(RenameArgs),
     /// Empty sessions: cookies, login and headers; the names stay
     Clean(CleanArgs),
     /// Remove sessions from the store
     Rm(RmArgs),
     /// Show, set, remove and explain the cookies of a session
     Cookies(CookiesArgs),
+    /// Keep a session in step with a small JSON file of named tokens
+    Tokens(TokensArgs),
+
+    /// Write every session, sealed, into one new file
+    Backup(BackupArgs),
+    /// Put the sessions of a backup in place of those in the store
+    Restore(RestoreArgs),
 
     /// The sets of headers that a session can start with
     Profile {
@@ -218,6 +234,16 @@ mod tests {
             ("clean shop --all", "cannot be used with"),
             ("clean --older-than 24", "24h, 90m or 7d"),
             ("rm", "required"),
+            ("copy shop", "required"),
+            ("rename shop", "required"),
+            ("backup", "required"),
+            ("restore", "required"),
+            ("tokens shop --file t.json", "--url"),
+            ("tokens shop --once", "--file"),
+            (
+                "tokens shop --stop --file t.json --url http://h/",
+                "cannot be used with",
+            ),
             ("cookies shop set a=b", "--url"),
         ] {
             check_refused(line, words);

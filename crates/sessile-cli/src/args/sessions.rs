@@ -1,4 +1,4 @@
-//! `sessile check`, `status`, `clean` and `rm`.
+//! `sessile check`, `status`, `copy`, `rename`, `clean` and `rm`.
 
 use std::time::Duration;
 
@@ -56,7 +56,9 @@ pub(crate) struct CleanArgs {
     pub(crate) all: bool,
 
     /// Every session whose last login (or making) is longer ago: 24h, 90m, 7d
-    #[arg(long, value_name = "AGE", value_parser = age)]
+    ///
+    /// Without an age it is 24h, after which `list` and `status` warn.
+    #[arg(long, value_name = "AGE", value_parser = age, num_args = 0..=1, default_missing_value = "24h")]
     pub(crate) older_than: Option<Duration>,
 
     /// Remove the cookies and keep the rest
@@ -69,4 +71,33 @@ pub(crate) struct RmArgs {
     /// The sessions
     #[arg(required = true, value_name = "NAME")]
     pub(crate) names: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+The copy is a session of its own: what one of them changes, the other doesn't see, and a login
+renewed in one may end the other's at the site.
+
+Example:
+  sessile copy shop shop-before")]
+pub(crate) struct CopyArgs {
+    /// The session
+    pub(crate) from: String,
+
+    /// The name of the copy
+    pub(crate) to: String,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Programs that use the session under its old name find none there from now on.
+
+Example:
+  sessile rename shop shop.ada")]
+pub(crate) struct RenameArgs {
+    /// The session
+    pub(crate) from: String,
+
+    /// Its next name
+    pub(crate) to: String,
 }

@@ -32,6 +32,7 @@ pub(super) async fn run(args: CheckArgs, work: &mut Work<'_>) -> Outcome {
     };
     let report = kept.check().await.map_err(used)?;
     kept.save().await.map_err(used)?;
+    work.say_token_trouble(&kept);
     if work.json() {
         work.printer.document(&document(&kept, &report, renewed))?;
     } else {

@@ -42,6 +42,9 @@ pub(super) async fn run(args: CleanArgs, work: &mut Work<'_>) -> Outcome {
             .await
             .map_err(|error| failure::of_kept(&error, Purpose::Manage))?
         {
+            if cookies_only {
+                work.step(&vault, name).await?;
+            }
             cleaned.push(name.to_string());
         }
     }
@@ -62,10 +65,11 @@ pub(super) async fn run(args: CleanArgs, work: &mut Work<'_>) -> Outcome {
     Ok(Exit::Done)
 }
 
-/// What is left is a name: no cookie, no login, no header.
+/// What is left is a name: no cookie, no login, no header, no token file.
 fn empty(record: &mut Record, now: Timestamp) {
     record.login = None;
     record.check = None;
     record.last = Last::default();
+    record.token_file = None;
     record.state.clear(now);
 }

@@ -123,6 +123,7 @@ impl Shelf {
             }
             None => return Err(Failure::usage("--url is not a web address").into()),
         }
+        work.step(&self.vault, &self.name).await?;
         work.printer
             .note(&format!("session {}: cookie set", self.name));
         Ok(Exit::Done)
@@ -145,6 +146,7 @@ impl Shelf {
         match removed {
             0 => Err(self.unknown(&name).into()),
             count => {
+                work.step(&self.vault, &self.name).await?;
                 work.printer
                     .note(&format!("session {}: removed {count}", self.name));
                 Ok(Exit::Done)

@@ -24,6 +24,12 @@ impl From<StoreError> for Failure {
         let failure = Self::of(exit, kind, &error);
         match error {
             StoreError::Locked { .. } => failure.hint("try again when the other one is done"),
+            StoreError::Denied { .. } => failure.hint(
+                "check the user, the database and its rights; the password comes from SESSILE_STORE_PASSWORD",
+            ),
+            StoreError::Unreachable { .. } => {
+                failure.hint("check host and port, and whether the database runs")
+            }
             StoreError::WrongKey { .. } => failure.hint(
                 "name the store's own key with --key-file, SESSILE_KEY or SESSILE_PASSPHRASE",
             ),
@@ -38,7 +44,9 @@ fn store_kind(error: &StoreError) -> (Exit, &'static str) {
         StoreError::BadUrl { .. } => (Exit::Usage, "badStoreUrl"),
         StoreError::ChangePanicked { .. } | StoreError::Closed { .. } => (Exit::Failed, "store"),
         StoreError::Corrupt { .. } => (Exit::StoreUnavailable, "storeDamaged"),
+        StoreError::Denied { .. } => (Exit::StoreUnavailable, "storeDenied"),
         StoreError::Fenced { .. } => (Exit::Failed, "leaseLost"),
+        StoreError::FileTaken { .. } => (Exit::Failed, "fileTaken"),
         StoreError::Full { .. } => (Exit::StoreUnavailable, "storeFull"),
         StoreError::KeyFilePermissions { .. } => (Exit::StoreUnavailable, "keyFilePermissions"),
         StoreError::KeyMalformed { .. } => (Exit::StoreUnavailable, "keyMalformed"),
@@ -49,7 +57,9 @@ fn store_kind(error: &StoreError) -> (Exit, &'static str) {
         StoreError::NotAStore { .. } => (Exit::StoreUnavailable, "notAStore"),
         StoreError::ReadOnly { .. } => (Exit::StoreUnavailable, "storeReadOnly"),
         StoreError::Tampered { .. } => (Exit::StoreUnavailable, "recordDamaged"),
+        StoreError::Unclear { .. } => (Exit::StoreUnavailable, "storeUnclear"),
         StoreError::UnknownName { .. } => (Exit::Failed, "unknownSession"),
+        StoreError::Unreachable { .. } => (Exit::StoreUnavailable, "storeUnreachable"),
         StoreError::WrongKey { .. } => (Exit::StoreUnavailable, "wrongKey"),
         _ => (Exit::StoreUnavailable, "storeUnavailable"),
     }
@@ -68,6 +78,7 @@ pub(super) fn of_kept(error: &KeepError, purpose: Purpose) -> Failure {
             let hint = "a body of up to 16 MiB is repeated by itself";
             (Exit::Failed, "notReplayable", Some(hint.to_owned()))
         }
+        KeepError::Tokens(_) => (Exit::Failed, "tokenFile", None),
         KeepError::Unknown { name, .. } => {
             let exit = match purpose {
                 Purpose::Manage => Exit::Failed,
@@ -82,6 +93,16 @@ pub(super) fn of_kept(error: &KeepError, purpose: Purpose) -> Failure {
     match hint {
         Some(hint) => failure.hint(hint),
         None => failure,
+    }
+}
+
+/// A failure to manage what is stored: who asked for a name that isn't there sees those that are.
+pub(super) fn of_managed(error: StoreError) -> Failure {
+    let is_unknown = matches!(error, StoreError::UnknownName { .. });
+    let failure = Failure::from(error);
+    match is_unknown {
+        true => failure.hint("`sessile list` shows those there are"),
+        false => failure,
     }
 }
 

@@ -1,7 +1,10 @@
 //! `sessile list`: what the store knows without opening a session.
 
 use serde_json::{Value, json};
+use sessile::store::RowSummary;
+use sessile_jar::Timestamp;
 
+use super::backup::counted;
 use super::show;
 use super::work::Work;
 use crate::exit::{Exit, Outcome};
@@ -10,6 +13,7 @@ use crate::exit::{Exit, Outcome};
 pub(super) async fn run(work: &mut Work<'_>) -> Outcome {
     let vault = work.vault().await?;
     let rows = vault.list().await?;
+    let now = work.now();
     if work.json() {
         let sessions: Vec<Value> = rows
             .iter()
@@ -19,6 +23,7 @@ pub(super) async fn run(work: &mut Work<'_>) -> Outcome {
                     "generation": row.generation,
                     "created": show::time(row.created),
                     "updated": show::time(row.updated),
+                    "isOld": is_old(row, now),
                 })
             })
             .collect();
@@ -30,7 +35,7 @@ pub(super) async fn run(work: &mut Work<'_>) -> Outcome {
             .note(&format!("no sessions in {}", vault.place()));
         return Ok(Exit::Done);
     }
-    let now = work.now();
+    let old = rows.iter().filter(|row| is_old(row, now)).count();
     let rows: Vec<_> = rows
         .iter()
         .map(|row| {
@@ -44,5 +49,17 @@ pub(super) async fn run(work: &mut Work<'_>) -> Outcome {
         .collect();
     work.printer
         .table(["NAME", "GENERATION", "MADE", "CHANGED"], &rows)?;
+    if old > 0 {
+        work.printer.warn(&format!(
+            "{} last changed more than 24 h ago; `sessile clean --older-than 24h` empties those \
+             whose login is that old",
+            counted(old)
+        ));
+    }
     Ok(Exit::Done)
+}
+
+/// Whether nothing happened to it for a day: its login is at least that old.
+fn is_old(row: &RowSummary, now: Timestamp) -> bool {
+    show::between(row.updated, now) > show::OLD
 }

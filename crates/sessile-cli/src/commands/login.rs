@@ -26,6 +26,7 @@ pub(super) async fn run(args: LoginArgs, work: &mut Work<'_>) -> Outcome {
     work.say_age(&login.profile);
     let done = Kept::log_in(&vault, &name, login, options).await;
     let (kept, report) = done.map_err(|error| failure::of_kept(&error, Purpose::Send))?;
+    work.say_token_trouble(&kept);
     profile::warn(&kept, args.profile.as_ref(), work);
     let (generation, place) = (report.generation, vault.place());
     work.printer.note(&format!(

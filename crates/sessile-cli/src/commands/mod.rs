@@ -1,11 +1,13 @@
 //! One file a command: each translates its arguments into calls of the library and
 //! the answer into output. A rule found here is in the wrong crate.
 
+mod backup;
 mod check;
 mod clean;
 mod completions;
 mod connect;
 mod cookies;
+mod copy;
 mod demo;
 mod failure;
 mod key;
@@ -13,10 +15,13 @@ mod list;
 mod login;
 mod output;
 mod profile;
+mod rename;
 mod request;
+mod restore;
 mod rm;
 mod show;
 mod status;
+mod tokens;
 mod work;
 
 use crate::args::{Cli, Command};
@@ -45,10 +50,12 @@ pub(crate) fn run(cli: Cli, environment: &Environment, printer: &mut Printer) ->
 async fn dispatch(command: Command, mut work: Work<'_>) -> Outcome {
     let work = &mut work;
     match command {
+        Command::Backup(args) => backup::run(args, work).await,
         Command::Check(args) => check::run(*args, work).await,
         Command::Clean(args) => clean::run(args, work).await,
         Command::Completions { shell } => completions::run(shell, work.printer),
         Command::Cookies(args) => cookies::run(args, work).await,
+        Command::Copy(args) => copy::run(args, work).await,
         Command::Delete(args) => request::run(Method::DELETE, *args, work).await,
         Command::Demo(args) => demo::run(args, work).await,
         Command::Get(args) => request::run(Method::GET, *args, work).await,
@@ -61,8 +68,11 @@ async fn dispatch(command: Command, mut work: Work<'_>) -> Outcome {
         Command::Post(args) => request::run(Method::POST, *args, work).await,
         Command::Profile { command } => profile::run(command, work),
         Command::Put(args) => request::run(Method::PUT, *args, work).await,
+        Command::Rename(args) => rename::run(args, work).await,
+        Command::Restore(args) => restore::run(args, work).await,
         Command::Rm(args) => rm::run(args, work).await,
         Command::Status(args) => status::run(args, work).await,
+        Command::Tokens(args) => tokens::run(args, work).await,
     }
 }
 

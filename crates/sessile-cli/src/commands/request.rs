@@ -37,6 +37,7 @@ pub(super) async fn run(method: Method, args: RequestArgs, work: &mut Work<'_>) 
     let answer = kept.send(request).await;
     // What the exchange changed is kept, whatever became of it.
     kept.save().await.map_err(used)?;
+    work.say_token_trouble(&kept);
     let Answer { reply, renewal, .. } = answer.map_err(used)?;
     if let Some(renewal) = &renewal {
         work.printer.note(&told(name, renewal));

@@ -8,6 +8,9 @@ use sessile_jar::{Cookie, SameSite, Timestamp};
 /// What stands in a secret's place.
 const MASK: &str = "***";
 
+/// The age of a login that is worth a warning.
+pub(super) const OLD: Duration = Duration::from_secs(24 * 3600);
+
 /// The value, or what stands in its place.
 pub(super) fn secret(value: &str, show: bool) -> String {
     match show {

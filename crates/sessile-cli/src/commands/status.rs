@@ -7,6 +7,7 @@ use sessile::{Authorization, ShownUrl};
 use sessile_jar::Timestamp;
 
 use super::show;
+use super::tokens;
 use super::work::{self, Work};
 use crate::args::StatusArgs;
 use crate::exit::{Exit, Outcome};
@@ -49,7 +50,7 @@ impl Status<'_> {
     /// Whether it is older than a day, by its last login or, without one, its making.
     fn is_old(&self) -> bool {
         let since = self.record.last.login.unwrap_or(self.record.created);
-        show::between(since, self.now).as_secs() > 24 * 3600
+        show::between(since, self.now) > show::OLD
     }
 
     fn tell(&self, printer: &mut Printer) -> Outcome<()> {
@@ -93,6 +94,13 @@ impl Status<'_> {
             ),
             ("profile", state.profile().to_string()),
             ("proxy", state.proxy().map_or_else(none, Proxy::to_string)),
+            (
+                "token file",
+                self.record
+                    .token_file
+                    .as_ref()
+                    .map_or_else(none, tokens::shown),
+            ),
             ("generation", state.generation().to_string()),
             ("requests", state.counts().requests.to_string()),
             ("replies", state.counts().replies.to_string()),
@@ -198,11 +206,13 @@ impl Status<'_> {
             "baseUrl": state.base_url().map(|url| ShownUrl(url).to_string()),
             "profile": state.profile().to_string(),
             "proxy": state.proxy().map(Proxy::to_string),
+            "tokenFile": record.token_file.as_ref().map(tokens::document),
             "generation": state.generation(),
             "requests": state.counts().requests,
             "replies": state.counts().replies,
             "created": show::time(record.created),
             "ageSeconds": show::between(record.created, self.now).as_secs(),
+            "isOld": self.is_old(),
             "lastLogin": last.login.map(show::time),
             "lastCheck": last.check.as_ref().map(|(at, found)| json!({
                 "at": show::time(*at),

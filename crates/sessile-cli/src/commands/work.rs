@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sessile::clock::{Clock as _, SystemClock};
 use sessile::login::Person;
-use sessile::renew::{Kept, KeptOptions, Mode};
+use sessile::renew::{self, KeepError, Kept, KeptOptions, Mode};
 use sessile::store::{KeySource, Name, StoreError, StoreOptions, StoreUrl, Vault};
 use sessile::{ProfileChoice, Secret};
 use sessile_jar::Timestamp;
@@ -54,6 +54,25 @@ impl<'a> Work<'a> {
         }
     }
 
+    /// Says so where the session's token file was left alone.
+    pub(super) fn say_token_trouble(&mut self, kept: &Kept) {
+        if let Some(trouble) = kept.token_trouble() {
+            self.printer.warn(&trouble.to_string());
+        }
+    }
+
+    /// Brings a session that was changed by hand in step with its token file, where it has one.
+    pub(super) async fn step(&mut self, vault: &Vault, name: &Name) -> Outcome<()> {
+        match renew::step(vault, name, self.now()).await {
+            Ok(_) => Ok(()),
+            Err(KeepError::Tokens(trouble)) => {
+                self.printer.warn(&trouble.to_string());
+                Ok(())
+            }
+            Err(error) => Err(failure::of_kept(&error, Purpose::Manage).into()),
+        }
+    }
+
     /// Where store and key are.
     pub(super) fn settings(&self) -> Outcome<Settings> {
         Ok(Settings::resolve(self.global, self.environment)?)
@@ -62,7 +81,12 @@ impl<'a> Work<'a> {
     /// The store, opened; made where there is none.
     pub(super) async fn vault(&self) -> Outcome<Vault> {
         let settings = self.settings()?;
-        let url = StoreUrl::parse(&settings.store)?;
+        let url = match (StoreUrl::parse(&settings.store)?, settings.store_password) {
+            (StoreUrl::Postgres(url), Some(password)) => {
+                StoreUrl::Postgres(url.with_password(Secret::from(password.to_string())))
+            }
+            (url, _) => url,
+        };
         Ok(open(&url, &settings.key).await?)
     }
 }
@@ -107,6 +131,15 @@ async fn open(url: &StoreUrl, key: &Key) -> Result<Vault, StoreError> {
     let vault = Vault::open(url, &file.next_source(), &options).await?;
     file.replace()?;
     Ok(vault)
+}
+
+/// The key as it is; none is made.
+pub(super) fn present_source(key: &Key) -> Result<KeySource, StoreError> {
+    let mut source = source(key)?;
+    if let KeySource::File { create, .. } = &mut source {
+        *create = false;
+    }
+    Ok(source)
 }
 
 /// The key, as the store wants it.

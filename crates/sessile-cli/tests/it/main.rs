@@ -11,6 +11,8 @@ mod demo;
 #[cfg(test)]
 mod django;
 #[cfg(test)]
+mod housekeeping;
+#[cfg(test)]
 mod httpbin;
 #[cfg(test)]
 mod secrets;
@@ -18,3 +20,5 @@ mod secrets;
 mod servers;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tokens;

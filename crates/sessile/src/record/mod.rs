@@ -15,6 +15,7 @@ use crate::login::{Credentials, How};
 use crate::redact::ShownUrl;
 use crate::secret::Secret;
 use crate::session::SessionState;
+use crate::token_file::TokenFile;
 
 pub use wire::WireError;
 pub(crate) use wire::{decode, encode};
@@ -39,6 +40,8 @@ pub struct Record {
     pub storage: Vec<OriginStorage>,
     /// What happened last.
     pub last: Last,
+    /// The file of tokens that it is kept in step with, where there is one.
+    pub token_file: Option<TokenFile>,
 }
 
 /// A login that can be done again.
@@ -170,6 +173,7 @@ impl Record {
             tokens: None,
             storage: Vec::new(),
             last: Last::default(),
+            token_file: None,
         }
     }
 }

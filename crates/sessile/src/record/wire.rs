@@ -3,6 +3,7 @@
 //! The types here are what is written, and change only together with the version. Sealing the
 //! bytes is the vault's.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use base64ct::{Base64, Encoding};
@@ -19,10 +20,11 @@ use crate::login::{Credentials, FormPlace, How, OtpSecret};
 use crate::profile::Profile;
 use crate::secret::Secret;
 use crate::session::{Authorization, Counts, Headers, Scope, SessionState, Signs};
+use crate::token_file::{Digest, Seen, TokenFile, TokenNames};
 use crate::transport::Proxy;
 
 /// The version that is written. What is new in it: 2, the proxy; 3, ways of logging in beside the
-/// form that is found, tokens, a browser's storage.
+/// form that is found, tokens, a browser's storage, the token file.
 const VERSION: u32 = 3;
 
 /// Why bytes aren't a record.
@@ -90,6 +92,7 @@ struct WireRecord {
     last_code: Option<u64>,
     #[serde(default)]
     told: Vec<(String, i64)>,
+    token_file: Option<WireTokenFile>,
 }
 
 #[derive(Deserialize, Serialize, Zeroize)]
@@ -156,6 +159,23 @@ struct WireRefusal {
     again: Option<i64>,
 }
 
+#[derive(Deserialize, Serialize)]
+struct WireTokenFile {
+    path: String,
+    url: String,
+    /// `None`: those that the file names.
+    names: Option<Vec<String>>,
+    seen: Vec<WireToken>,
+}
+
+/// What is known of a token; digests are in base64.
+#[derive(Deserialize, Serialize)]
+struct WireToken {
+    name: String,
+    value: Option<String>,
+    replaced: Vec<(String, i64)>,
+}
+
 /// A record's bytes, wiped when dropped.
 pub(crate) fn encode(record: &Record) -> Zeroizing<Vec<u8>> {
     let wire = WireRecord::from(record);
@@ -211,6 +231,7 @@ impl From<&Record> for WireRecord {
             refusal: record.last.refusal.as_ref().map(WireRefusal::from),
             last_code: record.last.code,
             told: record.last.told.iter().map(told).collect(),
+            token_file: record.token_file.as_ref().map(WireTokenFile::from),
         }
     }
 }
@@ -236,6 +257,8 @@ impl TryFrom<WireRecord> for Record {
         let check = wire.check.take().map(Check::try_from).transpose()?;
         let tokens = wire.tokens.take().map(Tokens::from);
         let storage = std::mem::take(&mut wire.storage);
+        let token_file = wire.token_file.take();
+        let token_file = token_file.map(TokenFile::try_from).transpose()?;
         Ok(Self {
             id: std::mem::take(&mut wire.id),
             created: Timestamp::from_millis(wire.created),
@@ -245,6 +268,7 @@ impl TryFrom<WireRecord> for Record {
             tokens,
             storage: storage.into_iter().map(OriginStorage::from).collect(),
             last,
+            token_file,
         })
     }
 }
@@ -515,6 +539,68 @@ impl From<WireRefusal> for KeptRefusal {
     }
 }
 
+impl From<&TokenFile> for WireTokenFile {
+    fn from(file: &TokenFile) -> Self {
+        let names = match file.names() {
+            TokenNames::Listed(names) => Some(names.clone()),
+            TokenNames::OfTheFile => None,
+        };
+        let tokens = file.seen().iter().map(|(name, seen)| WireToken {
+            name: name.clone(),
+            value: seen.value.map(wire_digest),
+            replaced: seen
+                .replaced
+                .iter()
+                .map(|(digest, at)| (wire_digest(*digest), at.as_millis()))
+                .collect(),
+        });
+        Self {
+            path: file.path().to_owned(),
+            url: file.url().to_string(),
+            names,
+            seen: tokens.collect(),
+        }
+    }
+}
+
+impl TryFrom<WireTokenFile> for TokenFile {
+    type Error = WireError;
+
+    fn try_from(wire: WireTokenFile) -> Result<Self, WireError> {
+        let names = match wire.names {
+            Some(names) => TokenNames::Listed(names),
+            None => TokenNames::OfTheFile,
+        };
+        let url = parse_url(&wire.url, "token file's URL")?;
+        let file = Self::new(wire.path, url, names).map_err(|_trouble| bad("token file"))?;
+        let mut seen = BTreeMap::new();
+        for token in wire.seen {
+            let replaced = token.replaced.into_iter().map(|(digest, at)| {
+                read_digest(&digest).map(|digest| (digest, Timestamp::from_millis(at)))
+            });
+            let value = token.value.as_deref().map(read_digest);
+            let known = Seen {
+                value: value.transpose()?,
+                replaced: replaced.collect::<Result<_, _>>()?,
+            };
+            seen.insert(token.name, known);
+        }
+        Ok(file.with_seen(seen))
+    }
+}
+
+fn wire_digest(digest: Digest) -> String {
+    Base64::encode_string(&digest.0)
+}
+
+fn read_digest(text: &str) -> Result<Digest, WireError> {
+    let mut digest = [0; 32];
+    match Base64::decode(text, &mut digest) {
+        Ok(bytes) if bytes.len() == 32 => Ok(Digest(digest)),
+        _ => Err(bad("token's digest")),
+    }
+}
+
 impl Drop for WireAuthorization {
     fn drop(&mut self) {
         self.zeroize();
@@ -577,6 +663,7 @@ mod tests {
         let kept = Some("http://ada:pw@proxy.test:1");
         check(2, kept, Ok(Some("http://proxy.test:1")));
         check(2, Some("ftp://ada:pw@h"), Err(bad("proxy")));
+        check(3, kept, Ok(Some("http://proxy.test:1")));
         let newer = WireError::Newer { found: 4, known: 3 };
         check(4, None, Err(newer));
     }

@@ -6,6 +6,7 @@ use crate::error::Error as RequestError;
 use crate::login::LoginError;
 use crate::record::WireError;
 use crate::store::StoreError;
+use crate::token_file::TokenTrouble;
 
 /// Why a kept session has no answer, or no login.
 #[derive(Clone, Debug, Error)]
@@ -45,6 +46,9 @@ pub enum KeepError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The session's token file can't be kept in step.
+    #[error(transparent)]
+    Tokens(#[from] TokenTrouble),
     /// There is no session of that name.
     #[error("there is no session `{name}` in {place}")]
     Unknown {

@@ -2,9 +2,10 @@
 //!
 //! Joins session, login and store for one session. `sync` brings changes from and to the store,
 //! `single` sees to it that a login is renewed once however many notice, `judge` looks at what only
-//! a page's content shows. How to log in is not here, nor how bytes are kept.
+//! a page's content shows, `in_step` joins a token file. How to log in is not here, nor how bytes are kept.
 
 mod error;
+mod in_step;
 mod judge;
 mod mailbox;
 mod single;
@@ -22,11 +23,13 @@ use crate::login::{Login, LoginReport, Person};
 use crate::record::{Check, KeptLogin, Last, OriginStorage, Record, Tokens};
 use crate::session::{Reply, Request, Session, SessionBuilder, SessionState, Sign, Verdict};
 use crate::store::{HolderId, Name, Vault};
+use crate::token_file::{Stamp, TokenFile, TokenTrouble};
 
 pub use error::{KeepError, NoRenewal};
+pub use in_step::{bring_in_step, keep_in_step, step, stop_in_step};
 pub use judge::CheckReport;
 pub use mailbox::hand_over_code;
-pub use sync::edit;
+pub use sync::{copy, edit};
 
 use judge::Suspicion;
 
@@ -75,6 +78,10 @@ struct Held {
     tokens: Option<Tokens>,
     storage: Vec<OriginStorage>,
     last: Last,
+    token_file: Option<TokenFile>,
+    /// What the token file was when it was in step last: an outer `None` before the first look.
+    stepped: Option<Option<Stamp>>,
+    token_trouble: Option<TokenTrouble>,
     /// The stored version that was merged last.
     version: u64,
     /// The store's counter when it was looked at last.
@@ -173,7 +180,11 @@ impl Kept {
     /// [`KeepError::Unreadable`] where it can't be read.
     pub async fn open(vault: &Vault, name: &Name, options: KeptOptions) -> Result<Self, KeepError> {
         let (record, version) = sync::load(vault, name).await?;
-        Self::around(vault, name, record, version, options)
+        let kept = Self::around(vault, name, record, version, options)?;
+        if kept.0.held().token_file.is_some() {
+            kept.0.pull().await?;
+        }
+        Ok(kept)
     }
 
     /// Makes a session that isn't stored yet; [`Kept::save`] stores it.
@@ -214,6 +225,7 @@ impl Kept {
             Err(other) => return Err(other),
         };
         let report = single::log_in(&kept.0, login).await?;
+        kept.0.step_and_pull().await?;
         Ok((kept, report))
     }
 
@@ -235,6 +247,9 @@ impl Kept {
             tokens: record.tokens,
             storage: record.storage,
             last: record.last,
+            token_file: record.token_file,
+            stepped: None,
+            token_trouble: None,
             version,
             changes: None,
             saved,
@@ -352,7 +367,10 @@ impl Kept {
     pub async fn save(&self) -> Result<(), KeepError> {
         match self.0.mode {
             Mode::ReadOnly => Ok(()),
-            Mode::Renew => self.0.push().await,
+            Mode::Renew => {
+                self.0.push().await?;
+                self.0.step_and_pull().await
+            }
         }
     }
 
@@ -368,6 +386,11 @@ impl Kept {
         let answer = self.0.session.update(change);
         self.save().await?;
         Ok(answer)
+    }
+
+    /// Why the session's token file was left alone when it was looked at last, if it was.
+    pub fn token_trouble(&self) -> Option<TokenTrouble> {
+        self.0.held().token_trouble.clone()
     }
 
     /// The session's name.
@@ -424,6 +447,7 @@ impl Held {
             tokens: self.tokens.clone(),
             storage: self.storage.clone(),
             last: self.last.clone(),
+            token_file: self.token_file.clone(),
         }
     }
 }

@@ -108,6 +108,9 @@ impl Inner {
             .await;
         self.release(&lease).await;
         let Err(KeepError::Store(StoreError::Fenced { .. })) = renewed else {
+            if let Ok(Some(Renewer::Ourselves)) = renewed {
+                self.step_and_pull().await?;
+            }
             return renewed;
         };
         // This process stood still for too long; whoever took over may have done the work.

@@ -11,7 +11,7 @@ use url::Url;
 use super::{Held, Inner, KeepError, Mode};
 use crate::record::{self, Record, WireError};
 use crate::session::{Authorization, Counts, Scope, SessionState};
-use crate::store::{Fence, Name, NextPlain, Opened, Vault};
+use crate::store::{Fence, Name, NextPlain, Opened, StoreError, Vault};
 use crate::transport::Proxy;
 
 /// What of a session the store has already.
@@ -133,9 +133,54 @@ pub async fn edit<T: Send + 'static>(
         .ok_or_else(|| unknown(vault, name))
 }
 
+/// Writes the session once more under a name that is free, as a session of its own.
+///
+/// # Errors
+///
+/// [`KeepError::Unknown`] where there is none to copy, [`StoreError::NameTaken`] where the name
+/// isn't free.
+pub async fn copy(vault: &Vault, from: &Name, to: &Name, now: Timestamp) -> Result<(), KeepError> {
+    let (original, _version) = load(vault, from).await?;
+    // With an id of its own nobody who holds the one takes it for the other.
+    let record = Record {
+        id: Record::new(SessionState::default(), now).id,
+        // Two sessions in step with one file would push each other's tokens out of it.
+        token_file: None,
+        ..original
+    };
+    let taken = StoreError::NameTaken {
+        name: to.to_string(),
+    };
+    let written = vault.update(to, move |there| match there {
+        Some(_) => Err(KeepError::Store(taken)),
+        None => Ok(NextPlain::Write {
+            generation: record.state.generation,
+            plain: record::encode(&record),
+            fence: None,
+        }),
+    });
+    written.await.map(drop)
+}
+
 impl Inner {
     /// Takes in what others have stored since the last look.
     pub(super) async fn pull(&self) -> Result<(), KeepError> {
+        if self.mode == Mode::Renew {
+            self.step_if_file_changed().await?;
+        }
+        self.pull_stored().await
+    }
+
+    /// Brings the token file in step, where there is one, and takes in what came of it.
+    pub(super) async fn step_and_pull(&self) -> Result<(), KeepError> {
+        if self.held().token_file.is_none() {
+            return Ok(());
+        }
+        self.step().await?;
+        self.pull_stored().await
+    }
+
+    async fn pull_stored(&self) -> Result<(), KeepError> {
         if !self.is_behind(self.vault.changes()?) {
             return Ok(());
         }
@@ -169,6 +214,7 @@ impl Inner {
         held.tokens = stored.tokens;
         held.storage = stored.storage;
         held.last = stored.last;
+        held.token_file = stored.token_file;
         self.session.update(|state, now| {
             let unsaved = state.counts.since(held.saved.counts);
             if is_other || stored.state.generation > state.generation {
@@ -268,12 +314,15 @@ impl Inner {
         if !self.is_due() {
             return Ok(());
         }
-        let _turn = self.syncing.lock().await;
-        // Of many who wait for their turn the first one stores what all of them have.
-        if !self.is_due() {
-            return Ok(());
+        {
+            let _turn = self.syncing.lock().await;
+            // Of many who wait for their turn the first one stores what all of them have.
+            if !self.is_due() {
+                return Ok(());
+            }
+            self.bring_changes().await?;
         }
-        self.bring_changes().await
+        self.step_and_pull().await
     }
 
     fn is_due(&self) -> bool {

@@ -1,6 +1,7 @@
 //! Changes of plain content, as changes of sealed content.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use zeroize::Zeroizing;
@@ -46,6 +47,14 @@ pub enum NextPlain {
         /// A lease without whose number the write is refused.
         fence: Option<Fence>,
     },
+}
+
+/// Lets a change decide; one that panics fails.
+pub(super) fn decide(name: &Name, change: Change, current: Current) -> Result<Next, StoreError> {
+    catch_unwind(AssertUnwindSafe(|| change(current))).unwrap_or_else(|_panic| {
+        let subject = name.to_string();
+        Err(StoreError::ChangePanicked { subject })
+    })
 }
 
 /// What became of a caller's change inside the transaction.

@@ -50,6 +50,14 @@ pub enum StoreError {
         /// What was found.
         detail: String,
     },
+    /// The database refuses what was asked: a wrong password, a missing right, a database that is only read.
+    #[error("the store {place} refuses: {detail}")]
+    Denied {
+        /// Where the store is.
+        place: String,
+        /// What it says.
+        detail: String,
+    },
     /// A lease passed to another holder, whose work must not be overwritten.
     #[error(
         "the lease on `{key}` (number {held}) was lost to a successor: start again from what is stored now"
@@ -59,6 +67,12 @@ pub enum StoreError {
         key: String,
         /// The number that was shown.
         held: u64,
+    },
+    /// A backup would overwrite a file.
+    #[error("there is already a file {path}: choose another name, or remove it first")]
+    FileTaken {
+        /// The file.
+        path: String,
     },
     /// There is no room left for a write.
     #[error("no room left for the store {place}: free some disk space, or raise its limit")]
@@ -161,6 +175,25 @@ pub enum StoreError {
     UnknownName {
         /// The name.
         name: String,
+    },
+    /// The line broke when a change was to be made final, and the database could not be asked what became of it.
+    #[error(
+        "the line to the store {place} broke in the middle of a change, which may be stored or not ({detail}): look at \
+         what is stored before you repeat it"
+    )]
+    Unclear {
+        /// Where the store is.
+        place: String,
+        /// What happened to the line.
+        detail: String,
+    },
+    /// There is no line to the database. Trying again may succeed.
+    #[error("the store {place} can't be reached: {detail}")]
+    Unreachable {
+        /// Where the store is.
+        place: String,
+        /// What happened to the line.
+        detail: String,
     },
     /// This kind of store cannot do it.
     #[error("{place} cannot {doing}")]

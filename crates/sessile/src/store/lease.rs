@@ -1,6 +1,6 @@
 //! Leases: who may use something, until when, and how a late-comer is told that he lost it.
 
-use super::{HolderId, LeaseKey};
+use super::{HolderId, LeaseKey, StoreError};
 use crate::clock::Timestamp;
 
 /// The answer to a wish for a lease.
@@ -66,4 +66,14 @@ pub struct Fence {
     pub key: LeaseKey,
     /// The lease's number.
     pub number: u64,
+}
+
+impl Fence {
+    /// What a late-comer is told.
+    pub(super) fn lost(&self) -> StoreError {
+        StoreError::Fenced {
+            key: self.key.to_string(),
+            held: self.number,
+        }
+    }
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::future::ready;
 use std::ops::Bound;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::change::decide;
 use super::{
     Acquired, Answer, Change, Current, Draft, Fence, HolderId, KeyRow, Lease, LeaseKey, Name, Next,
     Row, RowSummary, Source, Store, StoreError, Transfer,
@@ -107,7 +107,7 @@ impl Store for MemoryStore {
             let until = now.plus(ttl);
             match state.held(lease) {
                 Some(held) => held.until = until,
-                None => return Err(lost(&lease.fence())),
+                None => return Err(lease.fence().lost()),
             }
             state.changes += 1;
             Ok(Lease {
@@ -192,10 +192,7 @@ impl State {
             key_revision: self.keys.as_ref().map_or(0, |keys| keys.revision),
             now,
         };
-        catch_unwind(AssertUnwindSafe(|| change(current))).unwrap_or_else(|_panic| {
-            let subject = name.to_string();
-            Err(StoreError::ChangePanicked { subject })
-        })
+        decide(name, change, current)
     }
 
     fn apply(
@@ -310,15 +307,8 @@ impl State {
         };
         match self.leases.get(&fence.key) {
             Some(held) if held.number == fence.number => Ok(()),
-            _ => Err(lost(fence)),
+            _ => Err(fence.lost()),
         }
-    }
-}
-
-fn lost(fence: &Fence) -> StoreError {
-    StoreError::Fenced {
-        key: fence.key.to_string(),
-        held: fence.number,
     }
 }
 

@@ -13,6 +13,9 @@ mod keyring;
 mod lease;
 mod memory;
 mod name;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod postgres_url;
 mod rotate;
 mod seal;
 mod sqlite;
@@ -30,6 +33,7 @@ pub use error::StoreError;
 pub use key::{KEY_LENGTH, KeySource};
 pub use lease::{Acquired, Fence, Lease};
 pub use name::{HolderId, LeaseKey, Name};
+pub use postgres_url::PostgresUrl;
 pub use rotate::Progress;
 pub use seal::KeyId;
 pub use url::StoreUrl;
@@ -75,7 +79,11 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Gives a lease back; a lease already lost is left alone.
     fn release<'a>(&'a self, lease: &'a Lease) -> Answer<'a, ()>;
 
-    /// A number that differs from the last one when anybody, in any process, changed the store in between.
+    /// A number that differs from the last one when anybody, in any process, changed a row or the keys in between. It
+    /// may differ without a change.
+    ///
+    /// A change that was stored before the answer to an [`acquire`](Store::acquire) of this store is seen at once. How
+    /// soon others are is for each kind of store to say.
     fn changes(&self) -> Result<u64, StoreError>;
 
     /// The sealed keys, if some were saved.
@@ -208,13 +216,13 @@ pub enum Source {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct StoreOptions {
-    /// Tells the times of rows and leases. Defaults to the machine's clock.
+    /// Tells the times of rows and leases; a database goes by its own. Defaults to the machine's clock.
     pub clock: Arc<dyn Clock>,
     /// Whether a store that does not exist is made. Defaults to `true`.
     pub create: bool,
-    /// How long to wait for another writer. Defaults to ten seconds.
+    /// How long to wait for another writer, and for the line to a database. Defaults to ten seconds.
     pub lock_timeout: Duration,
-    /// How large the file may grow, in bytes. Defaults to no limit.
+    /// How large the file may grow, in bytes; a database is not limited. Defaults to no limit.
     pub max_bytes: Option<u64>,
 }
 
@@ -231,10 +239,19 @@ impl Default for StoreOptions {
 
 /// Opens the store at `url`.
 ///
-/// A few milliseconds at most, unless another process is just creating the same store.
+/// A few milliseconds at most, unless another process is just creating the same store. A database is reached with the
+/// first thing that is asked of it, which then says what is wrong with it.
 pub fn open(url: &StoreUrl, options: &StoreOptions) -> Result<Arc<dyn Store>, StoreError> {
     Ok(match url {
         StoreUrl::Memory => Arc::new(memory::MemoryStore::new(Arc::clone(&options.clock))),
+        #[cfg(feature = "postgres")]
+        StoreUrl::Postgres(url) => Arc::new(postgres::PostgresStore::open(url, options)?),
+        #[cfg(not(feature = "postgres"))]
+        StoreUrl::Postgres(url) => {
+            let place = url.to_string();
+            let doing = "be opened: this program was built without the feature `postgres`";
+            return Err(StoreError::Unsupported { place, doing });
+        }
         StoreUrl::Sqlite(path) => Arc::new(sqlite::SqliteStore::open(path, options)?),
     })
 }

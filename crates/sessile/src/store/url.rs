@@ -4,14 +4,16 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::StoreError;
+use super::{PostgresUrl, StoreError};
 
-/// Where a store is: `memory:` or `sqlite:PATH`.
+/// Where a store is: `memory:`, `sqlite:PATH` or `postgres://USER@HOST:PORT/DATABASE`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum StoreUrl {
     /// In this process only; gone when it ends.
     Memory,
+    /// A PostgreSQL database, for any number of machines.
+    Postgres(PostgresUrl),
     /// One SQLite file.
     Sqlite(PathBuf),
 }
@@ -30,12 +32,14 @@ impl StoreUrl {
         match (scheme.to_ascii_lowercase().as_str(), rest) {
             ("memory", "") => Ok(Self::Memory),
             ("memory", _) => Err(bad(text, "`memory:` takes nothing more".to_owned())),
+            ("postgres" | "postgresql", _) => PostgresUrl::parse(text).map(Self::Postgres),
             ("sqlite", "") => Err(bad(text, "the path is missing: `sqlite:PATH`".to_owned())),
             ("sqlite", path) => sqlite_path(text, path),
             // What follows an unknown scheme may hold a password, so it is not shown.
             (other, _) => Err(bad(
                 &format!("{other}:…"),
-                "known are `memory:` and `sqlite:PATH`".to_owned(),
+                "known are `memory:`, `sqlite:PATH` and `postgres://USER@HOST:PORT/DATABASE`"
+                    .to_owned(),
             )),
         }
     }
@@ -72,6 +76,7 @@ impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Memory => f.write_str("memory:"),
+            Self::Postgres(url) => url.fmt(f),
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
         }
     }
@@ -105,7 +110,7 @@ mod tests {
         let error = StoreUrl::parse("other://me:hunter2@host/db").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "bad store URL \"other:…\": known are `memory:` and `sqlite:PATH`"
+            "bad store URL \"other:…\": known are `memory:`, `sqlite:PATH` and `postgres://USER@HOST:PORT/DATABASE`"
         );
     }
 

@@ -32,6 +32,8 @@ pub use engine::Engine;
 pub use proxy::{Proxy, ProxyKind};
 #[cfg(any(test, feature = "test-util"))]
 pub use scripted::{ScriptedReply, ScriptedTransport, Sent};
+#[cfg(feature = "postgres")]
+pub(crate) use tls::client_config;
 pub use tls::{ClientIdentity, TlsOptions, Trust};
 
 /// How a session connects; given to its transport once.

@@ -63,7 +63,7 @@ impl ClientIdentity {
 /// # Errors
 ///
 /// [`Error::BadRequest`] where a PEM text holds no certificate or key, or the key doesn't fit.
-pub(super) fn client_config(options: &TlsOptions) -> Result<Arc<ClientConfig>, Error> {
+pub(crate) fn client_config(options: &TlsOptions) -> Result<Arc<ClientConfig>, Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = verifier(&options.trust, &provider)?;
     let builder = ClientConfig::builder_with_provider(provider)

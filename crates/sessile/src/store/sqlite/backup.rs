@@ -1,6 +1,7 @@
 //! Work on the whole file: backup, restore, check, compact. Each uses a connection of its own.
 
 use std::fs::{self, File};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,12 +16,21 @@ pub(super) fn write(site: &Site, target: &Path) -> Result<(), StoreError> {
     let connection = open::connect(site)?;
     files::make_parent(target)?;
     // Made first, so that it is never readable by others.
-    files::create_new(target).map_err(|error| files::failed("make the backup", target, &error))?;
+    files::create_new(target).map_err(|error| not_made(target, &error))?;
     let written = copy_into(site, &connection, target);
     if written.is_err() {
         let _tidied = fs::remove_file(target);
     }
     written
+}
+
+fn not_made(target: &Path, error: &io::Error) -> StoreError {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => StoreError::FileTaken {
+            path: target.display().to_string(),
+        },
+        _ => files::failed("make the backup", target, error),
+    }
 }
 
 fn copy_into(site: &Site, connection: &Connection, target: &Path) -> Result<(), StoreError> {

@@ -9,6 +9,7 @@ use super::Site;
 use super::fault::Fault;
 use super::read;
 use crate::clock::Timestamp;
+use crate::store::change::decide;
 use crate::store::{
     Acquired, Change, Current, Draft, Fence, HolderId, KeyRow, Lease, LeaseKey, Name, Next, Row,
     RowSummary, Source, StoreError, Transfer,
@@ -153,10 +154,7 @@ impl<'a> Batch<'a> {
             key_revision: self.key_revision,
             now: self.now,
         };
-        catch_unwind(AssertUnwindSafe(|| change(current))).unwrap_or_else(|_panic| {
-            let subject = name.to_string();
-            Err(StoreError::ChangePanicked { subject })
-        })
+        decide(name, change, current)
     }
 
     fn apply(
@@ -269,7 +267,7 @@ impl<'a> Batch<'a> {
             ],
         )?;
         match extended {
-            0 => Err(lost(&lease.fence())),
+            0 => Err(lease.fence().lost()),
             _ => Ok(Lease { until, ..lease }),
         }
     }
@@ -341,7 +339,7 @@ impl<'a> Batch<'a> {
             });
         match number.map_err(|error| Fault::from(error).at(self.site))? {
             Some(number) if number.cast_unsigned() == fence.number => Ok(()),
-            _ => Err(lost(fence)),
+            _ => Err(fence.lost()),
         }
     }
 
@@ -397,12 +395,5 @@ fn roll_back(connection: &Connection) {
         && let Err(fault) = run(connection, "ROLLBACK")
     {
         tracing::error!(?fault, "a transaction could not be rolled back");
-    }
-}
-
-fn lost(fence: &Fence) -> StoreError {
-    StoreError::Fenced {
-        key: fence.key.to_string(),
-        held: fence.number,
     }
 }

@@ -4,6 +4,8 @@
 //! Writes go to one thread with a connection of its own, which starts with the first of them (see `writer`).
 //! Leases go by the machine's clock, which all the processes share.
 
+#[cfg(feature = "postgres")]
+mod archive;
 mod backup;
 mod batch;
 mod fault;
@@ -19,6 +21,8 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+#[cfg(feature = "postgres")]
+pub(super) use self::archive::{Archive, NewArchive};
 use self::batch::Batch;
 use self::fault::Fault;
 use self::writer::Writer;

@@ -217,7 +217,8 @@ fn migrate(site: &Site, connection: &Connection) -> Result<(), StoreError> {
     })
 }
 
-fn migrate_further(connection: &Connection) -> Result<(), Fault> {
+/// Makes the tables that are missing, inside a transaction.
+pub(super) fn migrate_further(connection: &Connection) -> Result<(), Fault> {
     // Read again: another process may have been faster.
     let format: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let done = usize::try_from(format).unwrap_or(usize::MAX);

@@ -1,9 +1,10 @@
 //! What every store does; one module for each kind.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use sessile::clock::{Clock as _, ManualClock};
-use sessile::store::{Acquired, NextPlain, Opened, StoreError, StoreOptions, Vault};
+use sessile::clock::{Clock as _, ManualClock, Timestamp};
+use sessile::store::{Acquired, NextPlain, Opened, StoreError, Vault};
 
 use tokio::task::JoinSet;
 
@@ -12,50 +13,85 @@ use super::support::*;
 mod memory {
     use super::*;
 
-    async fn open(options: StoreOptions) -> (Vault, ()) {
-        (Vault::in_memory(&options).await.unwrap(), ())
-    }
-
     #[tokio::test]
     async fn conforms() {
-        all(open).await;
+        let (clock, options) = manual();
+        let vault = Vault::in_memory(&options).await.unwrap();
+        all(&vault, &Hands::Machine(clock)).await;
     }
 }
 
 mod sqlite {
     use super::*;
 
-    async fn open(options: StoreOptions) -> (Vault, Place) {
+    #[tokio::test]
+    async fn conforms() {
+        let (clock, options) = manual();
         let place = Place::new();
-        (place.try_open(&key(1), &options).await.unwrap(), place)
+        let vault = place.try_open(&key(1), &options).await.unwrap();
+        all(&vault, &Hands::Machine(clock)).await;
     }
+}
+
+#[cfg(feature = "postgres")]
+mod postgres {
+    use super::*;
 
     #[tokio::test]
     async fn conforms() {
-        all(open).await;
+        let database = Database::new().await;
+        // A clock of the machine that is far off changes nothing.
+        let (_clock, options) = manual();
+        let vault = database.try_open(&key(1), &options).await.unwrap();
+        database.stop_clock().await;
+        all(&vault, &Hands::Database(Box::new(database))).await;
+    }
+}
+
+/// The clock that a store goes by, moved by hand.
+pub(super) enum Hands {
+    #[cfg(feature = "postgres")]
+    Database(Box<Database>),
+    Machine(Arc<ManualClock>),
+}
+
+impl Hands {
+    async fn now(&self) -> Timestamp {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Database(database) => database.now().await,
+            Self::Machine(clock) => clock.now(),
+        }
+    }
+
+    pub(super) async fn advance(&self, span: Duration) {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Database(database) => database.advance(span).await,
+            Self::Machine(clock) => clock.advance(span),
+        }
     }
 }
 
 /// Every rule, one after the other on one store; each uses names of its own.
-async fn all<K>(open: impl AsyncFn(StoreOptions) -> (Vault, K)) {
-    let (clock, options) = manual();
-    let (vault, _keep) = open(options).await;
-    rows_come_back_as_written(&vault, &clock).await;
-    versions_grow_even_after_a_removal(&vault).await;
-    a_failed_or_panicking_change_changes_nothing(&vault).await;
-    leases_exclude_expire_and_fence(&vault, &clock).await;
-    a_lease_given_back_is_free(&vault).await;
-    copies_and_renames(&vault, &clock).await;
-    lists_are_complete_and_in_order(&vault).await;
-    changes_move(&vault).await;
-    one_bad_change_in_a_group_fails_alone(&vault).await;
-    keys_rotate_under_writers(&vault).await;
-    a_closed_store_says_so(&vault).await;
+async fn all(vault: &Vault, clock: &Hands) {
+    rows_come_back_as_written(vault, clock).await;
+    versions_grow_even_after_a_removal(vault).await;
+    a_failed_or_panicking_change_changes_nothing(vault).await;
+    leases_exclude_expire_and_fence(vault, clock).await;
+    a_lease_given_back_is_free(vault).await;
+    copies_and_renames(vault, clock).await;
+    lists_are_complete_and_in_order(vault).await;
+    changes_move(vault).await;
+    one_bad_change_in_a_group_fails_alone(vault).await;
+    a_change_that_nobody_waits_for_is_finished(vault).await;
+    keys_rotate_under_writers(vault).await;
+    a_closed_store_says_so(vault).await;
 }
 
-async fn rows_come_back_as_written(vault: &Vault, clock: &ManualClock) {
+async fn rows_come_back_as_written(vault: &Vault, clock: &Hands) {
     assert_eq!(vault.load(&name("none")).await, Ok(None));
-    let born = clock.now();
+    let born = clock.now().await;
     let next = NextPlain::Write {
         generation: 7,
         plain: vec![0, 255, 10].into(),
@@ -67,7 +103,7 @@ async fn rows_come_back_as_written(vault: &Vault, clock: &ManualClock) {
         Ok::<_, StoreError>(next)
     });
     let stored = stored.await.unwrap().unwrap();
-    clock.advance(Duration::from_secs(5));
+    clock.advance(Duration::from_secs(5)).await;
     let loaded = vault.load(&name("bytes")).await.unwrap().unwrap();
     assert_eq!(loaded, stored);
     assert_eq!(
@@ -76,7 +112,7 @@ async fn rows_come_back_as_written(vault: &Vault, clock: &ManualClock) {
     );
     assert_eq!((loaded.created, loaded.updated), (born, born));
     let again = put(vault, "bytes", "later").await.unwrap();
-    assert_eq!((again.created, again.updated), (born, clock.now()));
+    assert_eq!((again.created, again.updated), (born, clock.now().await));
     assert_eq!(vault.load(&name("bytes")).await.unwrap().unwrap(), again);
 }
 
@@ -117,7 +153,7 @@ async fn a_failed_or_panicking_change_changes_nothing(vault: &Vault) {
     assert_eq!(kept.await, Ok(Some(before)));
 }
 
-async fn leases_exclude_expire_and_fence(vault: &Vault, clock: &ManualClock) {
+async fn leases_exclude_expire_and_fence(vault: &Vault, clock: &Hands) {
     let (key, ttl) = (lease_key("shop login"), Duration::from_secs(30));
     let [ann, ben] = ["ann", "ben"].map(holder);
     let first = granted(vault.acquire(&key, &ann, ttl).await);
@@ -126,14 +162,14 @@ async fn leases_exclude_expire_and_fence(vault: &Vault, clock: &ManualClock) {
         until: first.until,
     };
     assert_eq!(vault.acquire(&key, &ben, ttl).await, Ok(busy));
-    clock.advance(Duration::from_secs(20));
+    clock.advance(Duration::from_secs(20)).await;
     let first = vault.extend(&first, ttl).await.unwrap();
-    clock.advance(Duration::from_secs(29));
+    clock.advance(Duration::from_secs(29)).await;
     assert!(matches!(
         vault.acquire(&key, &ben, ttl).await,
         Ok(Acquired::Busy { .. })
     ));
-    clock.advance(Duration::from_secs(1));
+    clock.advance(Duration::from_secs(1)).await;
     // Expired, but nobody took it: its holder may still write.
     update(vault, "fenced", write_under("by ann", &first))
         .await
@@ -181,12 +217,12 @@ async fn a_lease_given_back_is_free(vault: &Vault) {
     assert!(first.number < second.number && second.number < again.number);
 }
 
-async fn copies_and_renames(vault: &Vault, clock: &ManualClock) {
+async fn copies_and_renames(vault: &Vault, clock: &Hands) {
     let original = put(vault, "from", "content").await.unwrap();
     put(vault, "taken", "other").await.unwrap();
-    clock.advance(Duration::from_secs(1));
+    clock.advance(Duration::from_secs(1)).await;
     let copy = vault.copy(&name("from"), &name("copy")).await.unwrap();
-    assert_eq!(copy.created, clock.now());
+    assert_eq!(copy.created, clock.now().await);
     let renamed = vault.rename(&name("from"), &name("to")).await.unwrap();
     assert_eq!(renamed.created, original.created);
     assert!(original.version < copy.version && copy.version < renamed.version);
@@ -231,13 +267,57 @@ async fn lists_are_complete_and_in_order(vault: &Vault) {
 }
 
 async fn changes_move(vault: &Vault) {
-    let before = vault.changes().unwrap();
-    assert_eq!(vault.changes().unwrap(), before);
+    let before = settled(vault).await;
     put(vault, "moved", "x").await.unwrap();
-    let after = vault.changes().unwrap();
-    assert_ne!(after, before);
-    vault.load(&name("moved")).await.unwrap();
-    assert_eq!(vault.changes().unwrap(), after);
+    assert_ne!(vault.changes().unwrap(), before);
+    let (key, holder) = (lease_key("moved"), holder("ann"));
+    let before = settled(vault).await;
+    let lease = granted(vault.acquire(&key, &holder, Duration::from_secs(30)).await);
+    assert_ne!(vault.changes().unwrap(), before);
+    vault.release(&lease).await.unwrap();
+    settled(vault).await;
+}
+
+/// The number, once nothing moves it. A store that others reach too may take a moment.
+async fn settled(vault: &Vault) -> u64 {
+    for _try in 0..3000 {
+        let seen = vault.changes().unwrap();
+        vault.load(&name("moved")).await.unwrap();
+        if vault.changes().unwrap() == seen {
+            return seen;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("changes are told without end");
+}
+
+async fn a_change_that_nobody_waits_for_is_finished(vault: &Vault) {
+    for number in 0..20 {
+        let text = format!("left alone {number}");
+        let subject = name(&text);
+        let mut change =
+            Box::pin(vault.update(&subject, |_before| Ok::<_, StoreError>(write("x"))));
+        // It is asked for, and the question dropped at once.
+        let asked = std::future::poll_fn(|context| {
+            std::task::Poll::Ready(change.as_mut().poll(context).is_ready())
+        });
+        asked.await;
+        drop(change);
+    }
+    for number in 0..20 {
+        let text = format!("left alone {number}");
+        wait_for_row(vault, &text).await;
+    }
+}
+
+async fn wait_for_row(vault: &Vault, text: &str) {
+    for _try in 0..3000 {
+        if get(vault, text).await.unwrap().is_some() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{text} was never stored");
 }
 
 async fn one_bad_change_in_a_group_fails_alone(vault: &Vault) {

@@ -273,7 +273,7 @@ async fn a_backup_restores_what_was() {
     let saved = place.folder.path().join("backup/sessions.backup");
     vault.backup(&saved).await.unwrap();
     let again = vault.backup(&saved).await.unwrap_err();
-    assert!(matches!(again, StoreError::Io { .. }), "{again}");
+    assert!(matches!(again, StoreError::FileTaken { .. }), "{again}");
     let newest = put(&vault, "row 1", "changed").await.unwrap();
     put(&vault, "extra", "x").await.unwrap();
     vault.remove(&name("row 2")).await.unwrap();

@@ -2,6 +2,8 @@
 
 mod agreement;
 mod conformance;
+#[cfg(feature = "postgres")]
+mod database;
 mod faults;
 mod keys;
 mod privacy;

@@ -1,11 +1,16 @@
-//! Several processes on one file. A process is this test program again, told by the environment what to be.
+//! Several processes on one store. A process is this test program again, told by the environment what to be.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
-use sessile::store::{KeySource, StoreError, StoreOptions, StoreUrl, Vault};
+use rustix::process::{Pid, Signal};
+use sessile::Profile;
+use sessile::renew::{Kept, KeptOptions};
+use sessile::session::SessionState;
+use sessile::store::{Acquired, KeySource, StoreError, StoreOptions, StoreUrl, Vault};
+use sessile_jar::{Context, Target};
 
 use tokio::task::JoinSet;
 
@@ -16,78 +21,185 @@ use super::support::*;
 pub(super) enum Role {
     /// Adds its letter to one shared record, many times.
     Append,
+    /// Receives cookies on one shared session.
+    Merge,
     /// Asks for a keyring where there is none.
     NoKeyring,
     /// Reads and tries to write.
     ReadOnlyFile,
+    /// Takes a lease, is told to go on, and writes under it.
+    StandStill,
     /// Stores numbered records from many tasks until it is killed.
     WriteForever,
 }
 
-const ROLES: [Role; 4] = [
+const ROLES: [Role; 6] = [
     Role::Append,
+    Role::Merge,
     Role::NoKeyring,
     Role::ReadOnlyFile,
+    Role::StandStill,
     Role::WriteForever,
 ];
 const APPENDS: usize = 200;
 
-#[tokio::test]
-async fn two_processes_lose_nothing_of_each_other() {
-    let place = Place::new();
-    let vault = place.open().await;
-    let start = vault.changes().unwrap();
-    let processes = [
-        start_process(&place, Role::Append),
-        start_process(&place, Role::Append),
-    ];
-    for mut process in processes {
-        assert_eq!(process.lines().count(), 1);
-        assert!(process.child.wait().unwrap().success());
+/// How many cookies each process receives, and how many names they have.
+const MERGED: usize = 2000;
+const MERGED_NAMES: usize = 800;
+
+mod sqlite {
+    use super::*;
+
+    #[tokio::test]
+    async fn two_processes_lose_nothing_of_each_other() {
+        super::two_processes_lose_nothing_of_each_other(&Place::new()).await;
     }
+
+    #[tokio::test]
+    async fn processes_that_make_the_store_at_once_agree() {
+        super::processes_that_make_the_store_at_once_agree(&Place::new()).await;
+    }
+
+    #[tokio::test]
+    async fn a_killed_process_loses_nothing_acknowledged() {
+        super::a_killed_process_loses_nothing_acknowledged(&Place::new()).await;
+    }
+
+    #[tokio::test]
+    async fn cookies_of_four_processes_are_merged() {
+        super::cookies_of_four_processes_are_merged(&Place::new()).await;
+    }
+
+    #[tokio::test]
+    async fn a_process_that_stood_still_does_not_overwrite_its_successor() {
+        super::a_process_that_stood_still_does_not_overwrite_its_successor(&Place::new()).await;
+    }
+}
+
+#[cfg(feature = "postgres")]
+mod postgres {
+    use super::*;
+
+    #[tokio::test]
+    async fn two_processes_lose_nothing_of_each_other() {
+        super::two_processes_lose_nothing_of_each_other(&Database::new().await).await;
+    }
+
+    #[tokio::test]
+    async fn processes_that_make_the_store_at_once_agree() {
+        super::processes_that_make_the_store_at_once_agree(&Database::new().await).await;
+    }
+
+    #[tokio::test]
+    async fn a_killed_process_loses_nothing_acknowledged() {
+        super::a_killed_process_loses_nothing_acknowledged(&Database::new().await).await;
+    }
+
+    #[tokio::test]
+    async fn cookies_of_four_processes_are_merged() {
+        super::cookies_of_four_processes_are_merged(&Database::new().await).await;
+    }
+
+    #[tokio::test]
+    async fn a_process_that_stood_still_does_not_overwrite_its_successor() {
+        let database = Database::new().await;
+        super::a_process_that_stood_still_does_not_overwrite_its_successor(&database).await;
+    }
+}
+
+async fn two_processes_lose_nothing_of_each_other(ground: &impl Ground) {
+    let vault = ground.open().await;
+    let start = vault.changes().unwrap();
+    run_to_their_ends(ground, &[Role::Append; 2]);
     let shared = vault.load(&name("shared")).await.unwrap().unwrap();
     assert_eq!(shared.plain.len(), 2 * APPENDS);
     assert_ne!(vault.changes().unwrap(), start);
 }
 
-#[tokio::test]
-async fn processes_that_make_the_store_at_once_agree() {
-    let place = Place::new();
-    let processes: Vec<Process> = (0..4)
-        .map(|_| start_process(&place, Role::Append))
-        .collect();
-    for mut process in processes {
-        assert_eq!(process.lines().count(), 1);
-        assert!(process.child.wait().unwrap().success());
-    }
-    let shared = place
-        .open()
-        .await
-        .load(&name("shared"))
-        .await
-        .unwrap()
-        .unwrap();
+async fn processes_that_make_the_store_at_once_agree(ground: &impl Ground) {
+    run_to_their_ends(ground, &[Role::Append; 4]);
+    let vault = ground.open().await;
+    let shared = vault.load(&name("shared")).await.unwrap().unwrap();
     assert_eq!(shared.plain.len(), 4 * APPENDS);
 }
 
-#[tokio::test]
-async fn a_killed_process_loses_nothing_acknowledged() {
-    let place = Place::new();
+async fn a_killed_process_loses_nothing_acknowledged(ground: &impl Ground) {
     let mut all = BTreeMap::new();
     for round in 0..kills() {
-        let acknowledged = killed_after(&place, 1 + (round * 37) % 97);
-        stored_as_said(&place.open().await, &acknowledged).await;
+        let acknowledged = killed_after(ground, 1 + (round * 37) % 97);
+        stored_as_said(&ground.open().await, &acknowledged).await;
         all.extend(acknowledged);
     }
-    let vault = place.open().await;
+    let vault = ground.open().await;
     stored_as_said(&vault, &all).await;
     assert!(all.len() >= kills());
     assert_eq!(vault.check().await.unwrap(), Vec::<String>::new());
 }
 
+/// As many as a jar keeps of four processes; each is set several times over, so that the last one counts.
+async fn cookies_of_four_processes_are_merged(ground: &impl Ground) {
+    let vault = ground.open().await;
+    let state = SessionState::new(Profile::Standard);
+    let kept = Kept::create(&vault, &name("shared"), state, KeptOptions::default()).unwrap();
+    kept.save().await.unwrap();
+    run_to_their_ends(ground, &[Role::Merge; 4]);
+    let shared = name("shared");
+    let kept = Kept::open(&vault, &shared, KeptOptions::default());
+    let state = kept.await.unwrap().session().state();
+    let mut values: BTreeMap<String, usize> = BTreeMap::new();
+    for cookie in state.jar().iter() {
+        let value = String::from_utf8(cookie.value().to_vec()).unwrap();
+        *values.entry(value).or_default() += 1;
+    }
+    assert_eq!(values.values().sum::<usize>(), 4 * MERGED_NAMES);
+    // Each of the last values is there once for each process.
+    let last = (MERGED - MERGED_NAMES)..MERGED;
+    let expected: BTreeMap<String, usize> = last.map(|turn| (turn.to_string(), 4)).collect();
+    assert_eq!(values, expected);
+}
+
+async fn a_process_that_stood_still_does_not_overwrite_its_successor(ground: &impl Ground) {
+    let vault = ground.open().await;
+    let mut process = start_process(ground, Role::StandStill);
+    let mut lines = process.lines();
+    assert_eq!(lines.next().as_deref(), Some("held"));
+    process.signal(Signal::STOP);
+    let key = lease_key("stand still");
+    let lease = loop {
+        match vault
+            .acquire(&key, &holder("successor"), Duration::from_secs(30))
+            .await
+            .unwrap()
+        {
+            Acquired::Granted(lease) => break lease,
+            Acquired::Busy { .. } => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    };
+    let next = write_under("by the successor", &lease);
+    vault
+        .update(&name("shared"), |_before| Ok::<_, StoreError>(next))
+        .await
+        .unwrap();
+    process.signal(Signal::CONT);
+    process.go_on();
+    assert_eq!(lines.collect::<Vec<_>>(), ["fenced", "fenced"]);
+    process.child.wait().unwrap();
+    let stored = get(&vault, "shared").await.unwrap();
+    assert_eq!(stored.as_deref(), Some("by the successor"));
+}
+
+/// Starts all at once, and sees them through.
+fn run_to_their_ends(ground: &impl Ground, roles: &[Role]) {
+    let processes = roles.iter().map(|role| start_process(ground, *role));
+    for mut process in processes.collect::<Vec<_>>() {
+        assert_eq!(process.lines().collect::<Vec<_>>(), ["done"]);
+        assert!(process.child.wait().unwrap().success());
+    }
+}
+
 /// Kills a writing process after it said `enough`, and answers all that it said.
-fn killed_after(place: &Place, enough: usize) -> BTreeMap<String, String> {
-    let mut process = start_process(place, Role::WriteForever);
+fn killed_after(ground: &impl Ground, enough: usize) -> BTreeMap<String, String> {
+    let mut process = start_process(ground, Role::WriteForever);
     let mut lines = process.lines();
     let mut said: Vec<String> = lines.by_ref().take(enough).collect();
     process.child.kill().unwrap();
@@ -131,6 +243,21 @@ impl Process {
             Some(said.to_owned())
         })
     }
+
+    fn signal(&self, signal: Signal) {
+        let process = Pid::from_raw(self.child.id().cast_signed()).unwrap();
+        rustix::process::kill_process(process, signal).unwrap();
+    }
+
+    /// Tells it what it waits for.
+    fn go_on(&mut self) {
+        self.child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(b"go on\n")
+            .unwrap();
+    }
 }
 
 /// Runs a process to its end, and answers what it says.
@@ -141,16 +268,17 @@ pub(super) fn run_process(place: &Place, role: Role) -> Vec<String> {
     said
 }
 
-fn start_process(place: &Place, role: Role) -> Process {
-    spawn(Command::new(std::env::current_exe().unwrap()), place, role)
+fn start_process(ground: &impl Ground, role: Role) -> Process {
+    spawn(Command::new(std::env::current_exe().unwrap()), ground, role)
 }
 
-fn spawn(mut command: Command, place: &Place, role: Role) -> Process {
+fn spawn(mut command: Command, ground: &impl Ground, role: Role) -> Process {
     let mut child = command
         .args(["--exact", "store::processes::process", "--nocapture"])
         .env("SESSILE_TEST_ROLE", format!("{role:?}"))
-        .env("SESSILE_TEST_STORE", place.path())
+        .env("SESSILE_TEST_STORE", ground.url())
         .env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent")
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -191,7 +319,7 @@ fn process() {
         .into_iter()
         .find(|known| format!("{known:?}") == role)
         .unwrap();
-    let path = PathBuf::from(std::env::var("SESSILE_TEST_STORE").unwrap());
+    let url = StoreUrl::parse(&std::env::var("SESSILE_TEST_STORE").unwrap()).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .build()
@@ -201,12 +329,14 @@ fn process() {
             entry: "test".to_owned(),
             create: true,
         },
-        Role::Append | Role::ReadOnlyFile | Role::WriteForever => key(1),
+        _ => key(1),
     };
     runtime.block_on(async {
-        let opened = Vault::open(&StoreUrl::sqlite(path), &source, &StoreOptions::default()).await;
+        let opened = Vault::open(&url, &source, &StoreOptions::default()).await;
         match (role, opened) {
             (Role::Append, vault) => append(&vault.unwrap()).await,
+            (Role::Merge, vault) => merge(&vault.unwrap()).await,
+            (Role::StandStill, vault) => stand_still(&vault.unwrap()).await,
             (Role::WriteForever, vault) => write_forever(&vault.unwrap()).await,
             (Role::NoKeyring, opened) => say(&opened.unwrap_err().to_string()),
             (Role::ReadOnlyFile, Ok(vault)) => read_only(&vault).await,
@@ -227,6 +357,54 @@ async fn append(vault: &Vault) {
         add_one.await.unwrap();
     }
     say("done");
+}
+
+async fn merge(vault: &Vault) {
+    let mut options = KeptOptions::default();
+    options.save_every = Duration::ZERO;
+    let kept = Kept::open(vault, &name("shared"), options).await.unwrap();
+    let me = std::process::id();
+    for turn in 0..MERGED {
+        let number = turn % MERGED_NAMES;
+        // A site may not set more than a browser would keep of it.
+        let url = format!("https://site{}.p{me}.example/", number / 100);
+        let line = format!("n{number}={turn}; Max-Age=3600");
+        kept.session().update(|state, now| {
+            let target = Target::parse(&url).unwrap();
+            let stored = state
+                .jar_mut()
+                .store(line.as_bytes(), &target, &Context::default(), now);
+            assert!(stored.is_ok(), "{line}");
+        });
+        if turn % 250 == 249 {
+            kept.save().await.unwrap();
+        }
+    }
+    say("done");
+}
+
+async fn stand_still(vault: &Vault) {
+    let key = lease_key("stand still");
+    let ttl = Duration::from_millis(300);
+    let lease = granted(vault.acquire(&key, &holder("first"), ttl).await);
+    let next = write_under("by the first", &lease);
+    vault
+        .update(&name("shared"), |_before| Ok::<_, StoreError>(next))
+        .await
+        .unwrap();
+    say("held");
+    std::io::stdin().read_line(&mut String::new()).unwrap();
+    let next = write_under("too late", &lease);
+    let written = vault
+        .update(&name("shared"), |_before| Ok::<_, StoreError>(next))
+        .await;
+    let extended = vault.extend(&lease, ttl).await;
+    for error in [written.map(drop), extended.map(drop)] {
+        match error {
+            Err(StoreError::Fenced { .. }) => say("fenced"),
+            other => say(&format!("{other:?}")),
+        }
+    }
 }
 
 async fn write_forever(vault: &Vault) {

@@ -11,6 +11,9 @@ use sessile::store::{
 };
 use tempfile::TempDir;
 
+#[cfg(feature = "postgres")]
+pub(super) use super::database::Database;
+
 /// A folder with one store in it.
 pub(super) struct Place {
     pub(super) folder: TempDir,
@@ -103,6 +106,25 @@ pub(super) async fn put(vault: &Vault, text: &str, content: &str) -> Result<Open
 pub(super) async fn get(vault: &Vault, text: &str) -> Result<Option<String>, StoreError> {
     let opened = vault.load(&name(text)).await?;
     Ok(opened.map(|opened| String::from_utf8(opened.plain.to_vec()).unwrap()))
+}
+
+/// Where a store of some kind is, for tests that every kind has to pass.
+pub(super) trait Ground {
+    /// Its URL, as another process is given it.
+    fn url(&self) -> String;
+
+    async fn open(&self) -> Vault {
+        let url = StoreUrl::parse(&self.url()).unwrap();
+        Vault::open(&url, &key(1), &StoreOptions::default())
+            .await
+            .unwrap()
+    }
+}
+
+impl Ground for Place {
+    fn url(&self) -> String {
+        format!("sqlite:{}", self.path().display())
+    }
 }
 
 pub(super) fn manual() -> (Arc<ManualClock>, StoreOptions) {
