@@ -13,6 +13,7 @@ mod failure;
 mod key;
 mod list;
 mod login;
+mod otp;
 mod output;
 mod profile;
 mod rename;
@@ -63,6 +64,7 @@ async fn dispatch(command: Command, mut work: Work<'_>) -> Outcome {
         Command::Key { command } => key::run(command, work).await,
         Command::List => list::run(work).await,
         Command::Login(args) => login::run(*args, work).await,
+        Command::Otp(args) => otp::run(args, work).await,
         Command::Options(args) => request::run(Method::OPTIONS, *args, work).await,
         Command::Patch(args) => request::run(Method::PATCH, *args, work).await,
         Command::Post(args) => request::run(Method::POST, *args, work).await,

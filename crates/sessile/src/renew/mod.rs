@@ -8,6 +8,7 @@ mod error;
 mod in_step;
 mod judge;
 mod mailbox;
+mod notify;
 mod single;
 mod sync;
 
@@ -29,6 +30,7 @@ pub use error::{KeepError, NoRenewal};
 pub use in_step::{bring_in_step, keep_in_step, step, stop_in_step};
 pub use judge::CheckReport;
 pub use mailbox::hand_over_code;
+pub use notify::{Notify, Trouble, TroubleKind};
 pub use sync::{copy, edit};
 
 use judge::Suspicion;
@@ -59,6 +61,7 @@ struct Inner {
     mode: Mode,
     person: Person,
     code_wait: Option<Duration>,
+    notify: Option<Notify>,
     save_every: Duration,
     holder: HolderId,
     held: Mutex<Held>,
@@ -112,6 +115,8 @@ pub struct KeptOptions {
     /// How long a login that asks for a code waits for one that [`hand_over_code`] brings, where no
     /// secret and no person has it. Defaults to not at all.
     pub code_wait: Option<Duration>,
+    /// Who hears, once for each trouble, that a person is needed. Defaults to nobody.
+    pub notify: Option<Notify>,
     /// How long new cookies may wait before the next request stores them; [`Kept::save`] stores
     /// them at once. Defaults to one second.
     pub save_every: Duration,
@@ -125,6 +130,7 @@ impl Default for KeptOptions {
             mode: Mode::default(),
             person: Person::default(),
             code_wait: None,
+            notify: None,
             save_every: Duration::from_secs(1),
             builder: SessionBuilder::default(),
         }
@@ -262,6 +268,7 @@ impl Kept {
             mode: options.mode,
             person: options.person,
             code_wait: options.code_wait,
+            notify: options.notify,
             save_every: options.save_every,
             holder: single::holder()?,
             held: Mutex::new(held),
@@ -282,6 +289,7 @@ impl Kept {
         let again = request.try_clone();
         let mut reply = inner.session.send(request).await?;
         inner.judge(&mut reply).await?;
+        inner.tell_of_challenge(reply.verdict()).await;
         let Verdict::Expired(sign) = reply.verdict().clone() else {
             inner.save_if_due().await?;
             return Ok(Answer {
@@ -311,6 +319,7 @@ impl Kept {
         })?;
         let mut reply = inner.session.send(again).await?;
         inner.judge(&mut reply).await?;
+        inner.tell_of_challenge(reply.verdict()).await;
         if let Verdict::Expired(sign) = reply.verdict() {
             if by == Renewer::Ourselves {
                 inner.remember_fruitless_login().await?;
@@ -337,6 +346,7 @@ impl Kept {
     pub async fn check(&self) -> Result<CheckReport, KeepError> {
         self.0.pull().await?;
         let report = self.0.check().await?;
+        self.0.tell_of_challenge(&report.verdict).await;
         self.0.held().last.check = Some((self.0.session.now(), report.why.clone()));
         Ok(report)
     }

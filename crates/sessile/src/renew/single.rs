@@ -9,6 +9,7 @@ use futures_util::future::{Either, select};
 use tokio::time::sleep;
 
 use super::mailbox::Mailbox;
+use super::notify::TroubleKind;
 use super::sync::Purpose;
 use super::{Inner, KeepError, NoRenewal, Renewer};
 use crate::error::{Error as RequestError, Phase};
@@ -78,6 +79,9 @@ pub(super) async fn log_in(inner: &Inner, login: Login) -> Result<LoginReport, K
     };
     let done = inner.guarded(&lease, work).await;
     inner.release(&lease).await;
+    if let Err(error) = &done {
+        inner.tell_of(error).await;
+    }
     done
 }
 
@@ -92,7 +96,16 @@ enum Start {
 
 impl Inner {
     /// Brings a login back that was seen to be gone; `None` where the check says that it is not.
+    /// Where only a person can, one is told.
     pub(super) async fn renew(&self, seen: u64, sign: &Sign) -> Result<Option<Renewer>, KeepError> {
+        let renewed = self.renew_once(seen, sign).await;
+        if let Err(error) = &renewed {
+            self.tell_of(error).await;
+        }
+        renewed
+    }
+
+    async fn renew_once(&self, seen: u64, sign: &Sign) -> Result<Option<Renewer>, KeepError> {
         if self.mode == super::Mode::ReadOnly {
             return Err(self.logged_out(sign, NoRenewal::ReadOnly));
         }
@@ -234,10 +247,20 @@ impl Inner {
         });
         let mailbox = Mailbox::new(&self.vault, &self.name);
         let clock = self.session.clone();
+        let notify = self.notify.clone();
+        let trouble = self.trouble(TroubleKind::Code, String::new());
         let elsewhere = self.code_wait.map(|limit| -> AwaitCode {
-            Arc::new(move |_wanted| {
+            Arc::new(move |wanted| {
                 let (mailbox, now) = (mailbox.clone(), clock.now());
-                Box::pin(async move { mailbox.wait(now, limit).await.ok().flatten() })
+                let mut trouble = trouble.clone();
+                trouble.reason = format!("{} asks for a code: {}", wanted.page, wanted.message);
+                let notify = notify.clone();
+                Box::pin(async move {
+                    if let Some(notify) = notify {
+                        tokio::task::spawn_blocking(move || notify(&trouble));
+                    }
+                    mailbox.wait(now, limit).await.ok().flatten()
+                })
             })
         });
         Factor {
@@ -295,6 +318,7 @@ impl Inner {
         record.last.login = Some(self.session.now());
         record.last.code = record.last.code.max(report.last_step);
         record.last.refusal = None;
+        record.last.told.clear();
         (record, report)
     }
 

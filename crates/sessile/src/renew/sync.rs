@@ -384,6 +384,7 @@ impl Pending {
         stored.last.take_newer(self.record.last);
         if matches!(self.purpose, Purpose::Login(_) | Purpose::Renewal(..)) {
             stored.last.refusal = None;
+            stored.last.told.clear();
         }
         Ok(Some(stored))
     }

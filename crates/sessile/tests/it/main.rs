@@ -9,6 +9,7 @@ mod late;
 mod profile;
 mod recorder;
 mod request;
+mod second_factor;
 mod session;
 mod store;
 mod strangers;

@@ -81,7 +81,7 @@ impl FormLogin<'_> {
         let wanted = CodeWanted {
             user: self.credentials.user.clone(),
             page: ShownUrl(&visit.url).to_string(),
-            message: self.message(visit, "it asks for a code"),
+            message: self.words_about_code(visit),
             digits: digits(&form),
             refused: self.codes.len(),
         };
@@ -89,10 +89,19 @@ impl FormLogin<'_> {
         Ok(Action::AskCode(wanted))
     }
 
+    /// After a refusal what comes first is why; before one, what is asked for.
+    fn words_about_code(&self, visit: &Visit) -> String {
+        let first = self.words(visit).into_iter().next();
+        match first.filter(|_| !self.codes.is_empty()) {
+            Some(why) => why,
+            None => self.message(visit, "it asks for a code"),
+        }
+    }
+
     fn no_code(&self, visit: &Visit) -> LoginError {
         let url = ShownUrl(&visit.url).to_string();
         let user = self.credentials.user.clone();
-        let message = self.message(visit, "it asks for a code");
+        let message = self.words_about_code(visit);
         match self.codes.len() {
             0 => LoginError::SecondFactor { url, user, message },
             count => LoginError::CodeRefused {
