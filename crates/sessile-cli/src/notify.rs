@@ -17,10 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Runs `command` for each trouble; `warn` hears where that fails.
-pub(crate) fn by_command(
-    command: String,
-    warn: impl Fn(&str) + Send + Sync + 'static,
-) -> Notify {
+pub(crate) fn by_command(command: String, warn: impl Fn(&str) + Send + Sync + 'static) -> Notify {
     Arc::new(move |trouble| {
         if let Err(why) = run(&command, trouble) {
             warn(&format!("the command of --notify {why}"));
@@ -63,4 +60,8 @@ fn run(command: &str, trouble: &Trouble) -> Result<(), String> {
 }
 
 /// What opens the store is none of the command's business.
-const SECRETS: [&str; 3] = ["SESSILE_KEY", "SESSILE_PASSPHRASE", "SESSILE_STORE_PASSWORD"];
+const SECRETS: [&str; 3] = [
+    "SESSILE_KEY",
+    "SESSILE_PASSPHRASE",
+    "SESSILE_STORE_PASSWORD",
+];

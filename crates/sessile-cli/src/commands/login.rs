@@ -1,16 +1,22 @@
 //! `sessile login`: logs in and stores the session.
 
+use std::fs;
+use std::sync::Arc;
+
 use serde_json::json;
 use sessile::Secret;
-use sessile::login::{Credentials, FormPlace, How, Login, LoginReport, StepListener};
-use sessile::renew::{Kept, KeptOptions};
+use sessile::login::{
+    AskCode, Credentials, FormPlace, How, Login, LoginReport, OtpSecret, StepListener,
+};
+use sessile::renew::Kept;
 use url::Url;
+use zeroize::Zeroizing;
 
 use super::connect;
 use super::failure::{self, Purpose};
 use super::profile;
 use super::work::{self, Work};
-use crate::args::{LoginArgs, PasswordFrom};
+use crate::args::{LoginArgs, PasswordFrom, SecondFactorArgs};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::password::{self, Origin};
 use crate::printer::plain;
@@ -20,7 +26,8 @@ pub(super) async fn run(args: LoginArgs, work: &mut Work<'_>) -> Outcome {
     let name = work::name(&args.name)?;
     // The store first: nobody should type a password for a store that can't take the session.
     let vault = work.vault().await?;
-    let mut options = KeptOptions::default();
+    let mut options = work.keeping()?;
+    options.code_wait = args.second_factor.otp_wait;
     options.builder = connect::builder(&args.connection, args.timeout, work)?;
     let login = login(&args, work)?;
     work.say_age(&login.profile);
@@ -46,16 +53,54 @@ fn login(args: &LoginArgs, work: &Work<'_>) -> Result<Login, Failure> {
     let password = password::read(&origin(&args.password), &what, work.environment)?;
     let mut place = FormPlace::new(url);
     place.form.clone_from(&args.form);
+    place.trusts_device = args.second_factor.trust_device;
     let mut credentials = Credentials::default();
     credentials.user.clone_from(&args.username);
     credentials.password = Some(Secret::from(password.to_string()));
+    credentials.otp = otp_secret(&args.second_factor)?;
     let mut login = Login::new(How::Form(place), credentials);
+    login.person = work::person();
+    login.person.code = ask_code(&args.second_factor, login.person.code, work);
     let note = work.printer.noter();
     login.person.hears = Some(StepListener::new(move |step| note(&plain(step))));
     login.remember = args.remember;
     login.check = check;
     login.profile = args.profile.clone().unwrap_or_default();
     Ok(login)
+}
+
+/// What the codes are made from, where a file was named.
+fn otp_secret(args: &SecondFactorArgs) -> Result<Option<OtpSecret>, Failure> {
+    let Some(file) = &args.otp_secret_file else {
+        return Ok(None);
+    };
+    let shown = file.display();
+    let text = fs::read_to_string(file).map(Zeroizing::new);
+    let text = text.map_err(|error| {
+        let message = format!("cannot read the secret of one-time codes in `{shown}`: {error}");
+        Failure::new(Exit::Failed, "input", message)
+    })?;
+    let secret = OtpSecret::parse(&text).map_err(|why| {
+        Failure::usage(format!("`{shown}` is no secret of one-time codes: {why}"))
+            .hint("write what the site shows beside the QR code into it, or the otpauth:// address")
+    })?;
+    Ok(Some(secret))
+}
+
+/// Who is asked for a code: a command, or `person`; nobody where it comes from elsewhere.
+fn ask_code(args: &SecondFactorArgs, person: Option<AskCode>, work: &Work<'_>) -> Option<AskCode> {
+    if args.otp_wait.is_some() {
+        return None;
+    }
+    let Some(command) = args.otp_command.clone() else {
+        return person;
+    };
+    let note = work.printer.noter();
+    Some(Arc::new(move |_wanted| {
+        let code = password::from_command(&command);
+        let code = code.map_err(|failure| note(&failure.to_string())).ok()?;
+        Some(Secret::from(code.trim().to_owned()))
+    }))
 }
 
 fn url(text: &str, what: &str) -> Result<Url, Failure> {

@@ -155,6 +155,7 @@ impl Status<'_> {
         };
         let mut lines = vec![
             ("password", self.password()),
+            ("second factor", self.second_factor().to_owned()),
             ("authorization", authorization),
         ];
         for (name, value) in state.headers() {
@@ -166,6 +167,14 @@ impl Status<'_> {
         }
         lines.push(("cookies", state.jar().len().to_string()));
         lines
+    }
+
+    fn second_factor(&self) -> &'static str {
+        let login = self.record.login.as_ref();
+        match login.and_then(|login| login.credentials.otp.as_ref()) {
+            None => "no secret remembered",
+            Some(_) => "secret remembered, sealed",
+        }
     }
 
     fn password(&self) -> String {
@@ -222,6 +231,7 @@ impl Status<'_> {
                 "at": show::time(refusal.at),
                 "message": refusal.message,
             })),
+            "otpRemembered": login.is_some_and(|login| login.credentials.otp.is_some()),
             "passwordRemembered": login.is_some_and(|login| login.credentials.password.is_some()),
             "authorization": state.authorization().map(Authorization::kind),
             "headers": self.headers(),

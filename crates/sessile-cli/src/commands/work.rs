@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sessile::clock::{Clock as _, SystemClock};
 use sessile::login::Person;
-use sessile::renew::{self, KeepError, Kept, KeptOptions, Mode};
+use sessile::renew::{self, KeepError, Kept, KeptOptions, Mode, Notify};
 use sessile::store::{KeySource, Name, StoreError, StoreOptions, StoreUrl, Vault};
 use sessile::{ProfileChoice, Secret};
 use sessile_jar::Timestamp;
@@ -13,6 +13,7 @@ use super::failure::{self, Purpose};
 use crate::args::Global;
 use crate::exit::Outcome;
 use crate::key_file::KeyFile;
+use crate::notify;
 use crate::password;
 use crate::printer::{Printer, plain};
 use crate::settings::{Environment, Key, Settings};

@@ -15,6 +15,8 @@ mod housekeeping;
 #[cfg(test)]
 mod httpbin;
 #[cfg(test)]
+mod otp;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod servers;

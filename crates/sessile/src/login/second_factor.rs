@@ -65,13 +65,13 @@ impl<'a> CodeSource<'a> {
             return self.made(secret, member, ahead, trail).await;
         }
         if let Some(ask) = trail.person().code.clone() {
-            trail.say(format!("{} asks for a code", wanted.page));
+            trail.say(asks(&wanted));
             // Typing takes its time, and others go on meanwhile.
             let asked = tokio::task::spawn_blocking(move || ask(&wanted));
             return asked.await.ok().flatten();
         }
         let elsewhere = AwaitCode::clone(self.factor.elsewhere.as_ref()?);
-        trail.say(format!("{} asks for a code; waiting for one", wanted.page));
+        trail.say(format!("{}; waiting for one", asks(&wanted)));
         elsewhere(wanted).await
     }
 
@@ -98,6 +98,14 @@ impl<'a> CodeSource<'a> {
             note(turn.step).await;
         }
         Some(secret.code(turn.step))
+    }
+}
+
+fn asks(wanted: &CodeWanted) -> String {
+    let page = &wanted.page;
+    match wanted.refused {
+        0 => format!("{page} asks for a code"),
+        _ => format!("{page} asks for another code: {}", wanted.message),
     }
 }
 

@@ -90,7 +90,8 @@ impl Inner {
     /// Tells of a reply that asks for a proof.
     pub(super) async fn tell_of_challenge(&self, verdict: &Verdict) {
         if let Verdict::Challenged(challenge) = verdict {
-            self.tell(TroubleKind::Challenge, challenge.to_string()).await;
+            self.tell(TroubleKind::Challenge, challenge.to_string())
+                .await;
         }
     }
 

@@ -6,6 +6,7 @@ mod blocking;
 mod hard;
 mod kept;
 mod late;
+mod notify;
 mod profile;
 mod recorder;
 mod request;

@@ -18,7 +18,7 @@ pub(crate) use daemon::Daemon;
 pub(crate) use django::{ADMIN, Django, MEMBERS_PAGE};
 pub(crate) use faults::Faults;
 pub(crate) use gunicorn::Gunicorn;
-pub(crate) use person::{Outcome, Person};
+pub(crate) use person::{Invocation, Outcome, Person};
 pub(crate) use practice::Practice;
 pub(crate) use table::Table;
 
@@ -39,7 +39,7 @@ fn prepared(variable: &str) -> PathBuf {
 
 /// Asks again and again until there is an answer, for at most half a minute.
 #[track_caller]
-fn wait_for<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
     for _ in 0..1500 {
         if let Some(found) = answer() {
             return found;

@@ -24,7 +24,8 @@ password = "kö&y=%+ " + secrets.token_hex(12)
 
 call_command("migrate", verbosity=0)
 user = get_user_model().objects.create_superuser("admin", "admin@example.com", password)
-device = TOTPDevice.objects.create(user=user, name="app", confirmed=True)
+# A code is good once, so a second login waits for the next: five seconds at most.
+device = TOTPDevice.objects.create(user=user, name="app", confirmed=True, step=5)
 
 
 def write(name, text):
@@ -34,4 +35,5 @@ def write(name, text):
 
 
 write("password", password)
-write("otp-secret", base64.b32encode(device.bin_key).decode())
+letters = base64.b32encode(device.bin_key).decode()
+write("otp-secret", f"otpauth://totp/Django:admin?secret={letters}&period={device.step}\n")

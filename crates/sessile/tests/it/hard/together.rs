@@ -34,6 +34,7 @@ impl World {
         let url = "http://town.test/login".parse().unwrap();
         let mut login = Login::form(url, "ada", PASSWORD.to_owned().into());
         login.remember = true;
+        login.profile = "browser".parse().unwrap();
         let (vault, name) = (&world.vault, &name());
         let logged_in = Kept::log_in(vault, name, login, world.options()).await;
         logged_in.unwrap();
@@ -92,6 +93,29 @@ async fn two_hundred_requests_on_a_dead_login_are_answered_after_one_login() {
         assert_eq!(world.town.logins(), before + 1, "{path}");
         assert_eq!(world.town.attempts(), before + 1, "{path}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_logs_in_again_is_the_same_as_before() {
+    let (world, holders) = World::new().await;
+    let agents = world.town.agents();
+    assert_eq!(agents.len(), 1, "{agents:?}");
+    let proxy: sessile::transport::Proxy = "http://proxy.test:3128".parse().unwrap();
+    let chosen = Some(proxy.clone());
+    edit(&world.vault, &name(), move |record| {
+        record.state.set_proxy(chosen)
+    })
+    .await
+    .unwrap();
+    let before = holders[0].record();
+    world.town.kill();
+    holders[0].send(get("/members")).await.unwrap();
+    let after = holders[0].record();
+    assert_eq!(after.state.generation(), before.state.generation() + 1);
+    assert_eq!(after.state.profile(), before.state.profile());
+    assert_eq!(after.state.proxy(), Some(&proxy));
+    assert_eq!((after.id, after.created), (before.id, before.created));
+    assert_eq!(world.town.agents(), agents);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,6 @@
 //! A site in memory that many sessions share, and that does what a test tells it to.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -38,6 +39,7 @@ struct State {
     notes: Vec<Bytes>,
     note_requests: u32,
     slow: u32,
+    agents: BTreeSet<String>,
 }
 
 struct Answer(u16, Vec<(HeaderName, String)>, String);
@@ -53,6 +55,7 @@ impl Town {
             notes: Vec::new(),
             note_requests: 0,
             slow: 0,
+            agents: BTreeSet::new(),
         })))
     }
 
@@ -81,6 +84,11 @@ impl Town {
         (state.notes.len(), state.note_requests)
     }
 
+    /// What those who were logged in, or logged in, called themselves.
+    pub(super) fn agents(&self) -> BTreeSet<String> {
+        self.state().agents.clone()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap()
     }
@@ -92,6 +100,11 @@ impl Town {
         let cookies = cookies.map_or("", |line| line.to_str().unwrap()).to_owned();
         // Who asks is seen when the request comes in; what it takes comes after.
         let is_member = self.state().is_member(&cookies);
+        if is_member || path == "/login" {
+            let agent = request.headers.get(header::USER_AGENT);
+            let agent = agent.map_or("", |agent| agent.to_str().unwrap()).to_owned();
+            self.state().agents.insert(agent);
+        }
         let member = |text: &str| match is_member {
             true => Answer(200, html(), text.to_owned()),
             false => Answer(
