@@ -208,6 +208,9 @@ impl LoginForm {
         let digits = self.digits(filled.code)?;
         let digits = digits.iter().map(|(at, digit)| (*at, digit.as_str()));
         given.extend(digits);
+        if filled.code.is_some() {
+            given.extend(self.device());
+        }
         let remembered = self.remember_box(filled.trusts_device);
         for (at, name, value) in with_box(&self.form, remembered) {
             let given = given.iter().find(|(field, _)| *field == at);
@@ -238,6 +241,23 @@ impl LoginForm {
             filled.push((at, Zeroizing::new(code.to_owned())));
         }
         Ok(filled)
+    }
+
+    /// The device that the code is of, where a list asks for it and offers no other.
+    fn device(&self) -> Option<(usize, &str)> {
+        let fields = self.form.fields.iter().enumerate();
+        let mut devices = fields.filter_map(|(at, field)| {
+            let FieldKind::Select { chosen, offered } = &field.kind else {
+                return None;
+            };
+            let is_open = chosen.iter().all(String::is_empty);
+            let mut named = offered.iter().filter(|value| !value.is_empty());
+            match (is_open, named.next(), named.next()) {
+                (true, Some(only), None) => Some((at, only.as_str())),
+                _ => None,
+            }
+        });
+        devices.next()
     }
 
     /// A box that makes the session last, not ticked by the page. Beside a code it makes the site

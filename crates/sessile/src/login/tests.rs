@@ -165,6 +165,14 @@ fn a_code_goes_into_one_field_or_digit_by_digit_into_boxes() {
     let hidden = format!("{}<input type=hidden name=code>", boxes("type=tel id=d#"));
     check_code(&form(&hidden), "csrf=t&code=123456");
 
+    // A list of devices with one in it.
+    let device =
+        "<select name=device><option value=''>–</option><option value=app>App</option></select>";
+    check_code(
+        &form(&format!("{device}<input name=otp>")),
+        "csrf=t&device=app&otp=123456",
+    );
+
     let page = form(&boxes("name=d#"));
     let eight = Filled::new("anna", "s").with_code("12345678");
     let refused = login(&page).submission(&eight, &[]).unwrap_err();
