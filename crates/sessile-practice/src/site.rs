@@ -110,6 +110,12 @@ impl Site {
         self.world.let_go();
     }
 
+    /// The secret of a link that logs `user` in once, for `/magic/SECRET` or `/app/magic/SECRET`.
+    #[must_use]
+    pub fn issue_link(&self, user: &str) -> String {
+        self.world.open_link(user)
+    }
+
     /// Forgets every bearer token, and says how many.
     pub fn kill_tokens(&self) -> usize {
         self.world.state().tokens.revoke_all(|_| true)

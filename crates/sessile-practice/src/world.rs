@@ -19,6 +19,9 @@ use crate::throttle::Throttle;
 use crate::tickets::Tickets;
 use crate::totp;
 
+/// For a link that logs in.
+const LINK_LIFETIME: Duration = Duration::from_secs(3600);
+
 /// Between the two pages of a login in two steps.
 const FLOW_LIFETIME: Duration = Duration::from_secs(600);
 
@@ -52,6 +55,8 @@ pub(crate) struct State {
     /// Who has given the password and not yet the code.
     pub(crate) halfway: Tickets<Halfway>,
     pub(crate) items: Vec<Value>,
+    /// Links that log in, and whom.
+    pub(crate) links: Tickets<String>,
     pub(crate) journal: Journal,
     pub(crate) logins: u64,
     /// What members have left at `/members/notes`.
@@ -271,6 +276,23 @@ impl World {
         self.options.totp_period
     }
 
+    /// The secret of a link that logs `user` in, once.
+    pub(crate) fn open_link(&self, user: &str) -> String {
+        let now = self.now();
+        let links = &mut self.state().links;
+        links.issue(user.to_owned(), now, LINK_LIFETIME)
+    }
+
+    /// Whom a link logs in, the first time it is used.
+    pub(crate) fn use_link(&self, ticket: &str) -> Option<String> {
+        let now = self.now();
+        let mut state = self.state();
+        let user = state.links.value(ticket, now).cloned()?;
+        state.links.revoke(ticket);
+        state.logins += 1;
+        Some(user)
+    }
+
     /// A bearer token for `user`, and how long it lives.
     pub(crate) fn open_token(&self, user: &str) -> (String, Duration) {
         let lifetime = self.options.token_lifetime;
@@ -293,6 +315,7 @@ impl State {
             flows: Tickets::new(),
             halfway: Tickets::new(),
             items: Vec::new(),
+            links: Tickets::new(),
             journal: Journal::default(),
             logins: 0,
             notes: Vec::new(),

@@ -3,6 +3,7 @@
 //! Store and login have errors of their own; this one is the session's and the transports'.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -59,6 +60,13 @@ pub enum Error {
         host: String,
         /// How much of the pause is left.
         pause: Duration,
+    },
+    /// What is known of the limits of a host, and kept with others, can't be had; nothing was sent.
+    LimitsUnavailable {
+        /// Host and port.
+        host: String,
+        /// Why not.
+        cause: Arc<dyn std::error::Error + Send + Sync>,
     },
     /// A program that sends requests for the session is missing or failed.
     Program {
@@ -209,9 +217,11 @@ impl Error {
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::BadRequest { .. } | Self::Closed | Self::Program { .. } | Self::Robots { .. } => {
-                Blame::Caller
-            }
+            Self::BadRequest { .. }
+            | Self::Closed
+            | Self::LimitsUnavailable { .. }
+            | Self::Program { .. }
+            | Self::Robots { .. } => Blame::Caller,
             Self::Status { status, .. } if status.is_client_error() => Blame::Caller,
             Self::Connect { .. } | Self::Disconnect { .. } | Self::TimeOut { .. } => Blame::Network,
             Self::CutShort { .. }
@@ -235,6 +245,7 @@ impl Error {
             Self::CutShort { .. }
             | Self::Disconnect { .. }
             | Self::HoldOff { .. }
+            | Self::LimitsUnavailable { .. }
             | Self::Robots { line: None, .. }
             | Self::TimeOut { .. } => true,
             Self::Status { status, .. } => {
@@ -297,6 +308,9 @@ impl fmt::Display for Error {
             Self::HoldOff { host, pause } => {
                 write!(f, "{host} asks to be left alone for {} s", pause.as_secs())
             }
+            Self::LimitsUnavailable { host, .. } => {
+                write!(f, "the limits for {host} can't be had, so nothing is sent")
+            }
             Self::Program { program, detail } => {
                 write!(f, "the program `{program}` failed: {detail}")
             }
@@ -332,7 +346,14 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        let Self::LimitsUnavailable { cause, .. } = self else {
+            return None;
+        };
+        Some(&**cause)
+    }
+}
 
 impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

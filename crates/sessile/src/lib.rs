@@ -6,6 +6,7 @@
 //! | [`transport`] | the seam below: who sends the bytes |
 //! | [`profile`] | the headers a session starts with |
 //! | [`robots`] | what a `robots.txt` allows |
+//! | [`site`] | the site file: how one site logs in |
 //! | [`login`] | logging in with a URL, a user name and a password |
 //! | [`check`] | what tells a member's page from a stranger's |
 //! | [`record`] | everything that is kept of one session |
@@ -18,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 pub mod blocking;
+mod browser;
 pub mod check;
 pub mod clock;
 mod error;
@@ -29,6 +31,7 @@ pub mod renew;
 pub mod robots;
 pub mod secret;
 pub mod session;
+pub mod site;
 pub mod store;
 pub mod token_file;
 pub mod transport;

@@ -15,7 +15,8 @@ Examples:
   sessile login shop https://shop.example/login --username ada
   pass show shop | sessile login shop https://shop.example/login --username ada --password-stdin
   sessile login shop https://shop.example/login --username ada \\
-    --password-command 'pass show shop' --remember")]
+    --password-command 'pass show shop' --remember
+  sessile login shop https://shop.example/login --browser")]
 pub(crate) struct LoginArgs {
     /// The name to store the session under
     pub(crate) name: String,
@@ -24,8 +25,31 @@ pub(crate) struct LoginArgs {
     pub(crate) url: String,
 
     /// Who logs in
-    #[arg(short, long, value_name = "USER")]
-    pub(crate) username: String,
+    #[arg(
+        short,
+        long,
+        value_name = "USER",
+        required_unless_present = "browser",
+        conflicts_with = "browser"
+    )]
+    pub(crate) username: Option<String>,
+
+    /// Log in yourself, in a browser's window that is opened for it
+    ///
+    /// It closes by itself when the login shows; else close it, or press Enter here. The
+    /// browser is a Chromium or Chrome that is found, or SESSILE_BROWSER.
+    #[arg(long, conflicts_with_all = ["form", "remember", "password_from"])]
+    pub(crate) browser: bool,
+
+    /// Open no window, for a page that logs in by itself, as by a link
+    #[arg(long, requires = "browser")]
+    pub(crate) headless: bool,
+
+    /// How long to wait for the login in the browser; seconds, or with a unit
+    ///
+    /// Defaults to ten minutes.
+    #[arg(long, value_name = "TIME", requires = "browser", value_parser = time_limit)]
+    pub(crate) wait: Option<Duration>,
 
     #[command(flatten)]
     pub(crate) password: PasswordFrom,

@@ -7,6 +7,7 @@ mod backup;
 mod connection;
 mod cookies;
 mod login;
+mod manners;
 mod profile;
 mod request;
 mod second_factor;
@@ -22,6 +23,7 @@ pub(crate) use backup::{BackupArgs, RestoreArgs};
 pub(crate) use connection::ConnectionArgs;
 pub(crate) use cookies::{CookiesArgs, CookiesCommand, ExplainCookies, SameSiteArg, SetCookie};
 pub(crate) use login::{LoginArgs, PasswordFrom};
+pub(crate) use manners::MannersArgs;
 pub(crate) use profile::ProfileCommand;
 pub(crate) use request::{AuthArgs, AuthType, RequestArgs};
 pub(crate) use second_factor::{OtpArgs, SecondFactorArgs};
@@ -248,6 +250,9 @@ mod tests {
             ("get http://h/ --proxy h:3128", "http://host:port"),
             ("check a --proxy none --proxy-env P", "cannot be used with"),
             ("get http://h/ --cert-key k.pem", "--cert"),
+            ("get http://h/ --rate 5", "5/s, 30/m, 100/h"),
+            ("get http://h/ --rate 0/s", "5/s, 30/m, 100/h"),
+            ("get http://h/ --concurrency 0", "would be zero"),
             ("clean", "required"),
             ("clean shop --all", "cannot be used with"),
             ("clean --older-than 24", "24h, 90m or 7d"),

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use sessile::{ProfileChoice, Tier};
 
 use super::connection::ConnectionArgs;
+use super::manners::MannersArgs;
 use super::values::{Refused, profile, time_limit};
 
 #[derive(Args, Debug)]
@@ -94,12 +95,19 @@ pub(crate) struct RequestArgs {
     #[arg(long, value_name = "PROFILE", value_parser = profile)]
     pub(crate) profile: Option<ProfileChoice>,
 
-    /// The way to send it: directly, by the system's curl, or by the next where one is refused
+    /// The way to send it: directly, by the system's curl, by a browser, or by the next where
+    /// one is refused
+    ///
+    /// The browser is a Chromium or Chrome that is found, or SESSILE_BROWSER. It opens pages,
+    /// so it is for GET alone, and answers a page as its scripts have made it.
     #[arg(long, value_enum, value_name = "TIER", default_value = "direct")]
     pub(crate) tier: TierArg,
 
     #[command(flatten)]
     pub(crate) auth: AuthArgs,
+
+    #[command(flatten)]
+    pub(crate) manners: MannersArgs,
 
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
@@ -108,8 +116,10 @@ pub(crate) struct RequestArgs {
 /// The ways to send a request.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
 pub(crate) enum TierArg {
-    /// Directly, then by curl where a reply is challenged or blocked
+    /// Directly, then by curl and by a browser where a reply is challenged or blocked
     Auto,
+    /// As a page in a browser that nobody sees
+    Browser,
     /// By the system's curl
     Curl,
     /// By connections of its own
@@ -121,7 +131,8 @@ impl TierArg {
     /// The ways in the order in which they are tried.
     pub(crate) fn tiers(self) -> &'static [Tier] {
         match self {
-            Self::Auto => &[Tier::Direct, Tier::Curl],
+            Self::Auto => &[Tier::Direct, Tier::Curl, Tier::Browser],
+            Self::Browser => &[Tier::Browser],
             Self::Curl => &[Tier::Curl],
             Self::Direct => &[Tier::Direct],
         }

@@ -21,6 +21,22 @@ pub(super) fn time_limit(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "write seconds, or a number with a unit: 30, 1.5, 500ms, 2m".to_owned())
 }
 
+/// How often: a number of requests and what it is counted in. Answers the time between two.
+pub(super) fn rate(text: &str) -> Result<Duration, String> {
+    let parsed = text.split_once('/').and_then(|(number, unit)| {
+        let seconds = match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3_600,
+            "d" => 86_400,
+            _ => return None,
+        };
+        let number = number.parse::<u32>().ok()?;
+        Duration::from_secs(seconds).checked_div(number)
+    });
+    parsed.ok_or_else(|| "write a number of requests and s, m, h or d: 5/s, 30/m, 100/h".to_owned())
+}
+
 /// An age. A bare number is refused: `24` would empty everything older than seconds.
 pub(super) fn age(text: &str) -> Result<Duration, String> {
     with_unit(text).ok_or_else(|| "write a number with its unit: 24h, 90m or 7d".to_owned())
@@ -138,6 +154,17 @@ mod tests {
         check(age("24"), None);
         check(age("h"), None);
         check(age("1.2.3h"), None);
+    }
+
+    #[test]
+    fn a_rate_says_what_it_is_counted_in() {
+        check(rate("5/s"), Some(200));
+        check(rate("30/m"), Some(2_000));
+        check(rate("1/h"), Some(3_600_000));
+        check(rate("24/d"), Some(3_600_000));
+        for wrong in ["5", "0/s", "-1/s", "1.5/s", "5/", "/s", "5/y", "5/ s", ""] {
+            check(rate(wrong), None);
+        }
     }
 
     #[track_caller]

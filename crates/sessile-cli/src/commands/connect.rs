@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sessile::Secret;
 use sessile::session::{Session, SessionBuilder};
-use sessile::transport::{ClientIdentity, ConnectOptions, Trust};
+use sessile::transport::{Chromium, ClientIdentity, ConnectOptions, Trust};
 
 use super::work::Work;
 use crate::args::{ConnectionArgs, ProxyChoice};
@@ -30,6 +30,9 @@ pub(super) fn builder(
     }
     if let Some(limit) = timeout {
         builder = builder.timeout(limit);
+    }
+    if let Some(program) = work.environment.value("SESSILE_BROWSER") {
+        builder = builder.browser(Chromium::default().program(program));
     }
     Ok(builder.connect(options))
 }

@@ -71,6 +71,10 @@ pub(super) fn of_kept(error: &KeepError, purpose: Purpose) -> Failure {
         KeepError::Login(error) => return error.clone().into(),
         KeepError::Request(error) => return error.clone().into(),
         KeepError::Store(error) => return error.clone().into(),
+        KeepError::LoggedOut {
+            why: NoRenewal::PersonNeeded,
+            ..
+        } => (Exit::PersonNeeded, "personNeeded", None),
         KeepError::LoggedOut { name, why, .. } => {
             (Exit::NotLoggedIn, "loggedOut", advice(name, why))
         }
@@ -146,6 +150,7 @@ impl From<LoginError> for Failure {
             LoginError::RateLimited { .. } => (Exit::NotLoggedIn, "rateLimited"),
             LoginError::Refused { .. } => (Exit::NotLoggedIn, "loginRefused"),
             LoginError::SecondFactor { .. } => (Exit::PersonNeeded, "secondFactor"),
+            LoginError::Unfinished { .. } => (Exit::PersonNeeded, "unfinished"),
             _ if error.needs_person() => (Exit::PersonNeeded, "personNeeded"),
             _ => (Exit::Failed, "loginFailed"),
         };
@@ -169,6 +174,11 @@ impl From<LoginError> for Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
+        if let Error::LimitsUnavailable { cause, .. } = &error
+            && let Some(store) = cause.downcast_ref::<StoreError>()
+        {
+            return store.clone().into();
+        }
         let (exit, kind) = match error {
             Error::BadRequest { .. } => (Exit::Usage, "badRequest"),
             Error::Closed => (Exit::Failed, "closed"),
@@ -176,9 +186,11 @@ impl From<Error> for Failure {
             Error::CutShort { .. } => (Exit::Failed, "cutShort"),
             Error::Decode { .. } => (Exit::Failed, "decode"),
             Error::Disconnect { .. } => (Exit::Failed, "disconnect"),
+            Error::HoldOff { .. } => (Exit::Failed, "holdOff"),
             Error::Program { .. } => (Exit::Failed, "program"),
             Error::Protocol { .. } => (Exit::Failed, "protocol"),
             Error::Redirect { .. } => (Exit::Failed, "redirect"),
+            Error::Robots { .. } => (Exit::Failed, "robots"),
             Error::Status { .. } => (Exit::Failed, "status"),
             Error::TimeOut { .. } => (Exit::Failed, "timeOut"),
             Error::Tls { .. } => (Exit::Failed, "tls"),
@@ -214,8 +226,13 @@ fn hint(error: &Error) -> Option<&'static str> {
         Error::CutShort { .. } | Error::Disconnect { .. } => {
             "try again; if it happens every time, the server is at fault"
         }
-        Error::Program { .. } => "install curl, or leave --tier out",
+        Error::HoldOff { .. } => "the site asked all its callers to wait; try again after that",
+        Error::Program { program, .. } if program == "curl" => "install curl, or leave --tier out",
+        Error::Program { .. } => {
+            "install Chromium or Chrome, or name one by its path with SESSILE_BROWSER"
+        }
         Error::Redirect { .. } => "--no-follow shows the redirect itself",
+        Error::Robots { .. } => "leave --robots out if the site's owner allows you more",
         Error::TimeOut { .. } => "--timeout allows more time",
         Error::Tls { fault, .. } => return tls_hint(*fault),
         _ => return None,

@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 use sessile::Secret;
 use sessile::login::{
-    AskCode, Credentials, FormPlace, How, Login, LoginReport, OtpSecret, StepListener,
+    AskCode, AskDone, Credentials, FormPlace, How, Login, LoginReport, OtpSecret, StepListener,
+    Window,
 };
 use sessile::renew::Kept;
 use url::Url;
@@ -49,23 +51,31 @@ fn login(args: &LoginArgs, work: &Work<'_>) -> Result<Login, Failure> {
     let url = url(&args.url, "the address")?;
     let check = args.check.as_deref().map(|page| url.join(page)).transpose();
     let check = check.map_err(|why| Failure::usage(format!("--check is not a URL: {why}")))?;
-    let what = format!("password of {}", plain(&args.username));
-    let password = password::read(&origin(&args.password), &what, work.environment)?;
-    let mut place = FormPlace::new(url);
-    place.form.clone_from(&args.form);
-    place.trusts_device = args.second_factor.trust_device;
-    let mut credentials = Credentials::default();
-    credentials.user.clone_from(&args.username);
-    credentials.password = Some(Secret::from(password.to_string()));
-    credentials.otp = otp_secret(&args.second_factor)?;
-    let mut login = Login::new(How::Form(place), credentials);
-    login.person = work::person();
-    login.person.code = ask_code(&args.second_factor, login.person.code, work);
+    let mut login = match &args.username {
+        Some(user) => by_form(args, url, user, work)?,
+        None => Login::browser(url, window(args, work)?),
+    };
     let note = work.printer.noter();
     login.person.hears = Some(StepListener::new(move |step| note(&plain(step))));
     login.remember = args.remember;
     login.check = check;
     login.profile = args.profile.clone().unwrap_or_default();
+    Ok(login)
+}
+
+fn by_form(args: &LoginArgs, url: Url, user: &str, work: &Work<'_>) -> Result<Login, Failure> {
+    let what = format!("password of {}", plain(user));
+    let password = password::read(&origin(&args.password), &what, work.environment)?;
+    let mut place = FormPlace::new(url);
+    place.form.clone_from(&args.form);
+    place.trusts_device = args.second_factor.trust_device;
+    let mut credentials = Credentials::default();
+    user.clone_into(&mut credentials.user);
+    credentials.password = Some(Secret::from(password.to_string()));
+    credentials.otp = otp_secret(&args.second_factor)?;
+    let mut login = Login::new(How::Form(place), credentials);
+    login.person = work::person();
+    login.person.code = ask_code(&args.second_factor, login.person.code, work);
     Ok(login)
 }
 
@@ -101,6 +111,40 @@ fn ask_code(args: &SecondFactorArgs, person: Option<AskCode>, work: &Work<'_>) -
         let code = code.map_err(|failure| note(&failure.to_string())).ok()?;
         Some(Secret::from(code.trim().to_owned()))
     }))
+}
+
+/// The window that a person logs in with, where there is a place for one.
+fn window(args: &LoginArgs, work: &Work<'_>) -> Result<Window, Failure> {
+    if !args.headless && !work.environment.has_display() {
+        let message = "a person has to log in, and there is no display to open a window on";
+        let hint = "run this where you sit, or set DISPLAY; \
+                    --headless is for pages that log in by themselves";
+        return Err(Failure::new(Exit::PersonNeeded, "noDisplay", message).hint(hint));
+    }
+    let mut window = Window::default();
+    window.is_shown = !args.headless;
+    if let Some(patience) = args.wait {
+        window.patience = patience;
+    }
+    window.is_done = Some(done_by_enter());
+    Ok(window)
+}
+
+/// Hears whether Enter was pressed. Its end says nothing: many programs are run without an input.
+fn done_by_enter() -> AskDone {
+    let is_done = Arc::new(AtomicBool::new(false));
+    let hears = Arc::clone(&is_done);
+    // A thread that the end of the program doesn't wait for.
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        if std::io::stdin()
+            .read_line(&mut line)
+            .is_ok_and(|read| read > 0)
+        {
+            hears.store(true, Ordering::SeqCst);
+        }
+    });
+    Arc::new(move || is_done.load(Ordering::SeqCst))
 }
 
 fn url(text: &str, what: &str) -> Result<Url, Failure> {

@@ -13,6 +13,7 @@ mod failure;
 mod key;
 mod list;
 mod login;
+mod manners;
 mod otp;
 mod output;
 mod profile;

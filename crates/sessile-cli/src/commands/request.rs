@@ -8,6 +8,7 @@ use url::Url;
 
 use super::connect;
 use super::failure::{self, Purpose};
+use super::manners;
 use super::output::{self, Delivery};
 use super::profile;
 use super::work::{self, Work};
@@ -25,6 +26,7 @@ pub(super) async fn run(method: Method, args: RequestArgs, work: &mut Work<'_>) 
     let request = request(&method, &args, &mut inputs)?;
     let delivery = Delivery::new(&method, &args);
     let builder = connect::builder(&args.connection, args.timeout, work)?;
+    let builder = manners::add(args.manners, builder, work).await?;
     let Some(name) = &args.session else {
         work.say_age(&profile(&args));
         let session = alone(&args, builder, authorization)?;

@@ -1,7 +1,10 @@
 //! `sessile status`: everything that is kept of one session, its secrets masked.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 use sessile::record::Record;
+use sessile::renew::{self, HostLimits};
 use sessile::transport::Proxy;
 use sessile::{Authorization, ShownUrl};
 use sessile_jar::Timestamp;
@@ -19,7 +22,12 @@ pub(super) async fn run(args: StatusArgs, work: &mut Work<'_>) -> Outcome {
     let vault = work.vault().await?;
     let kept = work::look_at(&vault, &name).await?;
     let (record, now) = (kept.record(), work.now());
+    let limits = match record.state.base_url() {
+        Some(url) => renew::limits_at(&vault, url, now).await?,
+        None => HostLimits::default(),
+    };
     let status = Status {
+        limits,
         name: name.as_str(),
         record: &record,
         place: vault.place(),
@@ -39,6 +47,7 @@ pub(super) async fn run(args: StatusArgs, work: &mut Work<'_>) -> Outcome {
 }
 
 struct Status<'a> {
+    limits: HostLimits,
     name: &'a str,
     record: &'a Record,
     place: &'a str,
@@ -104,7 +113,35 @@ impl Status<'_> {
             ("generation", state.generation().to_string()),
             ("requests", state.counts().requests.to_string()),
             ("replies", state.counts().replies.to_string()),
+            ("host's turn", self.turn()),
         ]
+    }
+
+    /// What --rate, --concurrency and Retry-After make the next request wait for.
+    fn turn(&self) -> String {
+        let HostLimits {
+            pause,
+            wait,
+            running,
+            ..
+        } = self.limits;
+        let seconds = |time: Duration| time.as_millis().div_ceil(1000);
+        let mut parts = Vec::new();
+        if !pause.is_zero() {
+            parts.push(format!(
+                "it wants to be left alone for {} s",
+                seconds(pause)
+            ));
+        } else if !wait.is_zero() {
+            parts.push(format!("in {} s", seconds(wait)));
+        }
+        if running > 0 {
+            parts.push(format!("{running} running"));
+        }
+        match parts.is_empty() {
+            true => "at once".to_owned(),
+            false => parts.join(", "),
+        }
     }
 
     fn times(&self) -> Vec<(&'static str, String)> {
@@ -219,6 +256,11 @@ impl Status<'_> {
             "generation": state.generation(),
             "requests": state.counts().requests,
             "replies": state.counts().replies,
+            "hostLimits": {
+                "pauseMs": millis(self.limits.pause),
+                "waitMs": millis(self.limits.wait),
+                "running": self.limits.running,
+            },
             "created": show::time(record.created),
             "ageSeconds": show::between(record.created, self.now).as_secs(),
             "isOld": self.is_old(),
@@ -248,4 +290,8 @@ impl Status<'_> {
         }
         Value::Object(document)
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

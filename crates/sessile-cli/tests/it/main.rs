@@ -5,6 +5,10 @@
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
+mod browser_login;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod demo;
@@ -14,6 +18,9 @@ mod django;
 mod housekeeping;
 #[cfg(test)]
 mod httpbin;
+mod manners;
+#[cfg(test)]
+mod many_tokens;
 #[cfg(test)]
 mod otp;
 #[cfg(test)]
@@ -22,5 +29,6 @@ mod secrets;
 mod servers;
 #[cfg(test)]
 mod support;
+mod tiers;
 #[cfg(test)]
 mod tokens;

@@ -15,14 +15,20 @@ use crate::visit::Visit;
 use crate::world::World;
 
 /// Pages worth a link on the home page.
-const TOUR: [(&str, &str); 13] = [
+const TOUR: &[(&str, &str)] = &[
     ("/login", "log in"),
     ("/two-step/login", "log in, in two steps"),
     ("/meta/login", "log in, token in a meta element"),
     ("/script/login", "log in, token in a script"),
     ("/js/login", "log in, form made by a script"),
+    ("/checked", "a page for browsers that run scripts"),
+    ("/app", "a page whose login is in the browser's storage"),
     ("/two-forms", "log in, or register"),
     ("/multi/login", "log in, with many fields"),
+    (
+        "/parts/login",
+        "log in, in parts that a script puts together",
+    ),
     ("/totp/field/login", "log in, with a code"),
     ("/totp", "the second factor’s secret"),
     ("/members", "members: a redirect for strangers"),

@@ -5,6 +5,7 @@
 
 mod admin;
 mod api;
+mod browsers;
 mod cookies;
 mod door;
 mod forms;
@@ -13,6 +14,7 @@ mod layout;
 mod login;
 mod members;
 mod multi;
+mod parts;
 mod totp;
 mod transport;
 mod two_step;
@@ -27,12 +29,14 @@ pub(crate) fn router() -> Router<Arc<World>> {
     Router::new()
         .merge(admin::routes())
         .merge(api::routes())
+        .merge(browsers::routes())
         .merge(cookies::routes())
         .merge(forms::routes())
         .merge(home::routes())
         .merge(login::routes())
         .merge(members::routes())
         .merge(multi::routes())
+        .merge(parts::routes())
         .merge(totp::routes())
         .merge(transport::routes())
         .merge(two_step::routes())

@@ -8,6 +8,7 @@ mod api;
 mod forms;
 mod login;
 mod members;
+mod parts;
 mod site;
 mod totp;
 mod transport;

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use super::find::NoLoginForm;
+use super::oauth2::OAuthError;
 use crate::error::Error as RequestError;
 use crate::session::Challenge;
 
@@ -71,6 +72,9 @@ pub enum LoginError {
         /// What is wrong with it.
         what: String,
     },
+    /// The provider gave no token.
+    #[error(transparent)]
+    OAuth(#[from] OAuthError),
     /// The site wants to be asked less often.
     #[error("{url} wants no more logins for now: {message}{}", seconds(*.wait))]
     RateLimited {
@@ -116,6 +120,28 @@ pub enum LoginError {
         /// The site's own words.
         message: String,
     },
+    /// A request of the site file led elsewhere than the file says.
+    #[error("{url}: {what}")]
+    Step {
+        /// Where.
+        url: String,
+        /// Which step, and what is not as it must be.
+        what: String,
+    },
+    /// A person logs in here, in a browser, and nobody is there.
+    #[error("{url}: here a person logs in, in a browser's window")]
+    Unattended {
+        /// The page that the window opens at.
+        url: String,
+    },
+    /// The person in front of the window didn't log in.
+    #[error("nobody has logged in at {url}: {why}")]
+    Unfinished {
+        /// The page that the window opened at.
+        url: String,
+        /// What happened in its place.
+        why: String,
+    },
 }
 
 impl LoginError {
@@ -125,7 +151,10 @@ impl LoginError {
             Self::Captcha { .. }
             | Self::Challenged { .. }
             | Self::Consent { .. }
-            | Self::SecondFactor { .. } => true,
+            | Self::SecondFactor { .. }
+            | Self::Unattended { .. }
+            | Self::Unfinished { .. } => true,
+            Self::OAuth(error) => error.needs_person(),
             Self::CanNotTell { .. }
             | Self::CodeRefused { .. }
             | Self::Failing { .. }
@@ -133,7 +162,8 @@ impl LoginError {
             | Self::NotSafe { .. }
             | Self::RateLimited { .. }
             | Self::Refused { .. }
-            | Self::Request(_) => false,
+            | Self::Request(_)
+            | Self::Step { .. } => false,
         }
     }
 }

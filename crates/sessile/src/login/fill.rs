@@ -20,6 +20,8 @@ use crate::secret::Secret;
 #[derive(Clone, Copy, Default)]
 pub struct Filled<'a> {
     code: Option<&'a str>,
+    /// What else is filled in, by the field's name.
+    inputs: &'a [(String, Secret<String>)],
     password: Option<&'a str>,
     trusts_device: bool,
     user: Option<&'a str>,
@@ -29,10 +31,10 @@ impl<'a> Filled<'a> {
     /// A name and a password.
     pub fn new(user: &'a str, password: &'a str) -> Self {
         Self {
-            code: None,
             password: Some(password),
             trusts_device: false,
             user: Some(user),
+            ..Self::default()
         }
     }
 
@@ -42,6 +44,11 @@ impl<'a> Filled<'a> {
             user: Some(user),
             ..Self::default()
         }
+    }
+
+    /// The same with other fields filled in, by their names.
+    pub(crate) fn with_inputs(self, inputs: &'a [(String, Secret<String>)]) -> Self {
+        Self { inputs, ..self }
     }
 
     /// The same with a code of a second factor.
@@ -215,7 +222,12 @@ impl LoginForm {
         for (at, name, value) in with_box(&self.form, remembered) {
             let given = given.iter().find(|(field, _)| *field == at);
             let value = given.map_or(value, |(_, given)| (*given).to_owned());
-            draft.entries.push((name, value));
+            if !filled.inputs.iter().any(|(own, _)| *own == name) {
+                draft.entries.push((name, value));
+            }
+        }
+        for (name, value) in filled.inputs {
+            draft.entries.push((name.clone(), value.expose().clone()));
         }
         if let Some(at) = remembered {
             let name = &self.form.fields[at].name;

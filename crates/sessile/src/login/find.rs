@@ -13,6 +13,7 @@ use super::score::{
 };
 use super::tokens::PageToken;
 use super::words;
+use crate::site::FieldNames;
 
 /// A form that logs somebody in, with the roles of its fields.
 #[derive(Clone, Debug)]
@@ -240,6 +241,39 @@ pub fn find_named(page: &Page, asked: &str) -> Result<LoginForm, NoLoginForm> {
     };
     let why = vec![format!("form `{asked}` was asked for")];
     usable(login_form(page, form, roles, why))
+}
+
+/// Takes the form with fields of these names; `None` where there is none, or none was named.
+pub(crate) fn find_with(page: &Page, names: &FieldNames) -> Option<LoginForm> {
+    let place = |form: &Form, name: &Option<String>| {
+        let name = name.as_deref()?;
+        form.fields.iter().position(|field| field.name == name)
+    };
+    page.forms.iter().find_map(|form| {
+        let found = roles(page, form);
+        let own = found.as_ref();
+        let user = place(form, &names.user);
+        let password = place(form, &names.password);
+        let code = place(form, &names.otp);
+        user.or(password).or(code)?;
+        let user = user.or(own.and_then(|roles| roles.user));
+        let password = password.or(own.and_then(|roles| roles.password));
+        let code = code.or(own.and_then(|roles| roles.code));
+        let kind = match (user, password) {
+            (Some(_), Some(_)) => LoginKind::Whole,
+            (None, Some(_)) => LoginKind::PasswordOnly,
+            (_, None) if code.is_some() => LoginKind::OneTimeCode,
+            (_, None) => LoginKind::NameFirst,
+        };
+        let roles = Roles {
+            code,
+            kind,
+            password,
+            user,
+        };
+        let why = vec!["the site file names its fields".to_owned()];
+        Some(login_form(page, form, roles, why))
+    })
 }
 
 /// What a page says that asks for consent: a form with nothing to fill in but a button, and words

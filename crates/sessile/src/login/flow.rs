@@ -13,6 +13,7 @@ use super::{CodeWanted, Credentials, FormPlace, LoginError, Trail};
 use crate::redact::ShownUrl;
 use crate::secret::Secret;
 use crate::session::Verdict;
+use crate::site::Values;
 
 /// How many links and refreshes are followed in search of the form.
 const DETOURS: usize = 4;
@@ -128,6 +129,9 @@ impl<'a> FormLogin<'a> {
     }
 
     fn find(&self, visit: &Visit) -> Result<LoginForm, NoLoginForm> {
+        if let Some(form) = find::find_with(&visit.page, &self.place.fields) {
+            return Ok(form);
+        }
         match (&self.place.form, self.stage) {
             (Some(asked), Stage::Seek) => find::find_named(&visit.page, asked),
             _ => find::find(&visit.page),
@@ -201,6 +205,8 @@ impl<'a> FormLogin<'a> {
             Some(password) => Filled::new(user, password.expose()),
             None => Filled::without_password(user),
         };
+        let inputs = self.inputs(visit)?;
+        filled = filled.with_inputs(&inputs);
         if let Some(code) = code {
             filled = filled.with_code(code.expose());
         }
@@ -234,6 +240,19 @@ impl<'a> FormLogin<'a> {
             self.trail.login_pages.push(visit.url.clone());
         }
         Ok(Box::new(submission))
+    }
+
+    /// What a site file has filled in beside name and password.
+    fn inputs(&self, visit: &Visit) -> Result<Vec<(String, Secret<String>)>, LoginError> {
+        let values = Values::of(&self.credentials.user, self.credentials.password.as_ref());
+        let inputs = self.place.inputs.iter().map(|(name, template)| {
+            let value = template.fill(&values);
+            let value = value.map_err(|missing| {
+                self.unfit(visit, &format!("there is no {{{missing}}} for `{name}`"))
+            });
+            Ok((name.clone(), value?))
+        });
+        inputs.collect()
     }
 
     fn unfit(&self, visit: &Visit, what: &str) -> LoginError {

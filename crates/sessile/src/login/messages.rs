@@ -236,7 +236,7 @@ fn is_sentence(text: &str) -> bool {
 }
 
 /// Cuts a message to its size, with the secrets blanked out.
-fn blank(text: &str, secrets: &[&str]) -> String {
+pub(super) fn blank(text: &str, secrets: &[&str]) -> String {
     let mut message = text.to_owned();
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
         // A short secret as part of a longer word is chance, and would blank everything.

@@ -3,6 +3,8 @@
 //! Only what questions about logins need is kept: forms, links, visible
 //! texts with the place they stand in, the site's notices, and tokens.
 
+use std::borrow::Cow;
+
 use encoding_rs::{Encoding, UTF_8};
 use url::Url;
 
@@ -78,16 +80,7 @@ impl Page {
     /// `Content-Type` header, its `<meta>`, or, where none of these says, as
     /// UTF-8 if it is that and windows-1252 if not.
     pub fn decode(bytes: &[u8], content_type: Option<&str>, url: &Url) -> Self {
-        let start = bytes.get(..2048).unwrap_or(bytes);
-        let named = Encoding::for_bom(bytes)
-            .map(|(encoding, _)| encoding)
-            .or_else(|| content_type.and_then(header_charset))
-            .or_else(|| meta_charset(&Document::parse(&String::from_utf8_lossy(start))));
-        let encoding = named.unwrap_or_else(|| match std::str::from_utf8(bytes) {
-            Ok(_) => UTF_8,
-            Err(_) => encoding_rs::WINDOWS_1252,
-        });
-        let (html, used, _) = encoding.decode(bytes);
+        let (html, used) = decode(bytes, content_type);
         Self::read(&Document::parse(&html), url, used)
     }
 
@@ -162,6 +155,25 @@ impl Page {
     pub fn url(&self) -> &Url {
         &self.url
     }
+}
+
+/// A page's text by its byte order mark, the `Content-Type` header, its `<meta>`, or, where none of
+/// these says, as UTF-8 if it is that and windows-1252 if not.
+pub(crate) fn decode<'a>(
+    bytes: &'a [u8],
+    content_type: Option<&str>,
+) -> (Cow<'a, str>, &'static Encoding) {
+    let start = bytes.get(..2048).unwrap_or(bytes);
+    let named = Encoding::for_bom(bytes)
+        .map(|(encoding, _)| encoding)
+        .or_else(|| content_type.and_then(header_charset))
+        .or_else(|| meta_charset(&Document::parse(&String::from_utf8_lossy(start))));
+    let encoding = named.unwrap_or_else(|| match std::str::from_utf8(bytes) {
+        Ok(_) => UTF_8,
+        Err(_) => encoding_rs::WINDOWS_1252,
+    });
+    let (text, used, _) = encoding.decode(bytes);
+    (text, used)
 }
 
 const MAX_LINKS: usize = 5_000;

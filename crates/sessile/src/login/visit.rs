@@ -1,14 +1,17 @@
 //! One page, fetched the way a person's browser asks for pages.
 
 use http::{HeaderMap, StatusCode, header};
-use sessile_jar::Timestamp;
+use sessile_jar::{Context, Timestamp};
 use url::Url;
 
-use super::page::Page;
+use super::page::{self, Page};
 use crate::check::evidence::Evidence;
+use crate::check::learn::{Finding, Judgement};
 use crate::error::Error;
+use crate::record::{Check, CheckRule};
 use crate::redact::ShownUrl;
-use crate::session::{Reply, Request, Session, Verdict};
+use crate::session::{self, Reply, Request, Session, Verdict};
+use crate::site::{Content, Seen};
 
 /// What pages are asked for with; sites that speak JSON too answer a page to this.
 const ACCEPT: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
@@ -101,6 +104,15 @@ async fn page(reply: &mut Reply) -> Result<Page, Error> {
     ))
 }
 
+/// The text of a reply, whose body stays in its place: in the encoding that its head names, else in
+/// UTF-8 or, where it isn't that, in windows-1252.
+pub(crate) async fn text(reply: &mut Reply, limit: u64) -> Result<String, Error> {
+    let kind = reply.headers().get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).map(str::to_owned);
+    let bytes = reply.peek(limit).await?;
+    Ok(page::decode(bytes, kind.as_deref()).0.into_owned())
+}
+
 /// What a reply shows of a login.
 pub(crate) async fn evidence(reply: &mut Reply) -> Result<Evidence, Error> {
     let status = reply.status().as_u16();
@@ -110,6 +122,55 @@ pub(crate) async fn evidence(reply: &mut Reply) -> Result<Evidence, Error> {
         return Ok(Evidence::plain(status, &url, &text));
     }
     Ok(Evidence::page(status, &page(reply).await?))
+}
+
+/// What a check says of a reply to `session`, and what each of its rules does. The body stays in
+/// its place.
+pub(crate) async fn judge(
+    check: &Check,
+    reply: &mut Reply,
+    session: &Session,
+) -> Result<(Judgement, Vec<Finding>), Error> {
+    match &check.rule {
+        CheckRule::Learned(learned) => {
+            let evidence = evidence(reply).await?;
+            Ok((learned.judge(&evidence), learned.findings(&evidence)))
+        }
+        CheckRule::Site(rules) => {
+            let judge = |seen: &Seen<'_>| (rules.judge(seen), rules.findings(seen));
+            look(reply, session, judge).await
+        }
+    }
+}
+
+/// Shows a reply to rules of a site file; its body stays in its place.
+pub(crate) async fn look<T>(
+    reply: &mut Reply,
+    session: &Session,
+    judge: impl FnOnce(&Seen<'_>) -> T,
+) -> Result<T, Error> {
+    let text = text(reply, LOOK_AT).await?;
+    let names = cookie_names(session, reply.url());
+    Ok(judge(&Seen {
+        status: reply.status().as_u16(),
+        url: reply.url(),
+        content: &Content::new(&text, reply.is_html()),
+        cookies: &names,
+    }))
+}
+
+/// The names of the cookies that go to a page.
+fn cookie_names(session: &Session, url: &Url) -> Vec<String> {
+    let (now, context) = (session.now(), Context::default());
+    let Some(target) = session::target(url) else {
+        return Vec::new();
+    };
+    session.read(|state| {
+        let cookies = state.jar().select(&target, &context, now);
+        cookies
+            .map(|cookie| cookie.name_lossy().into_owned())
+            .collect()
+    })
 }
 
 /// A path where it stays on the same site, else the whole URL.

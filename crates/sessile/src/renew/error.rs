@@ -86,6 +86,9 @@ pub enum NoRenewal {
     /// The login holds, but this page asks for one all the same.
     #[error("its login holds, so this page wants other rights than this user has")]
     OtherRights,
+    /// A person logs it in, in a browser.
+    #[error("a person logs it in, in a browser: run `sessile login` with --browser again")]
+    PersonNeeded,
     /// The caller asked to change nothing.
     #[error("it isn't renewed, because the request was read-only")]
     ReadOnly,
@@ -100,4 +103,7 @@ pub enum NoRenewal {
     /// The new login works, but this page still says that there is none.
     #[error("it was logged in again, but the page still asks for a login")]
     StillAsking,
+    /// The site refuses a token that the provider has only just given.
+    #[error("the site refuses a fresh access token too, so this page wants other rights")]
+    TokenRefused,
 }

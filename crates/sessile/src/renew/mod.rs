@@ -2,13 +2,16 @@
 //!
 //! Joins session, login and store for one session. `sync` brings changes from and to the store,
 //! `single` sees to it that a login is renewed once however many notice, `judge` looks at what only
-//! a page's content shows, `in_step` joins a token file. How to log in is not here, nor how bytes are kept.
+//! a page's content shows, `in_step` joins a token file, `limits` shares the manners towards hosts.
+//! How to log in is not here, nor how bytes are kept.
 
 mod error;
 mod in_step;
 mod judge;
+mod limits;
 mod mailbox;
 mod notify;
+mod refresh;
 mod single;
 mod sync;
 
@@ -21,7 +24,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use url::Url;
 
 use crate::login::{Login, LoginReport, Person};
-use crate::record::{Check, KeptLogin, Last, OriginStorage, Record, Tokens};
+use crate::record::{Check, KeptLogin, Last, Record, Tokens};
 use crate::session::{Reply, Request, Session, SessionBuilder, SessionState, Sign, Verdict};
 use crate::store::{HolderId, Name, Vault};
 use crate::token_file::{Stamp, TokenFile, TokenTrouble};
@@ -29,11 +32,16 @@ use crate::token_file::{Stamp, TokenFile, TokenTrouble};
 pub use error::{KeepError, NoRenewal};
 pub use in_step::{bring_in_step, keep_in_step, step, stop_in_step};
 pub use judge::CheckReport;
+pub use limits::{HostLimits, limits_at, share_limits};
 pub use mailbox::hand_over_code;
 pub use notify::{Notify, Trouble, TroubleKind};
 pub use sync::{copy, edit};
 
 use judge::Suspicion;
+use refresh::Seen;
+
+/// How often a login is renewed for one request.
+const RENEWALS: u32 = 3;
 
 /// A stored session that many processes share and that logs in again when it has to.
 ///
@@ -79,7 +87,6 @@ struct Held {
     login: Option<KeptLogin>,
     check: Option<Check>,
     tokens: Option<Tokens>,
-    storage: Vec<OriginStorage>,
     last: Last,
     token_file: Option<TokenFile>,
     /// What the token file was when it was in step last: an outer `None` before the first look.
@@ -92,6 +99,8 @@ struct Held {
     /// What of the jar and the counts the store has.
     saved: sync::Saved,
     suspicion: Suspicion,
+    /// After a refresh that failed: when it is tried again.
+    not_before: Option<Timestamp>,
 }
 
 /// What a kept session may do by itself.
@@ -120,7 +129,8 @@ pub struct KeptOptions {
     /// How long new cookies may wait before the next request stores them; [`Kept::save`] stores
     /// them at once. Defaults to one second.
     pub save_every: Duration,
-    /// The session's habits: time-outs, trust, transport. Defaults to the builder's defaults.
+    /// The session's habits: time-outs, trust, transport. Limits for hosts, where it has some, are
+    /// shared with everybody who uses the store. Defaults to the builder's defaults.
     pub builder: SessionBuilder,
 }
 
@@ -163,8 +173,20 @@ pub struct Renewal {
     pub sign: Sign,
     /// Who renewed it.
     pub by: Renewer,
+    /// What was renewed.
+    pub what: Renewed,
     /// The login that holds now.
     pub generation: u64,
+}
+
+/// What a renewal has renewed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Renewed {
+    /// The login, from its beginning.
+    Login,
+    /// The access token of a login that goes on.
+    Token,
 }
 
 /// Who renewed a login.
@@ -244,14 +266,14 @@ impl Kept {
     ) -> Result<Self, KeepError> {
         let now = options.builder.now();
         let saved = sync::Saved::of(&record.state, version, now);
-        let session = options.builder.state(record.state).build()?;
+        let builder = options.builder.state(record.state);
+        let session = builder.limits_kept_in(|| limits::register(vault)).build()?;
         let held = Held {
             id: record.id,
             created: record.created,
             login: record.login,
             check: record.check,
             tokens: record.tokens,
-            storage: record.storage,
             last: record.last,
             token_file: record.token_file,
             stepped: None,
@@ -260,6 +282,7 @@ impl Kept {
             changes: None,
             saved,
             suspicion: Suspicion::default(),
+            not_before: None,
         };
         Ok(Self(Arc::new(Inner {
             name: name.clone(),
@@ -286,56 +309,38 @@ impl Kept {
     pub async fn send(&self, request: Request) -> Result<Answer, KeepError> {
         let inner = &self.0;
         inner.pull().await?;
-        let again = request.try_clone();
-        let mut reply = inner.session.send(request).await?;
-        inner.judge(&mut reply).await?;
-        inner.tell_of_challenge(reply.verdict()).await;
-        let Verdict::Expired(sign) = reply.verdict().clone() else {
-            inner.save_if_due().await?;
-            return Ok(Answer {
-                reply,
-                renewal: None,
-            });
-        };
-        // A 401 of a session that never logs in is the site's answer, and the caller's to read.
-        if inner.held().login.is_none() {
-            return Ok(Answer {
-                reply,
-                renewal: None,
-            });
-        }
-        let Some(by) = inner.renew(reply.generation(), &sign).await? else {
-            if let Sign::LoginRedirect(_) = sign {
-                return Err(inner.logged_out(&sign, NoRenewal::OtherRights));
+        let mut renewal = inner.renew_if_due().await?;
+        let mut request = request;
+        let mut renewals = 0;
+        loop {
+            let (again, seen) = (request.try_clone(), inner.seen());
+            let mut reply = inner.session.send(request).await?;
+            inner.judge(&mut reply).await?;
+            inner.tell_of_challenge(reply.verdict()).await;
+            let Verdict::Expired(sign) = reply.verdict().clone() else {
+                inner.save_if_due().await?;
+                return Ok(Answer { reply, renewal });
+            };
+            if !inner.is_ours(&reply) {
+                return Ok(Answer { reply, renewal });
             }
-            reply.set_verdict(Verdict::Blocked);
-            return Ok(Answer {
-                reply,
-                renewal: None,
-            });
-        };
-        let again = again.ok_or_else(|| KeepError::NotReplayable {
-            name: inner.name.to_string(),
-        })?;
-        let mut reply = inner.session.send(again).await?;
-        inner.judge(&mut reply).await?;
-        inner.tell_of_challenge(reply.verdict()).await;
-        if let Verdict::Expired(sign) = reply.verdict() {
-            if by == Renewer::Ourselves {
-                inner.remember_fruitless_login().await?;
+            if !inner.may_send_again(renewals) {
+                return Err(inner.still_asked(&sign, renewal.as_ref()).await?);
             }
-            return Err(inner.logged_out(sign, NoRenewal::StillAsking));
+            reply.make_room();
+            let seen = Seen {
+                generation: reply.generation(),
+                ..seen
+            };
+            let Some(done) = inner.renew(seen, &sign).await? else {
+                return inner.without_rights(reply, &sign);
+            };
+            renewal = Some(done);
+            request = again.ok_or_else(|| KeepError::NotReplayable {
+                name: inner.name.to_string(),
+            })?;
+            renewals += 1;
         }
-        inner.save_if_due().await?;
-        let generation = inner.session.read(SessionState::generation);
-        Ok(Answer {
-            reply,
-            renewal: Some(Renewal {
-                sign,
-                by,
-                generation,
-            }),
-        })
     }
 
     /// Asks the site whether the session is still logged in; renews nothing.
@@ -351,6 +356,15 @@ impl Kept {
         Ok(report)
     }
 
+    /// Asks the site as somebody who isn't logged in: a check that a stranger passes tells nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`KeepError::Request`] where the site can't be reached.
+    pub async fn check_as_stranger(&self) -> Result<CheckReport, KeepError> {
+        self.0.check_as_stranger().await
+    }
+
     /// Logs in again if a check says that the login is gone.
     ///
     /// # Errors
@@ -362,8 +376,8 @@ impl Kept {
         let report = inner.check().await?;
         match report.verdict {
             Verdict::Expired(sign) => {
-                let generation = inner.session.read(SessionState::generation);
-                inner.renew(generation, &sign).await
+                let renewal = inner.renew(inner.seen(), &sign).await?;
+                Ok(renewal.map(|renewal| renewal.by))
             }
             _ => Ok(None),
         }
@@ -433,6 +447,50 @@ impl Inner {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether a refusal is this session's affair. A 401 of a session that never logs in is the
+    /// site's answer, and the caller's to read; so is one of a site that is shown no token.
+    fn is_ours(&self, reply: &Reply) -> bool {
+        let (has_login, has_tokens) = {
+            let held = self.held();
+            (held.login.is_some(), held.tokens.is_some())
+        };
+        has_login && (!has_tokens || self.is_about_token(reply))
+    }
+
+    /// A request is sent again once, and once more where a short-lived token has ended meanwhile.
+    fn may_send_again(&self, renewals: u32) -> bool {
+        renewals == 0 || (renewals < RENEWALS && self.is_token_due())
+    }
+
+    /// The error for a page that asks for a login right after one.
+    async fn still_asked(
+        &self,
+        sign: &Sign,
+        renewal: Option<&Renewal>,
+    ) -> Result<KeepError, KeepError> {
+        let by = renewal.map(|renewal| renewal.by);
+        if self.held().tokens.is_some() {
+            self.remember_refused_token().await?;
+            return Ok(self.logged_out(sign, NoRenewal::TokenRefused));
+        }
+        if by == Some(Renewer::Ourselves) {
+            self.remember_fruitless_login().await?;
+        }
+        Ok(self.logged_out(sign, NoRenewal::StillAsking))
+    }
+
+    /// What to make of a refusal while the login holds.
+    fn without_rights(&self, mut reply: Reply, sign: &Sign) -> Result<Answer, KeepError> {
+        if let Sign::LoginRedirect(_) = sign {
+            return Err(self.logged_out(sign, NoRenewal::OtherRights));
+        }
+        reply.set_verdict(Verdict::Blocked);
+        Ok(Answer {
+            reply,
+            renewal: None,
+        })
+    }
+
     fn logged_out(&self, sign: &Sign, why: NoRenewal) -> KeepError {
         KeepError::LoggedOut {
             name: self.name.to_string(),
@@ -455,7 +513,6 @@ impl Held {
             login: self.login.clone(),
             check: self.check.clone(),
             tokens: self.tokens.clone(),
-            storage: self.storage.clone(),
             last: self.last.clone(),
             token_file: self.token_file.clone(),
         }

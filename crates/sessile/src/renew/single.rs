@@ -10,11 +10,13 @@ use tokio::time::sleep;
 
 use super::mailbox::Mailbox;
 use super::notify::TroubleKind;
+use super::refresh::Seen;
 use super::sync::Purpose;
-use super::{Inner, KeepError, NoRenewal, Renewer};
+use super::{Inner, KeepError, NoRenewal, Renewal, Renewed, Renewer};
 use crate::error::{Error as RequestError, Phase};
+use crate::login::oauth2::OAuthError;
 use crate::login::{
-    self, AwaitCode, Factor, Known, Login, LoginError, LoginReport, NoteStep, PasswordWanted,
+    self, AwaitCode, Factor, How, Known, Login, LoginError, LoginReport, NoteStep, PasswordWanted,
 };
 use crate::record::{KeptLogin, KeptRefusal, Record};
 use crate::secret::Secret;
@@ -32,9 +34,6 @@ const LOOK: Duration = Duration::from_millis(40);
 
 /// How long a process waits for another one's login.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// How long a login may take: a site that answers a byte at a time must not hold all for ever.
-const LONGEST: Duration = Duration::from_secs(300);
 
 /// How many codes may be waited for in one login.
 const CODES: u32 = 3;
@@ -57,6 +56,7 @@ pub(super) fn holder() -> Result<HolderId, StoreError> {
 /// Logs in because a person asked for it.
 pub(super) async fn log_in(inner: &Inner, login: Login) -> Result<LoginReport, KeepError> {
     let lease = inner.wait_for_lease().await?;
+    let limit = login.limit();
     let work = async {
         // Whoever logged in while this one waited has counted one more; who removed the session
         // has not forbidden to make it again.
@@ -77,7 +77,7 @@ pub(super) async fn log_in(inner: &Inner, login: Login) -> Result<LoginReport, K
             ..report
         })
     };
-    let done = inner.guarded(&lease, work).await;
+    let done = inner.guarded(&lease, limit, work).await;
     inner.release(&lease).await;
     if let Err(error) = &done {
         inner.tell_of(error).await;
@@ -97,27 +97,41 @@ enum Start {
 impl Inner {
     /// Brings a login back that was seen to be gone; `None` where the check says that it is not.
     /// Where only a person can, one is told.
-    pub(super) async fn renew(&self, seen: u64, sign: &Sign) -> Result<Option<Renewer>, KeepError> {
+    pub(super) async fn renew(
+        &self,
+        seen: Seen,
+        sign: &Sign,
+    ) -> Result<Option<Renewal>, KeepError> {
         let renewed = self.renew_once(seen, sign).await;
         if let Err(error) = &renewed {
             self.tell_of(error).await;
         }
-        renewed
+        let by = renewed?;
+        let generation = self.session.read(SessionState::generation);
+        Ok(by.map(|by| Renewal {
+            sign: sign.clone(),
+            by,
+            what: match generation == seen.generation {
+                true => Renewed::Token,
+                false => Renewed::Login,
+            },
+            generation,
+        }))
     }
 
-    async fn renew_once(&self, seen: u64, sign: &Sign) -> Result<Option<Renewer>, KeepError> {
+    async fn renew_once(&self, seen: Seen, sign: &Sign) -> Result<Option<Renewer>, KeepError> {
         if self.mode == super::Mode::ReadOnly {
             return Err(self.logged_out(sign, NoRenewal::ReadOnly));
         }
         let _single = self.renewing.lock().await;
-        if self.session.read(SessionState::generation) > seen {
+        if self.has_moved(seen) {
             return Ok(Some(Renewer::Other));
         }
         let Some(lease) = self.lease(seen, sign).await? else {
             return Ok(Some(Renewer::Other));
         };
         let renewed = self
-            .guarded(&lease, self.renew_now(seen, sign, &lease))
+            .guarded(&lease, login::LONGEST, self.renew_now(seen, sign, &lease))
             .await;
         self.release(&lease).await;
         let Err(KeepError::Store(StoreError::Fenced { .. })) = renewed else {
@@ -128,7 +142,7 @@ impl Inner {
         };
         // This process stood still for too long; whoever took over may have done the work.
         self.pull().await?;
-        match self.session.read(SessionState::generation) > seen {
+        match self.has_moved(seen) {
             true => Ok(Some(Renewer::Other)),
             false => renewed,
         }
@@ -137,17 +151,23 @@ impl Inner {
     /// Inside the lease: is it done already, is it needed, may it be tried?
     async fn renew_now(
         &self,
-        seen: u64,
+        seen: Seen,
         sign: &Sign,
         lease: &Lease,
     ) -> Result<Option<Renewer>, KeepError> {
         self.pull().await?;
-        if self.session.read(SessionState::generation) > seen {
+        if self.has_moved(seen) {
             return Ok(Some(Renewer::Other));
         }
-        let report = self.check().await?;
-        if report.verdict == Verdict::Valid && report.is_certain {
-            return Ok(None);
+        if let Some(renewer) = self.refresh(sign, lease).await? {
+            return Ok(Some(renewer));
+        }
+        // What the clock says needs no check, which would find that the token still holds.
+        if !self.is_token_due() {
+            let report = self.check().await?;
+            if report.verdict == Verdict::Valid && report.is_certain {
+                return Ok(None);
+            }
         }
         self.may_try(sign)?;
         let login = self.login_again(sign).await?;
@@ -174,7 +194,7 @@ impl Inner {
     }
 
     /// A refused password isn't tried again: the account could be locked.
-    fn may_try(&self, sign: &Sign) -> Result<(), KeepError> {
+    pub(super) fn may_try(&self, sign: &Sign) -> Result<(), KeepError> {
         let Some(refusal) = self.held().last.refusal.clone() else {
             return Ok(());
         };
@@ -185,7 +205,7 @@ impl Inner {
                 let seconds = (again.as_millis() - now.as_millis()) / 1000;
                 format!("{seconds} s have passed")
             }
-            None => "you run `sessile login` again".to_owned(),
+            None => by_hand(),
         };
         Err(self.logged_out(
             sign,
@@ -202,8 +222,12 @@ impl Inner {
         let kept = kept.ok_or_else(|| self.logged_out(sign, NoRenewal::NeverLoggedIn))?;
         let mut login = Login::new(kept.how, kept.credentials);
         login.remember = login.credentials.password.is_some();
-        if login.credentials.password.is_none() {
-            let password = self.ask_password(&login).await;
+        if let How::Browser(_) = login.how {
+            return Err(self.logged_out(sign, NoRenewal::PersonNeeded));
+        }
+        if login.credentials.password.is_none() && login.how.needs_password() {
+            let asked = self.ask_password(&login.how, &login.credentials.user);
+            let password = asked.await;
             let password = password.ok_or_else(|| self.logged_out(sign, NoRenewal::NoPassword))?;
             login.credentials.password = Some(password);
         }
@@ -214,9 +238,9 @@ impl Inner {
     }
 
     /// Asks a person on a thread of its own: the lease is extended while the password is typed.
-    async fn ask_password(&self, login: &Login) -> Option<Secret<String>> {
+    pub(super) async fn ask_password(&self, how: &How, user: &str) -> Option<Secret<String>> {
         let ask = self.person.password.clone()?;
-        let wanted = PasswordWanted::at(login.how.start(), &login.credentials.user);
+        let wanted = PasswordWanted::at(how.start(), user);
         let asked = tokio::task::spawn_blocking(move || ask(&wanted));
         asked.await.ok().flatten()
     }
@@ -315,6 +339,7 @@ impl Inner {
             sent_to,
         });
         record.check.clone_from(&report.check);
+        record.tokens.clone_from(&report.tokens);
         record.last.login = Some(self.session.now());
         record.last.code = record.last.code.max(report.last_step);
         record.last.refusal = None;
@@ -336,7 +361,7 @@ impl Inner {
     }
 
     /// What the site refused is stored, so that the next process doesn't ask again.
-    async fn remember_refusal(&self, error: &KeepError) -> Result<(), KeepError> {
+    pub(super) async fn remember_refusal(&self, error: &KeepError) -> Result<(), KeepError> {
         let now = self.session.now();
         let KeepError::Login(error) = error else {
             return Ok(());
@@ -349,7 +374,12 @@ impl Inner {
                 let wait = wait.unwrap_or(COOL_DOWN).min(LONGEST_COOL_DOWN);
                 Some(now.plus(Duration::from_secs(wait)))
             }
-            LoginError::Refused { .. } => None,
+            LoginError::OAuth(OAuthError::RateLimited { wait, .. }) => {
+                let wait = wait.unwrap_or(COOL_DOWN).min(LONGEST_COOL_DOWN);
+                Some(now.plus(Duration::from_secs(wait)))
+            }
+            LoginError::OAuth(error) if error.is_passing() => return Ok(()),
+            LoginError::OAuth(OAuthError::Refused { .. }) | LoginError::Refused { .. } => None,
             other if other.needs_person() => None,
             _ => Some(now.plus(Duration::from_secs(COOL_DOWN))),
         };
@@ -374,7 +404,7 @@ impl Inner {
     }
 
     /// The right to log in; `None` where another process did it while this one waited.
-    async fn lease(&self, seen: u64, sign: &Sign) -> Result<Option<Lease>, KeepError> {
+    async fn lease(&self, seen: Seen, sign: &Sign) -> Result<Option<Lease>, KeepError> {
         let mut waited = Duration::ZERO;
         loop {
             if let Acquired::Granted(lease) = self.acquire().await? {
@@ -383,7 +413,7 @@ impl Inner {
             sleep(LOOK).await;
             waited += LOOK;
             self.pull().await?;
-            if self.session.read(SessionState::generation) > seen {
+            if self.has_moved(seen) {
                 return Ok(None);
             }
             if waited > PATIENCE {
@@ -425,12 +455,14 @@ impl Inner {
     async fn guarded<T>(
         &self,
         lease: &Lease,
+        limit: Duration,
         work: impl Future<Output = Result<T, KeepError>>,
     ) -> Result<T, KeepError> {
+        // Whoever waits for a code waits for a person.
+        let limit = limit + self.code_wait.unwrap_or_default() * CODES;
         let extending = async {
             let mut passed = Duration::ZERO;
-            let longest = LONGEST + self.code_wait.unwrap_or_default() * CODES;
-            while passed < longest {
+            while passed < limit {
                 sleep(EXTEND).await;
                 passed += EXTEND;
                 if let Err(error) = self.vault.extend(lease, TERM).await {
@@ -440,7 +472,7 @@ impl Inner {
             KeepError::Request(RequestError::TimeOut {
                 phase: Phase::Total,
                 url: "the login".to_owned(),
-                after: longest,
+                after: limit,
             })
         };
         match select(Box::pin(work), Box::pin(extending)).await {
@@ -467,4 +499,9 @@ async fn note_step(vault: &Vault, name: &Name, step: u64) {
         Ok(()) | Err(KeepError::Unknown { .. }) => {}
         Err(error) => tracing::warn!(session = %name, %error, "the code was not noted"),
     }
+}
+
+/// When a login that was refused may be tried again, where only a person can know.
+pub(super) fn by_hand() -> String {
+    "you run `sessile login` again".to_owned()
 }

@@ -284,8 +284,7 @@ mod tests {
             // Without `*`: robotstxt 0.3 takes `/*a/` not to match `/aa/`. See `path` for those.
             "(Allow|Disallow): /[ab/$]{0,5}",
             "Disallow:",
-            // Without `Sitemap`: robotstxt 0.3 has it end a list of agents, which RFC 9309, section
-            // 2.2.4, forbids.
+            // Without `Sitemap`: robotstxt 0.3 lets it end a group, which section 2.2.4 forbids.
             "# a",
         ];
         prop::collection::vec(line, 0..12).prop_map(|lines| lines.join("\n"))

@@ -19,7 +19,7 @@ use super::verdict::Verdict;
 use super::{Inner, prepare};
 use crate::error::Error;
 use crate::secret::Secret;
-use crate::transport::{ConnectOptions, Curl, Proxy, Transport};
+use crate::transport::{Chromium, ConnectOptions, Curl, Proxy, Transport};
 
 /// How long the way that worked is remembered, unless the session says otherwise.
 pub(super) const REMEMBER: Duration = Duration::from_secs(30 * 60);
@@ -31,6 +31,8 @@ const MANY_HOSTS: usize = 1024;
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Tier {
+    /// A page in a browser that nobody sees, see [`Chromium`]. For `GET` alone.
+    Browser,
     /// The system's curl, see [`Curl`].
     Curl,
     /// The session's own connections.
@@ -63,6 +65,7 @@ pub struct Captured {
 #[derive(Debug)]
 pub(super) struct Ladder {
     connect: Mutex<Arc<ConnectOptions>>,
+    browser: Chromium,
     curl: OnceLock<Arc<dyn Transport>>,
     remember: Duration,
     worked: Mutex<HashMap<Box<str>, (Tier, Timestamp)>>,
@@ -72,10 +75,12 @@ pub(super) struct Ladder {
 impl Ladder {
     pub(super) fn new(
         connect: Arc<ConnectOptions>,
+        browser: Chromium,
         curl: Option<Arc<dyn Transport>>,
         remember: Duration,
     ) -> Self {
         Self {
+            browser: browser.connecting(Arc::clone(&connect)),
             connect: Mutex::new(connect),
             curl: curl.map_or_else(OnceLock::new, OnceLock::from),
             remember,
@@ -95,14 +100,20 @@ impl Ladder {
         })
     }
 
+    pub(super) fn browser(&self) -> &Chromium {
+        &self.browser
+    }
+
     pub(super) fn connections(&self) -> usize {
-        self.curl.get().map_or(0, |curl| curl.connections())
+        let children = self.curl.get().map_or(0, |curl| curl.connections());
+        children + self.browser.running()
     }
 
     pub(super) fn reconnect(&self, options: &ConnectOptions) {
         let mut connect = self.connect.lock().unwrap_or_else(PoisonError::into_inner);
         *connect = Arc::new(options.clone());
         drop(connect);
+        self.browser.reconnect(options.clone());
         if let Some(curl) = self.curl.get() {
             curl.reconnect(options.clone());
         }
@@ -113,8 +124,9 @@ impl Ladder {
         let mut connect = self.connect.lock().unwrap_or_else(PoisonError::into_inner);
         let mut options = ConnectOptions::clone(&connect);
         options.proxy = proxy.cloned();
-        *connect = Arc::new(options);
+        *connect = Arc::new(options.clone());
         drop(connect);
+        self.browser.reconnect(options);
         if let Some(curl) = self.curl.get() {
             curl.route(proxy.cloned());
         }
@@ -122,6 +134,7 @@ impl Ladder {
 
     pub(super) fn close(&self) {
         self.is_closed.store(true, Ordering::SeqCst);
+        self.browser.close();
         if let Some(curl) = self.curl.get() {
             curl.close();
         }
@@ -165,6 +178,7 @@ pub(super) async fn climb(session: &Inner, hop: Hop) -> Result<Reply, Error> {
     let first = order[0];
     let mut passed_over = Vec::new();
     let mut refused: Option<Reply> = None;
+    let is_repeatable = hop.request.is_repeatable();
     let mut original = Some(hop);
     for (index, tier) in order.iter().copied().enumerate() {
         let copy = original.as_ref().and_then(|hop| hop.by(tier));
@@ -179,7 +193,7 @@ pub(super) async fn climb(session: &Inner, hop: Hop) -> Result<Reply, Error> {
                 Some(_) | None => break,
             },
         };
-        let reply = match run::follow(session, hop).await {
+        let mut reply = match run::follow(session, hop).await {
             Ok(reply) => reply,
             Err(error) if refused.is_none() => return Err(error),
             Err(error) => {
@@ -197,9 +211,18 @@ pub(super) async fn climb(session: &Inner, hop: Hop) -> Result<Reply, Error> {
         }
         let why = reply.verdict().to_string();
         passed_over.push(PassedOver { tier, why });
+        reply.make_room();
         refused = Some(telling(refused, reply));
         if tier == first {
             ladder.forget(&host);
+        }
+        // The refusal doesn't say that nothing was done.
+        if !is_repeatable {
+            passed_over.extend(order[index + 1..].iter().map(|tier| PassedOver {
+                tier: *tier,
+                why: "not tried, since what was asked could be done twice".to_owned(),
+            }));
+            break;
         }
     }
     let reply = refused.expect("the first way either failed or was refused");
@@ -271,6 +294,7 @@ fn dictionary(headers: &HeaderMap) -> BTreeMap<String, Secret<String>> {
 impl fmt::Display for Tier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Browser => "browser",
             Self::Curl => "curl",
             Self::Direct => "direct",
         })

@@ -23,6 +23,7 @@ mod retry;
 mod run;
 mod state;
 pub(crate) mod verdict;
+mod window;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,8 +35,9 @@ use url::Url;
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 use crate::profile::ProfileChoice;
-use crate::transport::{ConnectOptions, Engine, Patience, Transport};
+use crate::transport::{Chromium, ConnectOptions, Engine, Patience, Transport};
 
+pub use crate::browser::OriginStorage;
 pub use auth::Authorization;
 pub(crate) use auth::Scope;
 pub use challenge::Challenge;
@@ -44,6 +46,9 @@ use fallback::Ladder;
 pub use fallback::{Captured, PassedOver, Tier};
 pub use headers::Headers;
 pub use inspect::{InspectedCookie, InspectedHeader, InspectedValue, Inspection};
+#[cfg(test)]
+pub(crate) use manners::TERM;
+pub(crate) use manners::{Entry, Fault, Register, Standing, key};
 pub use manners::{Limits, Manners};
 pub use multipart::{Multipart, Part};
 pub use reply::{Hop, Reply};
@@ -130,8 +135,11 @@ impl Session {
     /// host for a while, see [`SessionBuilder::remember_tier`].
     ///
     /// [`Reply::tier`] says which way served, [`Reply::passed_over`] why the others didn't. Where
-    /// none served, the reply is the refusal that says most. A body that streams is sent once, by
-    /// the first way.
+    /// none served, the reply is the refusal that says most.
+    ///
+    /// A body that streams is sent once, by the first way. So is what could be done twice, a `POST`
+    /// for example, unless it is [repeatable](Request::repeatable): a refusal that comes from the
+    /// site itself may come after the site did what was asked.
     ///
     /// # Errors
     ///
@@ -227,6 +235,17 @@ impl Session {
         self.with(state, transport)
     }
 
+    /// A session that connects in the same way, for a site that is to learn nothing of this one: no
+    /// cookie, no header and no authorization in common.
+    pub(crate) fn apart(&self) -> Self {
+        let state = self.read(|state| SessionState {
+            profile: state.profile.clone(),
+            proxy: state.proxy.clone(),
+            ..SessionState::default()
+        });
+        self.fork(state)
+    }
+
     fn with(&self, state: SessionState, transport: Arc<dyn Transport>) -> Self {
         let inner = &self.0;
         Self(Arc::new(Inner {
@@ -240,6 +259,11 @@ impl Session {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.0.clock.now()
+    }
+
+    /// The browser of this session, which doesn't run before it is asked to.
+    pub(crate) fn browser(&self) -> &Chromium {
+        self.0.ladder.browser()
     }
 }
 
@@ -257,13 +281,6 @@ impl fmt::Debug for Session {
 }
 
 impl Inner {
-    fn transport(&self, tier: Tier) -> &dyn Transport {
-        match tier {
-            Tier::Curl => &**self.ladder.curl(),
-            Tier::Direct => &*self.transport,
-        }
-    }
-
     fn live(&self) -> MutexGuard<'_, Live> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -289,6 +306,7 @@ pub struct SessionBuilder {
     is_direct: bool,
     engine: Option<Engine>,
     transport: Option<Arc<dyn Transport>>,
+    browser: Chromium,
     curl: Option<Arc<dyn Transport>>,
     remember_tier: Duration,
     clock: Arc<dyn Clock>,
@@ -323,6 +341,7 @@ impl Default for SessionBuilder {
             is_direct: false,
             engine: None,
             transport: None,
+            browser: Chromium::default(),
             curl: None,
             remember_tier: fallback::REMEMBER,
             clock: SystemClock::shared(),
@@ -401,6 +420,13 @@ impl SessionBuilder {
         self
     }
 
+    /// Keeps the limits, where there are some, together with everybody who uses the register.
+    pub(crate) fn limits_kept_in(mut self, register: impl FnOnce() -> Register) -> Self {
+        let manners = self.habits.manners.take();
+        self.habits.manners = manners.map(|manners| manners.kept_in(register));
+        self
+    }
+
     /// How many bytes of a body are read whole. Defaults to 256 MiB; streaming has no limit.
     pub fn body_limit(mut self, bytes: u64) -> Self {
         self.habits.body_limit = bytes;
@@ -429,6 +455,13 @@ impl SessionBuilder {
     /// Something else than the engine to send with. Defaults to none.
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.transport = Some(transport);
+        self
+    }
+
+    /// The browser of [`Tier::Browser`], connecting as the session does. Defaults to the Chromium or
+    /// Chrome in the search path.
+    pub fn browser(mut self, browser: Chromium) -> Self {
+        self.browser = browser;
         self
     }
 
@@ -478,7 +511,12 @@ impl SessionBuilder {
         }
         self.choose_proxy();
         let connect = self.connect.map_or_else(ConnectOptions::shared, Arc::new);
-        let ladder = Ladder::new(Arc::clone(&connect), self.curl, self.remember_tier);
+        let ladder = Ladder::new(
+            Arc::clone(&connect),
+            self.browser,
+            self.curl,
+            self.remember_tier,
+        );
         let transport = self.transport.unwrap_or_else(|| {
             let engine = self.engine.unwrap_or_default();
             engine.transport(connect)

@@ -146,12 +146,12 @@ fn merge(live: &mut Live, request: &Request, url: &Url) -> Result<HeaderMap, Err
     if !request.headers.is_empty() {
         add_own(&mut merged, &request.headers);
     }
-    let is_wanted = !request.without.contains(&header::AUTHORIZATION);
-    if is_wanted
-        && !merged.contains_key(header::AUTHORIZATION)
+    if let Some(name) = authorization_name(live)?
+        && !request.without.contains(&name)
+        && !merged.contains_key(&name)
         && let Some(value) = authorization(live, &request.method, url)?
     {
-        merged.insert(header::AUTHORIZATION, value);
+        merged.insert(name, value);
     }
     Ok(merged)
 }
@@ -182,6 +182,12 @@ fn is_framing(name: &HeaderName) -> bool {
 fn host(url: &Url) -> Result<HeaderValue, Error> {
     HeaderValue::from_str(&url[Position::BeforeHost..Position::AfterPort])
         .map_err(|_invalid| Error::bad_request("the URL's host can't be sent"))
+}
+
+/// The header that the session's authorization goes into, where it has one.
+fn authorization_name(live: &Live) -> Result<Option<HeaderName>, Error> {
+    let authorization = live.state.authorization.as_ref();
+    authorization.map(Authorization::header_name).transpose()
 }
 
 /// The session's authorization, where this request may carry it.

@@ -15,6 +15,7 @@ use url::Url;
 use super::challenge::{Challenge, PAGE_LIMIT};
 use super::deadline::Deadline;
 use super::fallback::{PassedOver, Tier};
+use super::manners::Ender;
 use super::verdict::{self, Verdict};
 use crate::error::Error;
 use crate::redact::ShownUrl;
@@ -36,6 +37,7 @@ pub struct Reply {
     pub(super) cookies_set: Vec<String>,
     pub(super) tier: Tier,
     pub(super) passed_over: Vec<PassedOver>,
+    pub(super) ender: Option<Ender>,
     pub(super) body: ReplyBody,
 }
 
@@ -103,6 +105,14 @@ impl Reply {
     /// The ways that were tried and didn't serve, in order, each with the reason.
     pub fn passed_over(&self) -> &[PassedOver] {
         &self.passed_over
+    }
+
+    /// Lets other requests to the host go before this body has been read: those that have to be
+    /// made before it is known whether anybody reads it.
+    pub(crate) fn make_room(&mut self) {
+        if let Some(ender) = self.ender.take() {
+            ender.end();
+        }
     }
 
     /// The next piece of the body; `None` at its end.

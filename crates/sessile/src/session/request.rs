@@ -44,6 +44,8 @@ pub struct Request {
     pub(super) asks_robots: bool,
     /// Whether the body is meant for the first origin alone.
     pub(super) body_stays: bool,
+    /// Whether the caller said that it may be sent again.
+    pub(super) may_repeat: bool,
     pub(super) mistake: Option<Error>,
 }
 
@@ -110,6 +112,7 @@ impl Request {
             tiers: Vec::new(),
             asks_robots: true,
             body_stays: false,
+            may_repeat: false,
             mistake: None,
         }
     }
@@ -257,7 +260,8 @@ impl Request {
         self
     }
 
-    /// The ways to send it: the next one is tried where a reply is challenged or blocked, see
+    /// The ways to send it: the next one is tried where a reply is challenged or blocked, unless
+    /// the request could do something twice, see
     /// [`Session::fetch_with_fallback`](crate::Session::fetch_with_fallback). Defaults to
     /// [`Tier::Direct`] alone.
     pub fn tiers(mut self, tiers: &[Tier]) -> Self {
@@ -265,7 +269,21 @@ impl Request {
         self
     }
 
-    pub(super) fn without_robots(mut self) -> Self {
+    /// Doing it twice does no more than doing it once, whatever the method: it is sent again where a
+    /// `GET` would be. Defaults to what the method says (RFC 9110, section 9.2.2), so that no `POST`
+    /// is ever sent twice.
+    pub fn repeatable(mut self) -> Self {
+        self.may_repeat = true;
+        self
+    }
+
+    pub(super) fn is_repeatable(&self) -> bool {
+        self.may_repeat || self.method.is_idempotent()
+    }
+
+    /// For what is no page of the site, as its `robots.txt` itself: asked for whatever the file
+    /// says, and without the session's own query pairs.
+    pub(crate) fn without_robots(mut self) -> Self {
         self.asks_robots = false;
         self
     }
@@ -308,6 +326,7 @@ impl Request {
             tiers: self.tiers.clone(),
             asks_robots: self.asks_robots,
             body_stays: self.body_stays,
+            may_repeat: self.may_repeat,
             mistake: self.mistake.clone(),
         })
     }

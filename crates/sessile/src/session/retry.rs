@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 
 use crate::error::Error;
 
@@ -47,30 +47,42 @@ pub(super) enum Outcome<'a> {
     },
 }
 
+/// What is sent, and how often it was.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sent {
+    /// Whether it does no more harm to be done twice than once.
+    pub(super) is_repeatable: bool,
+    /// Whether its body is still there.
+    pub(super) is_replayable: bool,
+    /// How often it was sent again.
+    pub(super) again: u32,
+}
+
 /// The wait before the next attempt; `None` where there is none.
 ///
-/// `jitter` is between 0 and 1 and spreads those who failed together.
+/// `jitter` is between 0 and 1 and spreads those who failed together; it is asked for where there
+/// is something to spread.
 pub(super) fn decide(
     policy: &RetryPolicy,
-    method: &Method,
-    is_replayable: bool,
-    made: u32,
+    sent: Sent,
     outcome: &Outcome<'_>,
-    jitter: f64,
+    jitter: impl FnOnce() -> f64,
 ) -> Option<Duration> {
-    if made >= policy.attempts || !is_replayable {
+    if sent.again >= policy.attempts || !sent.is_replayable {
         return None;
     }
-    let pause = policy
-        .pause
-        .saturating_mul(1 << made.min(16))
-        .mul_f64(0.5 + jitter / 2.0);
+    let pause = || {
+        policy
+            .pause
+            .saturating_mul(1 << sent.again.min(16))
+            .mul_f64(0.5 + jitter() / 2.0)
+    };
     match outcome {
         // The server can't have seen it: any method may go again.
         Outcome::Failed(Error::Connect { .. } | Error::Disconnect { sent: false, .. }) => {
-            is_sensible(outcome).then_some(pause)
+            is_sensible(outcome).then(pause)
         }
-        Outcome::Failed(_) => (method.is_idempotent() && is_sensible(outcome)).then_some(pause),
+        Outcome::Failed(_) => (sent.is_repeatable && is_sensible(outcome)).then(pause),
         Outcome::Replied {
             status,
             retry_after,
@@ -82,13 +94,13 @@ pub(super) fn decide(
                     | StatusCode::SERVICE_UNAVAILABLE
                     | StatusCode::GATEWAY_TIMEOUT
             );
-            if !asks_to_wait || !method.is_idempotent() {
+            if !asks_to_wait || !sent.is_repeatable {
                 return None;
             }
             match retry_after {
                 // A longer wait is the caller's decision, who sees the header.
-                Some(wait) => (*wait <= policy.longest_wait).then_some((*wait).max(pause)),
-                None => Some(pause),
+                Some(wait) => (*wait <= policy.longest_wait).then(|| (*wait).max(pause())),
+                None => Some(pause()),
             }
         }
     }
@@ -105,6 +117,8 @@ fn is_sensible(outcome: &Outcome<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::Method;
+
     use super::*;
     use crate::error::Obstacle;
 
@@ -154,11 +168,29 @@ mod tests {
 
     #[track_caller]
     fn check(method: &str, outcome: &Outcome<'_>, millis: Option<u64>) {
-        let policy = RetryPolicy::default();
         let method: Method = method.parse().unwrap();
-        let wait = decide(&policy, &method, true, 0, outcome, 0.5);
+        let decide = |is_replayable, again| {
+            let sent = Sent {
+                is_repeatable: method.is_idempotent(),
+                is_replayable,
+                again,
+            };
+            decide(&RetryPolicy::default(), sent, outcome, || 0.5)
+        };
+        let wait = decide(true, 0);
         assert_eq!(wait, millis.map(Duration::from_millis), "{method}");
-        assert_eq!(decide(&policy, &method, false, 0, outcome, 0.5), None);
-        assert_eq!(decide(&policy, &method, true, 2, outcome, 0.5), None);
+        assert_eq!((decide(false, 0), decide(true, 2)), (None, None));
+    }
+
+    #[test]
+    fn chance_is_asked_where_there_is_something_to_spread() {
+        let sent = Sent {
+            is_repeatable: true,
+            is_replayable: true,
+            again: 0,
+        };
+        let policy = RetryPolicy::default();
+        let unasked = || -> f64 { panic!("nothing is sent again") };
+        assert_eq!(decide(&policy, sent, &replied(200, None), unasked), None);
     }
 }

@@ -19,13 +19,13 @@ use url::Url;
 use super::auth::DigestPrompt;
 use super::deadline::Deadline;
 use super::fallback::{self, Tier};
-use super::manners::Turn;
+use super::manners::{Ender, Turn};
 use super::redirect::{self, Attempt, Decision, Next};
 use super::reply::{Hop as Passed, Reply, ReplyBody};
 use super::request::{Body, Request};
-use super::retry::{self, Outcome};
+use super::retry::{self, Outcome, Sent};
 use super::verdict::{self, Sign, Verdict};
-use super::{Inner, address, cookies, decode, permission, prepare};
+use super::{Inner, address, cookies, decode, permission, prepare, window};
 use crate::error::Error;
 use crate::profile::{self, Browser, Occasion, RequestKind};
 use crate::redact::ShownUrl;
@@ -70,8 +70,8 @@ pub(super) struct Hop {
     timeout: Option<Duration>,
     /// Whether the chain is still where the request's own credentials may go.
     is_at_origin: bool,
-    cookies_set: Vec<String>,
-    passed: Vec<Passed>,
+    pub(super) cookies_set: Vec<String>,
+    pub(super) passed: Vec<Passed>,
     /// The pages that redirected, with the cookies they were asked with.
     been: Vec<(Method, Arc<Url>, Revision)>,
     /// The cookies that this page is asked with.
@@ -211,17 +211,18 @@ pub(super) async fn follow(session: &Inner, mut hop: Hop) -> Result<Reply, Error
         {
             permission::ask(session, manners, &hop.url).boxed().await?;
         }
-        let (incoming, generation) = attempt(session, &mut hop).await?;
+        let Answered {
+            incoming,
+            generation,
+            ender,
+        } = attempt(session, &mut hop).await?;
         let decision = decide(session, &hop, &incoming);
         let verdict = match &decision {
             Decision::Follow(next) if is_login_redirect(session, &hop.url, &next.url) => {
                 Verdict::Expired(Sign::LoginRedirect(next.url.path().to_owned()))
             }
             Decision::Follow(_) => Verdict::Valid,
-            Decision::Fail { .. } | Decision::Stop => {
-                let now = session.clock.now().as_seconds();
-                verdict::of_reply(incoming.status, &incoming.headers, now)
-            }
+            Decision::Fail { .. } | Decision::Stop => stopped(session, &hop, &incoming),
         };
         match decision {
             Decision::Follow(next) if verdict == Verdict::Valid => {
@@ -239,7 +240,8 @@ pub(super) async fn follow(session: &Inner, mut hop: Hop) -> Result<Reply, Error
             Decision::Follow(_) | Decision::Stop => {
                 let elapsed = session.clock.now().as_millis() - started.as_millis();
                 let elapsed = Duration::from_millis(u64::try_from(elapsed).unwrap_or(0));
-                let mut reply = reply(session, hop, incoming, verdict, generation, elapsed);
+                let mut reply = reply(session, hop, incoming, verdict, generation);
+                (reply.elapsed, reply.ender) = (elapsed, ender);
                 if reply.may_hide_challenge() {
                     reply.look_for_challenge().boxed().await;
                 }
@@ -247,6 +249,18 @@ pub(super) async fn follow(session: &Inner, mut hop: Hop) -> Result<Reply, Error
             }
         }
     }
+}
+
+/// What a reply says that leads nowhere else.
+fn stopped(session: &Inner, hop: &Hop, incoming: &Incoming) -> Verdict {
+    // A browser is where it was redirected to already.
+    if let (Tier::Browser, Some(first)) = (hop.tier, hop.passed.first())
+        && is_login_redirect(session, &first.url, &hop.url)
+    {
+        return Verdict::Expired(Sign::LoginRedirect(hop.url.path().to_owned()));
+    }
+    let now = session.clock.now().as_seconds();
+    verdict::of_reply(incoming.status, &incoming.headers, now)
 }
 
 fn decide(session: &Inner, hop: &Hop, incoming: &Incoming) -> Decision {
@@ -289,22 +303,36 @@ async fn drain(session: &Inner, result: Result<Incoming, Error>) {
     let _unreadable = body.skip_little().await;
 }
 
+/// What came of one request.
+struct Answered {
+    incoming: Incoming,
+    /// The login that it was sent with.
+    generation: u64,
+    ender: Option<Ender>,
+}
+
 /// Sends one request as often as the rules allow, with its cookies in both directions.
-async fn attempt(session: &Inner, hop: &mut Hop) -> Result<(Incoming, u64), Error> {
+async fn attempt(session: &Inner, hop: &mut Hop) -> Result<Answered, Error> {
     let mut made = 0;
     let mut has_answered_digest = false;
     loop {
-        let is_replayable = hop.request.body.is_replayable();
+        // A browser has tried again by itself where that helps.
+        let is_replayable = hop.request.body.is_replayable() && hop.tier != Tier::Browser;
         let turn = match &session.habits.manners {
             // Boxed, so that sessions without manners carry no room for the wait.
             Some(manners) => Some(manners.wait(&hop.url).boxed().await?),
             None => None,
         };
         let (outgoing, generation) = prepare(session, hop)?;
-        let mut result = session.transport(hop.tier).send(outgoing).await;
-        if let (Some(turn), Ok(incoming)) = (turn, &mut result) {
-            mind(session, &hop.url, incoming, turn);
-        }
+        let sending = exchange(session, hop, outgoing, generation);
+        let mut result = match &turn {
+            Some(turn) => turn.during(sending).boxed().await,
+            None => sending.await,
+        };
+        let ender = match (turn, &mut result) {
+            (Some(turn), Ok(incoming)) => mind(session, &hop.url, incoming, turn).boxed().await,
+            (Some(_), Err(_)) | (None, _) => None,
+        };
         if let Ok(incoming) = &result {
             take_in(session, hop, incoming, generation);
             let is_refused = incoming.status == StatusCode::UNAUTHORIZED;
@@ -315,7 +343,11 @@ async fn attempt(session: &Inner, hop: &mut Hop) -> Result<(Incoming, u64), Erro
             }
         }
         let Some(wait) = wait_before_next(session, hop, is_replayable, made, &result) else {
-            return result.map(|incoming| (incoming, generation));
+            return Ok(Answered {
+                incoming: result?,
+                generation,
+                ender,
+            });
         };
         drain(session, result).await;
         sleep(wait).await;
@@ -323,10 +355,30 @@ async fn attempt(session: &Inner, hop: &mut Hop) -> Result<(Incoming, u64), Erro
     }
 }
 
+/// One exchange by the way that the request goes.
+async fn exchange(
+    session: &Inner,
+    hop: &mut Hop,
+    outgoing: Outgoing,
+    generation: u64,
+) -> Result<Incoming, Error> {
+    match hop.tier {
+        // Boxed, since few requests go by a browser.
+        Tier::Browser => {
+            window::visit(session, hop, outgoing, generation)
+                .boxed()
+                .await
+        }
+        Tier::Curl => session.ladder.curl().send(outgoing).await,
+        Tier::Direct => session.transport.send(outgoing).await,
+    }
+}
+
 /// Heeds the pause that a host asks all for, and leaves its turn to the body.
-fn mind(session: &Inner, url: &Url, incoming: &mut Incoming, turn: Turn) {
+async fn mind(session: &Inner, url: &Url, incoming: &mut Incoming, turn: Turn) -> Option<Ender> {
     let body = std::mem::replace(&mut incoming.body, Box::pin(stream::empty()));
-    incoming.body = turn.hold(body);
+    let (body, ender) = turn.hold(body);
+    incoming.body = body;
     let is_pause = matches!(
         incoming.status,
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
@@ -336,8 +388,9 @@ fn mind(session: &Inner, url: &Url, incoming: &mut Incoming, turn: Turn) {
         && let Some(pause) = verdict::retry_after(&incoming.headers, now)
         && let Some(manners) = &session.habits.manners
     {
-        manners.pause(url, pause);
+        manners.pause(url, pause).await;
     }
+    ender
 }
 
 fn wait_before_next(
@@ -354,15 +407,12 @@ fn wait_before_next(
         },
         Err(error) => Outcome::Failed(error),
     };
-    let method = &hop.request.method;
-    retry::decide(
-        &session.habits.retry,
-        method,
+    let sent = Sent {
+        is_repeatable: hop.request.is_repeatable(),
         is_replayable,
-        made,
-        &outcome,
-        jitter(),
-    )
+        again: made,
+    };
+    retry::decide(&session.habits.retry, sent, &outcome, jitter)
 }
 
 /// A number between 0 and 1 that spreads those who failed together.
@@ -452,7 +502,6 @@ fn reply(
     incoming: Incoming,
     verdict: Verdict,
     generation: u64,
-    elapsed: Duration,
 ) -> Reply {
     let has_body = hop.request.method != Method::HEAD
         && !matches!(
@@ -470,12 +519,13 @@ fn reply(
         headers: incoming.headers,
         url: hop.url,
         history: hop.passed,
-        elapsed,
+        elapsed: Duration::ZERO,
         verdict,
         generation,
         cookies_set: hop.cookies_set,
         tier: hop.tier,
         passed_over: Vec::new(),
+        ender: None,
         body: ReplyBody::new(body, session.habits.body_limit),
     }
 }

@@ -73,7 +73,7 @@ pub(super) fn sealing<E, F>(
 ) -> Change
 where
     E: From<StoreError> + Send + 'static,
-    F: FnOnce(Option<&Opened>) -> Result<NextPlain, E> + Send + 'static,
+    F: FnOnce(Option<&Opened>, Timestamp) -> Result<NextPlain, E> + Send + 'static,
 {
     let (change, outcome) = (Arc::clone(change), Arc::clone(outcome));
     Box::new(move |current| {
@@ -89,7 +89,7 @@ where
         };
         let change = change.lock().unwrap_or_else(PoisonError::into_inner).take();
         let change = change.expect("it is taken in the last round only");
-        match change(before.as_ref()) {
+        match change(before.as_ref(), current.now) {
             Err(error) => {
                 report(Decided::Failed(error));
                 Ok(Next::Keep)

@@ -46,10 +46,34 @@ impl Name {
             None => Self::parse(text),
         }
     }
+
+    /// The name of a note: a row that isn't anybody's record.
+    pub(crate) fn of_note(number: u64) -> Self {
+        Self(format!("{NOTE}{number}").into())
+    }
+
+    /// Whether it is the name of a note.
+    pub(super) fn is_note(&self) -> bool {
+        self.0.starts_with(NOTE)
+    }
+
+    /// Fails where it is the name of a note, which no record can have.
+    pub(super) fn refuse_note(&self) -> Result<(), StoreError> {
+        match self.is_note() {
+            true => Err(bad(
+                "name",
+                &self.0,
+                "names that begin so are the store's own",
+            )),
+            false => Ok(()),
+        }
+    }
 }
 
 /// The start of the name of a row for one-time codes.
 const MAILBOX: &str = ".code.";
+/// How the names of notes begin.
+const NOTE: &str = "~note ";
 
 /// What a lease is on: any printable text of 1 to 256 characters.
 #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]

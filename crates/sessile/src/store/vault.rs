@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::change::{Decided, moving, open_row, sealing, tampered};
 use super::key::RootSource;
 use super::key_table::{KeyTable, Root};
@@ -12,6 +14,7 @@ use super::{
     Acquired, Change, HolderId, KeyRow, KeySource, Lease, LeaseKey, Name, Next, NextPlain, Opened,
     RowSummary, Source, Store, StoreError, StoreOptions, StoreUrl, Transfer,
 };
+use crate::clock::Timestamp;
 
 /// Stores records sealed. A clone is another handle on the same vault.
 #[derive(Clone, Debug)]
@@ -75,6 +78,16 @@ impl Vault {
     ///
     /// Fails with [`StoreError::Tampered`] if it is not what was written under this name; others stay readable.
     pub async fn load(&self, name: &Name) -> Result<Option<Opened>, StoreError> {
+        name.refuse_note()?;
+        self.load_row(name).await
+    }
+
+    /// What a note holds.
+    pub(crate) async fn load_note(&self, number: u64) -> Result<Option<Opened>, StoreError> {
+        self.load_row(&Name::of_note(number)).await
+    }
+
+    async fn load_row(&self, name: &Name) -> Result<Option<Opened>, StoreError> {
         let Some(row) = self.store().load(name).await? else {
             return Ok(None);
         };
@@ -100,6 +113,35 @@ impl Vault {
     where
         E: From<StoreError> + Send + 'static,
         F: FnOnce(Option<&Opened>) -> Result<NextPlain, E> + Send + 'static,
+    {
+        name.refuse_note()?;
+        self.update_at(name, |before, _now| change(before)).await
+    }
+
+    /// Changes a note, a small row beside the records: `change` gets what it holds and the store's
+    /// time, and answers what it holds from then on, where that is something else.
+    pub(crate) async fn note(
+        &self,
+        number: u64,
+        change: impl FnOnce(Option<&[u8]>, Timestamp) -> Option<Vec<u8>> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let change = |before: Option<&Opened>, now| {
+            let after = change(before.map(|opened| &**opened.plain), now);
+            Ok(after.map_or(NextPlain::Keep, |plain| NextPlain::Write {
+                generation: 0,
+                plain: Zeroizing::new(plain),
+                fence: None,
+            }))
+        };
+        let name = Name::of_note(number);
+        let written = self.update_at::<StoreError, _>(&name, change);
+        written.await.map(drop)
+    }
+
+    async fn update_at<E, F>(&self, name: &Name, change: F) -> Result<Option<Opened>, E>
+    where
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(Option<&Opened>, Timestamp) -> Result<NextPlain, E> + Send + 'static,
     {
         let change = Arc::new(Mutex::new(Some(change)));
         // A second round is needed only when another process has changed the keys in between.
@@ -135,6 +177,7 @@ impl Vault {
             let is_last = page.len() < PAGE;
             rows.extend(page);
             if is_last {
+                rows.retain(|row| !row.name.is_note());
                 return Ok(rows);
             }
         }
@@ -245,6 +288,8 @@ impl Vault {
         to: &Name,
         source: Source,
     ) -> Result<RowSummary, StoreError> {
+        from.refuse_note()?;
+        to.refuse_note()?;
         let transfer = Transfer {
             from: from.clone(),
             to: to.clone(),

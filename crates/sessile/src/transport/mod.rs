@@ -3,6 +3,7 @@
 //! One exchange at a time: no redirects, no retries, no cookies, no decoding. Those are the
 //! session's, so that every transport follows the same rules.
 
+mod browser;
 mod connect;
 mod connections;
 mod curl;
@@ -27,6 +28,8 @@ use url::Url;
 use crate::error::Error;
 use crate::redact::{ShownHeaders, ShownUrl};
 
+pub use browser::Chromium;
+pub(crate) use browser::Luggage;
 pub use curl::Curl;
 pub use engine::Engine;
 pub use proxy::{Proxy, ProxyKind};

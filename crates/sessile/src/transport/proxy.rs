@@ -77,6 +77,12 @@ impl Proxy {
         Secret::from(format!("{scheme}://{user}:{password}@{place}"))
     }
 
+    /// User name and password, where it asks for them.
+    pub(super) fn login(&self) -> Option<(String, Secret<String>)> {
+        let login = self.login.as_ref()?;
+        Some((login.user.clone(), login.password.clone()))
+    }
+
     /// The `Proxy-Authorization` field, where there is a login.
     pub(super) fn authorization(&self) -> Option<HeaderValue> {
         let login = self.login.as_ref()?;

@@ -2,25 +2,31 @@
 
 mod authority;
 mod daemon;
+mod desk;
 mod django;
 mod faults;
 mod gunicorn;
 mod person;
 mod practice;
+mod provider;
 pub(crate) mod servers;
 mod table;
+mod wire;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) use daemon::Daemon;
+pub(crate) use desk::Desk;
 pub(crate) use django::{ADMIN, Django, MEMBERS_PAGE};
 pub(crate) use faults::Faults;
 pub(crate) use gunicorn::Gunicorn;
 pub(crate) use person::{Invocation, Outcome, Person};
 pub(crate) use practice::Practice;
+pub(crate) use provider::{OpenIdProvider, browser};
 pub(crate) use table::Table;
+pub(crate) use wire::{Wire, send, stopwatch};
 
 /// A directory that `scripts/test` prepared and named in the environment.
 #[track_caller]

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -125,6 +125,14 @@ impl Invocation {
         }
     }
 
+    /// The same with standard input left open for more.
+    pub(crate) fn start_open(mut self) -> Running {
+        Running {
+            line: self.line,
+            child: self.command.spawn().unwrap(),
+        }
+    }
+
     pub(crate) fn run(self) -> Outcome {
         self.start().finish()
     }
@@ -139,6 +147,19 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The most memory that it has had so far.
+    pub(crate) fn peak_kb(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = line.unwrap().trim().trim_end_matches(" kB");
+        peak.parse().unwrap()
+    }
+
+    /// Standard input, where it was left open; dropped, it is at its end.
+    pub(crate) fn take_input(&mut self) -> ChildStdin {
+        self.child.stdin.take().unwrap()
     }
 
     /// The next bytes of standard output, as soon as they are there.

@@ -120,6 +120,32 @@ async fn other_replies_and_streams_are_not_taken_on() {
 }
 
 #[tokio::test]
+async fn what_could_be_done_twice_stays_with_the_first_way() {
+    const FORM: &str = "POST http://a.test/";
+    let ways = ways();
+    ways.direct.on(FORM, challenged());
+    let post = || Request::post("http://a.test/").body("a=1");
+    let reply = ways.session.fetch_with_fallback(post(), &BOTH).await;
+    let reply = reply.unwrap();
+    assert_eq!(reply.tier(), Tier::Direct);
+    let [passed] = reply.passed_over() else {
+        panic!("{:?}", reply.passed_over());
+    };
+    let why = "not tried, since what was asked could be done twice";
+    assert_eq!((passed.tier, &*passed.why), (Tier::Curl, why));
+    assert!(ways.curl.sent().is_empty());
+
+    // Unless the caller knows better.
+    ways.direct.on(FORM, challenged());
+    ways.curl.on_each(FORM, ScriptedReply::ok(""));
+    let reply = ways.session.fetch_with_fallback(post().repeatable(), &BOTH);
+    assert_eq!(reply.await.unwrap().tier(), Tier::Curl);
+    // Where another way has worked lately, it is the first.
+    let reply = ways.session.fetch_with_fallback(post(), &BOTH).await;
+    assert_eq!(reply.unwrap().tier(), Tier::Curl);
+}
+
+#[tokio::test]
 async fn a_refusing_page_names_who_asks() {
     for (status, body, expected) in [
         (

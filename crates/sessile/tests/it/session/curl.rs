@@ -324,6 +324,23 @@ async fn proxies_are_passed_on_with_their_login_and_nothing_of_the_request() {
 }
 
 #[tokio::test]
+async fn the_own_address_is_passed_on() {
+    let server = Server::start(|mut conn| async move {
+        let peer = conn.stream.peer_addr().unwrap().ip().to_string();
+        while conn.request().await.is_some() {
+            let length = peer.len();
+            let reply = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{peer}");
+            conn.send(reply).await;
+        }
+    })
+    .await;
+    let mut options = ConnectOptions::default();
+    options.local_address = Some([127, 0, 0, 7].into());
+    let peer = text(&session_with(options), Request::get(server.url("/"))).await;
+    assert_eq!(peer.unwrap(), "127.0.0.7");
+}
+
+#[tokio::test]
 async fn trust_is_passed_on() {
     let authority = super::tls::Authority::new();
     let server = super::tls::secure_server(&authority, &["h2", "http/1.1"]).await;

@@ -1,30 +1,38 @@
 //! Manners towards a host: how often, how many at once, and how long it wants to be left alone.
 //!
-//! The decision is pure (`Timeline`); [`Manners::wait`] keeps to it by the runtime's clock. What
-//! `robots.txt` says is asked in `permission`.
+//! The decision is pure (`standing`); [`Manners::wait`] keeps to it by the runtime's clock, and by
+//! that of a register where the limits are everybody's. What `robots.txt` says is asked in
+//! `permission`.
+
+mod register;
+mod standing;
+mod turn;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::Stream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep};
 use url::{Position, Url};
 
+use self::register::Place;
+use self::standing::{Grant, Pace};
 use super::permission::Known;
 use crate::error::Error;
-use crate::transport::ByteStream;
+
+pub(crate) use self::register::{Entry, Fault, Register};
+pub(crate) use self::standing::Standing;
+#[cfg(test)]
+pub(crate) use self::standing::TERM;
+pub(super) use self::turn::{Ender, Turn};
 
 /// From so many hosts on, those that nothing is known of any more are forgotten.
 const MANY_HOSTS: usize = 4096;
 
-/// A site that asks for more between two requests is not crawled by anybody.
-const LONGEST_INTERVAL: Duration = Duration::from_secs(24 * 3600);
+/// How often it is looked whether one of everybody's requests has ended.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Limits for every host, shared by all sessions that were given the same value.
 ///
@@ -41,6 +49,7 @@ const LONGEST_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 pub struct Manners {
     shared: Arc<Shared>,
     robots: Option<Arc<str>>,
+    register: Option<Register>,
 }
 
 /// How often and how many at once.
@@ -82,16 +91,28 @@ impl Limits {
     }
 }
 
-#[derive(Default)]
 struct Shared {
     limits: Limits,
+    /// What the moments of this process are counted from.
+    origin: Instant,
     hosts: Mutex<HashMap<Box<str>, Host>>,
     known: Mutex<HashMap<String, Known>>,
 }
 
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            origin: Instant::now(),
+            hosts: Mutex::default(),
+            known: Mutex::default(),
+        }
+    }
+}
+
 #[derive(Default)]
 struct Host {
-    timeline: Timeline,
+    standing: Standing,
     crawl_delay: Option<Duration>,
     slots: Option<Arc<Semaphore>>,
 }
@@ -106,6 +127,7 @@ impl Manners {
         Self {
             shared: Arc::new(shared),
             robots: None,
+            register: None,
         }
     }
 
@@ -135,31 +157,95 @@ impl Manners {
         known.entry(origin.to_owned()).or_default().clone()
     }
 
+    /// Keeps the limits together with everybody who uses the same register; those who do already
+    /// go on as they are.
+    pub(crate) fn kept_in(mut self, register: impl FnOnce() -> Register) -> Self {
+        if self.register.is_none() {
+            self.register = Some(register());
+        }
+        self
+    }
+
     /// Waits until a request may go to the URL's host.
     ///
     /// # Errors
     ///
-    /// [`Error::HoldOff`] where the host asked for a longer pause than is granted.
+    /// [`Error::HoldOff`] where the host asked for a longer pause than is granted, and
+    /// [`Error::LimitsUnavailable`] where the register can't be had.
     pub(super) async fn wait(&self, url: &Url) -> Result<Turn, Error> {
         // The slot first: a time that was given can't be kept while all slots are taken.
         let slot = match self.slots(url) {
             Some(slots) => slots.acquire_owned().await.ok(),
             None => None,
         };
+        match &self.register {
+            Some(register) => self.wait_among_all(register, url, slot).await,
+            None => self.wait_here(url, slot).await,
+        }
+    }
+
+    async fn wait_here(
+        &self,
+        url: &Url,
+        slot: Option<OwnedSemaphorePermit>,
+    ) -> Result<Turn, Error> {
+        // The slots see to how many there are at once.
+        let pace = Pace {
+            at_once: None,
+            ..self.pace(url)
+        };
         loop {
-            let at = self.reserve(url, now())?;
-            sleep_until(at).await;
+            let now = self.now();
+            let grant = self.with_host(url, |host| host.standing.ask(0, pace, now));
+            wait_for(grant, url).await?;
             // While this one slept, the host may have asked for a pause.
-            if self.pause_left(url, now()).is_zero() {
-                return Ok(Turn(slot));
+            let now = self.now();
+            let pause = self.with_host(url, |host| host.standing.pause_left(now));
+            if pause.is_zero() {
+                return Ok(Turn { slot, place: None });
+            }
+        }
+    }
+
+    async fn wait_among_all(
+        &self,
+        register: &Register,
+        url: &Url,
+        slot: Option<OwnedSemaphorePermit>,
+    ) -> Result<Turn, Error> {
+        let (host, pace): (Arc<str>, _) = (key(url).into(), self.pace(url));
+        let mut place = Place::new(register, Arc::clone(&host));
+        let ticket = place.ticket();
+        loop {
+            let asking =
+                register.enter(&host, move |standing, now| standing.ask(ticket, pace, now));
+            let grant = asking.await?;
+            if matches!(grant, Grant::Go(_)) && pace.at_once.is_some() {
+                place.take();
+            }
+            if !wait_for(grant, url).await? {
+                continue;
+            }
+            let look = |standing: &mut Standing, now| standing.pause_left(now);
+            if grant == Grant::Go(Duration::ZERO) || register.enter(&host, look).await?.is_zero() {
+                let place = Some(place);
+                return Ok(Turn { slot, place });
             }
         }
     }
 
     /// Takes notice of a pause that a host asks for.
-    pub(super) fn pause(&self, url: &Url, pause: Duration) {
-        if let Some(until) = now().checked_add(pause) {
-            self.with_host(url, |host| host.timeline.pause_until(until));
+    pub(super) async fn pause(&self, url: &Url, pause: Duration) {
+        let Some(register) = &self.register else {
+            let until = self.now().saturating_add(pause);
+            return self.with_host(url, |host| host.standing.pause_until(until));
+        };
+        let host = key(url).into();
+        let noting = register.enter(&host, move |standing, now| {
+            standing.pause_until(now.saturating_add(pause));
+        });
+        if let Err(error) = noting.await {
+            tracing::warn!(%error, "a pause that the host asks for isn't known to others");
         }
     }
 
@@ -173,26 +259,19 @@ impl Manners {
         Some(self.with_host(url, |host| Arc::clone(host.slots.get_or_insert_with(new))))
     }
 
-    fn reserve(&self, url: &Url, now: Instant) -> Result<Instant, Error> {
+    fn pace(&self, url: &Url) -> Pace {
         let limits = self.shared.limits;
-        self.with_host(url, |host| {
-            let pause = host.timeline.pause_left(now);
-            if pause > limits.longest_pause {
-                return Err(Error::HoldOff {
-                    host: key(url).to_owned(),
-                    pause,
-                });
-            }
-            let (interval, burst) = match host.crawl_delay {
-                Some(delay) if delay >= limits.interval => (delay, 1),
-                Some(_) | None => (limits.interval, limits.burst),
-            };
-            Ok(host.timeline.reserve(interval, burst, now))
-        })
-    }
-
-    fn pause_left(&self, url: &Url, now: Instant) -> Duration {
-        self.with_host(url, |host| host.timeline.pause_left(now))
+        let crawl_delay = self.with_host(url, |host| host.crawl_delay);
+        let (interval, burst) = match crawl_delay {
+            Some(delay) if delay >= limits.interval => (delay, 1),
+            Some(_) | None => (limits.interval, limits.burst),
+        };
+        Pace {
+            interval,
+            burst,
+            at_once: limits.at_once.map(|limit| limit.max(1)),
+            longest_pause: limits.longest_pause,
+        }
     }
 
     fn with_host<T>(&self, url: &Url, act: impl FnOnce(&mut Host) -> T) -> T {
@@ -205,101 +284,53 @@ impl Manners {
             return act(host);
         }
         if hosts.len() >= MANY_HOSTS {
-            let now = now();
+            let now = self.now();
             hosts.retain(|_, host| host.is_busy(now));
         }
         act(hosts.entry(key(url).into()).or_default())
     }
+
+    /// The moment by the runtime's clock, which tests can pause.
+    fn now(&self) -> Duration {
+        Instant::now().saturating_duration_since(self.shared.origin)
+    }
 }
 
 impl Host {
-    fn is_busy(&self, now: Instant) -> bool {
+    fn is_busy(&self, now: Duration) -> bool {
         let has_waiting = self
             .slots
             .as_ref()
             .is_some_and(|slots| Arc::strong_count(slots) > 1);
-        has_waiting || self.timeline.is_ahead_of(now)
+        has_waiting || self.standing.is_ahead_of(now)
     }
 }
 
 /// A server: host, and port where it isn't the usual one.
-fn key(url: &Url) -> &str {
+pub(crate) fn key(url: &Url) -> &str {
     &url[Position::BeforeHost..Position::AfterPort]
 }
 
-/// The runtime's clock, which tests can pause.
-fn now() -> Instant {
-    Instant::now()
-}
-
-/// When requests to one host may go.
-#[derive(Debug, Default)]
-struct Timeline {
-    /// When the next request would go if all came evenly (the generic cell rate algorithm).
-    even: Option<Instant>,
-    paused_until: Option<Instant>,
-}
-
-impl Timeline {
-    /// The moment at which one more request may go; it is taken.
-    fn reserve(&mut self, interval: Duration, burst: u32, now: Instant) -> Instant {
-        let interval = interval.min(LONGEST_INTERVAL);
-        let start = self.paused_until.map_or(now, |until| until.max(now));
-        let even = self.even.map_or(start, |even| even.max(start));
-        let ahead = interval.saturating_mul(burst.saturating_sub(1));
-        self.even = even.checked_add(interval);
-        even.checked_sub(ahead)
-            .map_or(start, |earliest| earliest.max(start))
-    }
-
-    fn pause_until(&mut self, until: Instant) {
-        self.paused_until = self.paused_until.max(Some(until));
-    }
-
-    fn pause_left(&self, now: Instant) -> Duration {
-        self.paused_until
-            .map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
-    }
-
-    fn is_ahead_of(&self, now: Instant) -> bool {
-        self.even
-            .max(self.paused_until)
-            .is_some_and(|until| until > now)
-    }
-}
-
-/// The right to have one request running; dropped when its reply has been read.
-#[must_use]
-#[derive(Debug)]
-pub(super) struct Turn(Option<OwnedSemaphorePermit>);
-
-impl Turn {
-    /// The body, which holds the turn until its end.
-    pub(super) fn hold(self, body: ByteStream) -> ByteStream {
-        match self.0 {
-            Some(_) => Box::pin(Held {
-                body,
-                turn: Some(self),
-            }),
-            None => body,
+/// Does what was told; answers whether the request may go after that.
+async fn wait_for(grant: Grant, url: &Url) -> Result<bool, Error> {
+    let host = key(url);
+    match grant {
+        Grant::Full => {
+            tracing::debug!(host, "as many requests are running as may");
+            sleep(LOOK).await;
+            Ok(false)
         }
-    }
-}
-
-struct Held {
-    body: ByteStream,
-    turn: Option<Turn>,
-}
-
-impl Stream for Held {
-    type Item = Result<Bytes, Error>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let piece = ready!(self.body.as_mut().poll_next(cx));
-        if !matches!(piece, Some(Ok(_))) {
-            self.turn = None;
+        Grant::Go(wait) => {
+            if !wait.is_zero() {
+                tracing::info!(host, ?wait, "waiting for the next request's turn");
+                sleep(wait).await;
+            }
+            Ok(true)
         }
-        Poll::Ready(piece)
+        Grant::HoldOff(pause) => Err(Error::HoldOff {
+            host: host.to_owned(),
+            pause,
+        }),
     }
 }
 
@@ -315,6 +346,7 @@ impl fmt::Debug for Manners {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
     use futures_util::StreamExt;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -323,60 +355,8 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// The milliseconds at which requests that all come at once may go.
-    fn times(limits: Limits, count: usize) -> Vec<u128> {
-        let start = now();
-        let mut timeline = Timeline::default();
-        let at = |_| timeline.reserve(limits.interval, limits.burst, start);
-        (0..count)
-            .map(at)
-            .map(|at| (at - start).as_millis())
-            .collect()
-    }
-
-    #[test]
-    fn requests_are_spread() {
-        assert_eq!(times(Limits::default(), 3), [0, 0, 0]);
-        assert_eq!(times(Limits::per_second(0), 3), [0, 0, 0]);
-        assert_eq!(times(Limits::per_second(4), 4), [0, 250, 500, 750]);
-        let burst = Limits {
-            burst: 3,
-            ..Limits::per_second(1)
-        };
-        assert_eq!(times(burst, 5), [0, 0, 0, 1000, 2000]);
-        assert_eq!(
-            times(
-                Limits {
-                    burst: 0,
-                    ..Limits::per_second(1)
-                },
-                2
-            ),
-            [0, 1000]
-        );
-        assert_eq!(
-            times(
-                Limits {
-                    interval: Duration::MAX,
-                    ..Limits::default()
-                },
-                2
-            ),
-            [0, 86_400_000]
-        );
-    }
-
-    #[test]
-    fn a_pause_moves_everything_behind_it() {
-        let start = now();
-        let mut timeline = Timeline::default();
-        timeline.reserve(SECOND, 1, start);
-        timeline.pause_until(start + 10 * SECOND);
-        timeline.pause_until(start + 5 * SECOND);
-        assert_eq!(timeline.pause_left(start), 10 * SECOND);
-        assert_eq!(timeline.reserve(SECOND, 1, start), start + 10 * SECOND);
-        assert_eq!(timeline.reserve(SECOND, 1, start), start + 11 * SECOND);
-        assert!(timeline.is_ahead_of(start) && !timeline.is_ahead_of(start + 12 * SECOND));
+    fn now() -> Instant {
+        Instant::now()
     }
 
     #[tokio::test(start_paused = true)]
@@ -399,10 +379,10 @@ mod tests {
         let a = url("http://a.test/");
         drop(manners.wait(&a).await.unwrap());
         let start = now();
-        let (turn, ()) = tokio::join!(manners.wait(&a), async { manners.pause(&a, 7 * SECOND) });
+        let (turn, ()) = tokio::join!(manners.wait(&a), manners.pause(&a, 7 * SECOND));
         drop(turn.unwrap());
         assert_eq!(now() - start, 7 * SECOND);
-        manners.pause(&a, 3600 * SECOND);
+        manners.pause(&a, 3600 * SECOND).await;
         let error = manners.wait(&a).await.unwrap_err();
         assert_eq!(error.to_string(), "a.test asks to be left alone for 3600 s");
     }
@@ -417,13 +397,29 @@ mod tests {
         let a = url("http://a.test/");
         let pieces = futures_util::stream::iter([Ok(Bytes::from_static(b"x"))]);
         let turn = manners.wait(&a).await.unwrap();
-        let mut body = turn.hold(Box::pin(pieces));
+        let (mut body, ender) = turn.hold(Box::pin(pieces));
         assert!(body.next().await.is_some());
         let too_early = tokio::time::timeout(SECOND, manners.wait(&a)).await;
         assert!(too_early.is_err());
         assert!(body.next().await.is_none());
+        ender.unwrap().end();
         drop(manners.wait(&a).await.unwrap());
         drop(body);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_can_end_before_its_body() {
+        let limits = Limits {
+            at_once: Some(1),
+            ..Limits::default()
+        };
+        let (manners, a) = (Manners::new(limits), url("http://a.test/"));
+        let turn = manners.wait(&a).await.unwrap();
+        let pieces = futures_util::stream::iter([Ok(Bytes::from_static(b"x"))]);
+        let (mut body, ender) = turn.hold(Box::pin(pieces));
+        ender.unwrap().end();
+        drop(manners.wait(&a).await.unwrap());
+        assert!(body.next().await.is_some() && body.next().await.is_none());
     }
 
     #[tokio::test(start_paused = true)]

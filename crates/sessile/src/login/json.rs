@@ -1,0 +1,78 @@
+//! A login by one request with JSON, without sending it.
+
+use super::LoginError;
+use super::answer::Answer;
+use super::steps::{Draft, Grant, seconds};
+use crate::redact::ShownUrl;
+use crate::secret::Secret;
+use crate::session::Request;
+use crate::site::{JsonLogin, TokenFrom, Values};
+
+/// The request.
+pub(super) fn draft(login: &JsonLogin, values: &Values<'_>) -> Result<Draft, LoginError> {
+    let fault = |name: String| LoginError::Step {
+        url: ShownUrl(&login.url).to_string(),
+        what: format!("there is no {{{name}}}"),
+    };
+    let mut request = Request::new(login.method.clone(), login.url.as_str()).keep_body_home();
+    for (name, value) in &login.headers {
+        request = request.header(name, value.fill(values).map_err(fault)?.expose());
+    }
+    let has = |name: &str| {
+        let mut headers = login.headers.iter();
+        headers.any(|(own, _)| own.eq_ignore_ascii_case(name))
+    };
+    if !has("accept") {
+        request = request.header("accept", "application/json, */*;q=0.5");
+    }
+    if !has("origin") {
+        request = request.header("origin", &login.url.origin().ascii_serialization());
+    }
+    Ok(Draft {
+        request: request.json(&login.body.fill(values).map_err(fault)?),
+        url: login.url.clone(),
+        is_secret: true,
+    })
+}
+
+/// What the reply grants.
+pub(super) fn grant(
+    login: &JsonLogin,
+    answer: &Answer,
+    user: &str,
+    secrets: &[&str],
+) -> Result<Grant, LoginError> {
+    answer.refuse_obstacles(secrets)?;
+    if answer.status >= 400 {
+        let silence = format!("it answered {} without a word", answer.status);
+        return Err(answer.refusal(user, &silence, secrets));
+    }
+    let Some(from) = &login.token else {
+        return Ok(Grant::default());
+    };
+    let json = answer.json();
+    let found = match from {
+        TokenFrom::Body(path) => json.as_ref().and_then(|json| path.text(json)),
+        TokenFrom::Header(name) => {
+            let value = answer.headers.get(name);
+            value
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned)
+        }
+    };
+    let Some(token) = found.filter(|token| !token.is_empty()) else {
+        let silence = match (from, &json) {
+            (TokenFrom::Body(path), None) => {
+                format!("the reply is no JSON, so `{path}` finds no token in it")
+            }
+            (TokenFrom::Body(path), Some(_)) => format!("`{path}` finds no token in the reply"),
+            (TokenFrom::Header(name), _) => format!("the reply has no header `{name}`"),
+        };
+        return Err(answer.refusal(user, &silence, secrets));
+    };
+    let lives = login.expires_in.as_ref().zip(json.as_ref());
+    Ok(Grant {
+        token: Some((login.into.clone(), Secret::new(token))),
+        expires_in: lives.and_then(|(path, json)| seconds(path.find(json)?)),
+    })
+}
