@@ -5,6 +5,7 @@
 //! a page's content shows, `in_step` joins a token file, `limits` shares the manners towards hosts.
 //! How to log in is not here, nor how bytes are kept.
 
+mod due;
 mod error;
 mod in_step;
 mod judge;

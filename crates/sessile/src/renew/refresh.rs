@@ -53,7 +53,7 @@ impl Inner {
 
     /// Replaces the access token before it ends. Where that fails, the old one goes on to be used
     /// for as long as it lasts.
-    pub(super) async fn renew_if_due(&self) -> Result<Option<Renewal>, KeepError> {
+    pub(super) async fn renew_token_if_due(&self) -> Result<Option<Renewal>, KeepError> {
         let seen = self.seen();
         if !self.may_renew_early() {
             return Ok(None);

@@ -162,8 +162,9 @@ impl Inner {
         if let Some(renewer) = self.refresh(sign, lease).await? {
             return Ok(Some(renewer));
         }
-        // What the clock says needs no check, which would find that the token still holds.
-        if !self.is_token_due() {
+        // What the clock says needs no check, which would find that the login still holds.
+        let is_early = matches!(sign, Sign::CookieEnds(_));
+        if !is_early && !self.is_token_due() {
             let report = self.check().await?;
             if report.verdict == Verdict::Valid && report.is_certain {
                 return Ok(None);

@@ -36,6 +36,8 @@ pub enum Verdict {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Sign {
+    /// By the clock: a cookie that carries the login ends, named here.
+    CookieEnds(String),
     /// It leads to the login page, named by its path.
     LoginRedirect(String),
     /// The page is the one that strangers get; the reason in words.
@@ -151,6 +153,7 @@ impl fmt::Display for Sign {
         match self {
             Self::LoginRedirect(path) => write!(f, "redirected to {path}"),
             Self::StrangersPage(why) => f.write_str(why),
+            Self::CookieEnds(name) => write!(f, "its cookie `{name}` ends"),
             Self::TokenEnds => f.write_str("its access token ends"),
             Self::Unauthorized => f.write_str("the server answered 401"),
         }

@@ -7,8 +7,9 @@ use std::time::Duration;
 use futures_util::future::{join, join_all};
 use sessile::Request;
 use sessile::clock::{Clock, ManualClock, Timestamp};
-use sessile::login::{Login, LoginError};
-use sessile::renew::{Answer, KeepError, Kept, KeptOptions, NoRenewal, Renewer, edit};
+use sessile::login::{Credentials, Login, LoginError};
+use sessile::renew::{Answer, KeepError, Kept, KeptOptions, Mode, NoRenewal, Renewer, edit};
+use sessile::site::Site;
 use sessile::store::{Name, StoreOptions, Vault};
 use sessile::transport::Transport;
 
@@ -93,6 +94,52 @@ async fn two_hundred_requests_on_a_dead_login_are_answered_after_one_login() {
         assert_eq!(world.town.logins(), before + 1, "{path}");
         assert_eq!(world.town.attempts(), before + 1, "{path}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_is_renewed_before_the_cookie_ends_that_carries_it() {
+    let (world, _form) = World::new().await;
+    let file = "[login]\nurl = 'http://town.test/login'\n[renew]\ncookies = 'sid'\n";
+    let site = Arc::new(Site::parse(file, "town.toml").unwrap());
+    let password = Some(PASSWORD.to_owned().into());
+    let mut login = Login::site(site, Credentials::new("ada", password));
+    login.remember = true;
+    let (vault, name) = (&world.vault, &name());
+    let logged_in = Kept::log_in(vault, name, login, world.options()).await;
+    logged_in.unwrap();
+    let opened = (0..HOLDERS).map(|_| Kept::open(vault, name, world.options()));
+    let holders: Vec<Kept> = join_all(opened)
+        .await
+        .into_iter()
+        .map(Result::unwrap)
+        .collect();
+    let before = world.town.logins();
+
+    // The cookie lives ten minutes, and the margin is one.
+    world.clock.advance(Duration::from_secs(530));
+    let mut options = world.options();
+    options.mode = Mode::ReadOnly;
+    let reader = Kept::open(vault, name, options).await.unwrap();
+    assert!(all(&holders, "/data").await.iter().all(Result::is_ok));
+    assert_eq!(world.town.logins(), before);
+
+    world.clock.advance(Duration::from_secs(15));
+    reader.send(get("/data")).await.unwrap();
+    assert_eq!(world.town.logins(), before, "a read-only run logged in");
+    for _round in 0..2 {
+        for answer in all(&holders, "/data").await {
+            assert_eq!(answer.unwrap().reply.status(), 200);
+        }
+        assert_eq!(world.town.logins(), before + 1);
+    }
+
+    // What can't be renewed early is used while it lasts, and left alone.
+    world.clock.advance(Duration::from_secs(545));
+    world.town.set_door(Door::Failing);
+    for _round in 0..2 {
+        assert!(all(&holders, "/data").await.iter().all(Result::is_ok));
+    }
+    assert_eq!(world.town.attempts(), world.town.logins() + 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -161,7 +161,7 @@ impl State {
                 self.logins += 1;
                 self.session += 1;
                 self.is_alive = true;
-                let cookie = format!("sid={}; Path=/", self.session);
+                let cookie = format!("sid={}; Path=/; Max-Age=600", self.session);
                 let to = (header::LOCATION, "/members".to_owned());
                 Answer(303, vec![(header::SET_COOKIE, cookie), to], String::new())
             }
