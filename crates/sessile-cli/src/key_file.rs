@@ -59,8 +59,22 @@ impl KeyFile {
                 place: self.path.display().to_string(),
                 detail: error.to_string(),
             }),
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.make_durable();
+                Ok(())
+            }
         }
+    }
+
+    /// The store forgets the old key next: a loss of power must not bring the old file back.
+    fn make_durable(&self) {
+        let folder = self
+            .path
+            .parent()
+            .filter(|path| !path.as_os_str().is_empty());
+        let folder = fs::File::open(folder.unwrap_or(Path::new(".")));
+        // Where folders can't be synced, they needn't be.
+        let _synced = folder.and_then(|folder| folder.sync_all());
     }
 }
 

@@ -12,6 +12,7 @@ mod profile;
 mod request;
 mod second_factor;
 mod sessions;
+mod site;
 mod tokens;
 mod values;
 
@@ -28,6 +29,7 @@ pub(crate) use profile::ProfileCommand;
 pub(crate) use request::{AuthArgs, AuthType, RequestArgs};
 pub(crate) use second_factor::{OtpArgs, SecondFactorArgs};
 pub(crate) use sessions::{CheckArgs, CleanArgs, CopyArgs, RenameArgs, RmArgs, StatusArgs};
+pub(crate) use site::{SiteCheckArgs, SiteCommand, SiteTryArgs};
 pub(crate) use tokens::TokensArgs;
 pub(crate) use values::ProxyChoice;
 
@@ -129,6 +131,12 @@ pub(crate) enum Command {
     Backup(BackupArgs),
     /// Put the sessions of a backup in place of those in the store
     Restore(RestoreArgs),
+
+    /// Read and try site files, which say how a site logs in
+    Site {
+        #[command(subcommand)]
+        command: SiteCommand,
+    },
 
     /// The sets of headers that a session can start with
     Profile {

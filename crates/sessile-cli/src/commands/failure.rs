@@ -1,6 +1,7 @@
 //! What the library's errors mean for the exit code, and what to do about them.
 
 use sessile::login::LoginError;
+use sessile::login::oauth2::OAuthError;
 use sessile::renew::{KeepError, NoRenewal};
 use sessile::store::StoreError;
 use sessile::{Error, Obstacle, TlsFault};
@@ -147,6 +148,8 @@ impl From<LoginError> for Failure {
             LoginError::Failing { .. } => (Exit::Failed, "siteFailing"),
             LoginError::NoForm { .. } => (Exit::Failed, "noLoginForm"),
             LoginError::NotSafe { .. } => (Exit::Failed, "notSafe"),
+            LoginError::OAuth(OAuthError::Request(error)) => return error.into(),
+            LoginError::OAuth(ref error) => of_oauth(error),
             LoginError::RateLimited { .. } => (Exit::NotLoggedIn, "rateLimited"),
             LoginError::Refused { .. } => (Exit::NotLoggedIn, "loginRefused"),
             LoginError::SecondFactor { .. } => (Exit::PersonNeeded, "secondFactor"),
@@ -169,6 +172,19 @@ impl From<LoginError> for Failure {
             }
             _ => failure,
         }
+    }
+}
+
+fn of_oauth(error: &OAuthError) -> (Exit, &'static str) {
+    match error {
+        OAuthError::Failing { .. } => (Exit::Failed, "providerFailing"),
+        OAuthError::Listen { .. } => (Exit::Failed, "cannotListen"),
+        OAuthError::NoEndpoint { .. } => (Exit::Failed, "noEndpoint"),
+        OAuthError::NotSafe { .. } => (Exit::Failed, "notSafe"),
+        OAuthError::RateLimited { .. } => (Exit::NotLoggedIn, "rateLimited"),
+        OAuthError::Refused { .. } => (Exit::NotLoggedIn, "loginRefused"),
+        _ if error.needs_person() => (Exit::PersonNeeded, "personNeeded"),
+        _ => (Exit::Failed, "notAProvider"),
     }
 }
 

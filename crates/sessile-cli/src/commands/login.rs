@@ -17,6 +17,8 @@ use zeroize::Zeroizing;
 use super::connect;
 use super::failure::{self, Purpose};
 use super::profile;
+use super::site;
+use super::visit;
 use super::work::{self, Work};
 use crate::args::{LoginArgs, PasswordFrom, SecondFactorArgs};
 use crate::exit::{Exit, Failure, Outcome};
@@ -48,35 +50,43 @@ pub(super) async fn run(args: LoginArgs, work: &mut Work<'_>) -> Outcome {
 }
 
 fn login(args: &LoginArgs, work: &Work<'_>) -> Result<Login, Failure> {
-    let url = url(&args.url, "the address")?;
-    let check = args.check.as_deref().map(|page| url.join(page)).transpose();
-    let check = check.map_err(|why| Failure::usage(format!("--check is not a URL: {why}")))?;
-    let mut login = match &args.username {
-        Some(user) => by_form(args, url, user, work)?,
-        None => Login::browser(url, window(args, work)?),
+    let mut login = match (&args.site, &args.username) {
+        (Some(file), user) => {
+            let site = site::read(file)?;
+            let credentials = site::credentials(&site, user.as_deref(), &args.password, work)?;
+            Login::site(Arc::new(site), credentials)
+        }
+        (None, Some(user)) => by_form(args, user, work)?,
+        (None, None) => Login::browser(place(args)?, window(args, work)?),
     };
+    let start = login.how.start();
+    let check = args.check.as_deref();
+    let check = check.map(|page| start.join(page)).transpose();
+    login.check = check.map_err(|why| Failure::usage(format!("--check is not a URL: {why}")))?;
     let note = work.printer.noter();
     login.person.hears = Some(StepListener::new(move |step| note(&plain(step))));
+    login.person.visit = Some(visit::ask(!args.no_open, work));
+    login.credentials.otp = otp_secret(&args.second_factor)?;
+    login.person.code = ask_code(&args.second_factor, work::person().code, work);
     login.remember = args.remember;
-    login.check = check;
-    login.profile = args.profile.clone().unwrap_or_default();
+    if let Some(profile) = &args.profile {
+        login.profile = profile.clone();
+    }
     Ok(login)
 }
 
-fn by_form(args: &LoginArgs, url: Url, user: &str, work: &Work<'_>) -> Result<Login, Failure> {
-    let what = format!("password of {}", plain(user));
-    let password = password::read(&origin(&args.password), &what, work.environment)?;
-    let mut place = FormPlace::new(url);
+/// The address, which the command line is refused without where there is no site file.
+fn place(args: &LoginArgs) -> Result<Url, Failure> {
+    url(args.url.as_deref().unwrap_or_default(), "the address")
+}
+
+fn by_form(args: &LoginArgs, user: &str, work: &Work<'_>) -> Result<Login, Failure> {
+    let mut place = FormPlace::new(place(args)?);
     place.form.clone_from(&args.form);
     place.trusts_device = args.second_factor.trust_device;
-    let mut credentials = Credentials::default();
-    user.clone_into(&mut credentials.user);
-    credentials.password = Some(Secret::from(password.to_string()));
-    credentials.otp = otp_secret(&args.second_factor)?;
-    let mut login = Login::new(How::Form(place), credentials);
-    login.person = work::person();
-    login.person.code = ask_code(&args.second_factor, login.person.code, work);
-    Ok(login)
+    let password = password(&args.password, user, work)?;
+    let credentials = Credentials::new(user, Some(password));
+    Ok(Login::new(How::Form(place), credentials))
 }
 
 /// What the codes are made from, where a file was named.
@@ -111,6 +121,20 @@ fn ask_code(args: &SecondFactorArgs, person: Option<AskCode>, work: &Work<'_>) -
         let code = code.map_err(|failure| note(&failure.to_string())).ok()?;
         Some(Secret::from(code.trim().to_owned()))
     }))
+}
+
+/// The password, from where it is.
+pub(super) fn password(
+    from: &PasswordFrom,
+    user: &str,
+    work: &Work<'_>,
+) -> Result<Secret<String>, Failure> {
+    let what = match user {
+        "" => "token".to_owned(),
+        user => format!("password of {}", plain(user)),
+    };
+    let password = password::read(&origin(from), &what, work.environment)?;
+    Ok(Secret::from(password.to_string()))
 }
 
 /// The window that a person logs in with, where there is a place for one.

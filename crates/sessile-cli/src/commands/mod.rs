@@ -22,8 +22,10 @@ mod request;
 mod restore;
 mod rm;
 mod show;
+mod site;
 mod status;
 mod tokens;
+mod visit;
 mod work;
 
 use crate::args::{Cli, Command};
@@ -74,6 +76,7 @@ async fn dispatch(command: Command, mut work: Work<'_>) -> Outcome {
         Command::Rename(args) => rename::run(args, work).await,
         Command::Restore(args) => restore::run(args, work).await,
         Command::Rm(args) => rm::run(args, work).await,
+        Command::Site { command } => site::run(command, work).await,
         Command::Status(args) => status::run(args, work).await,
         Command::Tokens(args) => tokens::run(args, work).await,
     }

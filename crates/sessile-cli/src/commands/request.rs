@@ -1,7 +1,7 @@
 //! `sessile get`, `post` and the other verbs: one request through a session.
 
 use http::Method;
-use sessile::renew::{Answer, KeepError, Kept, KeptOptions, Mode, Renewal, Renewer};
+use sessile::renew::{Answer, KeepError, Kept, KeptOptions, Mode, Renewal, Renewed, Renewer};
 use sessile::session::{Redirects, SessionBuilder};
 use sessile::{Authorization, ProfileChoice, Request, Secret, Session};
 use url::Url;
@@ -222,6 +222,13 @@ fn authorization(
 
 /// How a renewal is told: what was seen, and what came of it.
 fn told(name: &str, renewal: &Renewal) -> String {
+    if renewal.what == Renewed::Token {
+        let who = match renewal.by {
+            Renewer::Other => "another process has refreshed it",
+            _ => "refreshed",
+        };
+        return format!("session {name}, access token: {}: {who}", renewal.sign);
+    }
     let who = match renewal.by {
         Renewer::Ourselves => "logged in again",
         Renewer::Other => "another process has logged in again",

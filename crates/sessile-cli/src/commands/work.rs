@@ -154,7 +154,8 @@ async fn open(url: &StoreUrl, key: &Key) -> Result<Vault, StoreError> {
     };
     let file = KeyFile::new(path);
     if !file.has_next() {
-        return opened;
+        // The next key may have taken the file's place after the file was read.
+        return Vault::open(url, &source(key)?, &options).await;
     }
     let vault = Vault::open(url, &file.next_source(), &options).await?;
     file.replace()?;

@@ -22,11 +22,18 @@ mod manners;
 #[cfg(test)]
 mod many_tokens;
 #[cfg(test)]
+mod oauth;
+#[cfg(test)]
 mod otp;
+mod output;
+#[cfg(test)]
+mod postgres;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod servers;
+#[cfg(test)]
+mod site;
 #[cfg(test)]
 mod support;
 mod tiers;

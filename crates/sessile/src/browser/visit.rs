@@ -19,8 +19,11 @@ use crate::secret::Secret;
 /// How long a page that refuses may look at the browser before it lets it in.
 const SECOND_THOUGHTS: Duration = Duration::from_secs(15);
 
-/// How long a browser may take to say that it is still there.
-const PULSE: Duration = Duration::from_secs(5);
+/// After how long a silence a browser is asked whether it is still there.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// How long it may take to say so.
+const PULSE: Duration = Duration::from_secs(10);
 
 /// How many bytes of a body the browser keeps for us.
 const BODY: u64 = 256 * 1024 * 1024;
@@ -191,10 +194,15 @@ impl Browser {
         let mut is_refused = false;
         loop {
             let had_document = journey.document.is_some();
-            let message = match timeout_at(deadline, self.next()).await {
+            let end = deadline.min(Instant::now() + SILENCE);
+            let message = match timeout_at(end, self.next()).await {
                 Ok(message) => message?,
                 Err(_elapsed) => {
+                    // A slow page is told from a browser that hangs.
                     self.feel_pulse().await?;
+                    if Instant::now() < deadline {
+                        continue;
+                    }
                     return match journey.document {
                         Some(_) => Ok(journey),
                         None => Err(NoPage::Late),
@@ -213,7 +221,11 @@ impl Browser {
                 return Err(NoPage::Download);
             }
             if let Some(why) = journey.failure {
-                return Err(NoPage::Net(why));
+                // What is to be saved never becomes a page.
+                return Err(match &*why {
+                    "net::ERR_ABORTED" => NoPage::Download,
+                    _ => NoPage::Net(why),
+                });
             }
             match &journey.document {
                 None if had_document => {
@@ -261,7 +273,7 @@ impl Browser {
         Ok(())
     }
 
-    /// Tells a slow page from a browser that hangs.
+    /// Whether the browser still answers.
     async fn feel_pulse(&mut self) -> Result<(), Fault> {
         let asking = self.ask("Browser.getVersion", json!({}));
         match tokio::time::timeout(PULSE, asking).await {

@@ -1,5 +1,7 @@
 //! A login as a site file says: which way it goes, and what it grants to the session.
 
+use std::time::Duration;
+
 use sessile_jar::{NewCookie, Scope, Timestamp};
 use url::Url;
 
@@ -10,6 +12,7 @@ use super::{
     CodeWanted, Credentials, FormPlace, Known, Landed, LoginError, Trail, http_auth, json, oauth2,
     walk,
 };
+use crate::record::Tokens;
 use crate::redact::ShownUrl;
 use crate::secret::Secret;
 use crate::session::{Authorization, Session, SessionState};
@@ -23,6 +26,11 @@ pub(super) async fn log_in(
     known: &Known,
     trail: &mut Trail,
 ) -> Result<Landed, LoginError> {
+    member.update(|state, _now| {
+        state.set_base_url(site.home());
+        // A dead token beside the password would be refused first.
+        state.authorization = None;
+    });
     member.update(|state, _now| state.set_base_url(site.home()));
     let mut codes = CodeSource::new(credentials, &known.factor);
     let codes = &mut codes;
@@ -173,6 +181,10 @@ fn apply(member: &Session, grant: Grant, site: &Site, trail: &mut Trail) -> Resu
         "got a token, which goes into {}",
         described(&place)
     ));
+    let lifetime = grant.expires_in.map(Duration::from_secs);
+    if lifetime.is_some() {
+        trail.tokens = Some(Tokens::for_time(member.now(), lifetime));
+    }
     let done = member.update(|state, now| match place {
         TokenPlace::Bearer => {
             state.set_authorization(Authorization::Bearer(token));

@@ -127,7 +127,8 @@ struct WireLogin {
     otp: Option<String>,
     #[serde(default)]
     trusts_device: bool,
-    sent_to: Vec<String>,
+    /// The first records had none: then the login's own page is where a password was sent.
+    sent_to: Option<Vec<String>>,
 }
 
 #[derive(Default, Deserialize, Serialize)]
@@ -434,7 +435,7 @@ impl From<&KeptLogin> for WireLogin {
             password: credentials.password.as_ref().map(text),
             otp: credentials.otp.as_ref().map(|otp| text(&otp.to_address())),
             trusts_device,
-            sent_to: login.sent_to.clone(),
+            sent_to: Some(login.sent_to.clone()),
         }
     }
 }
@@ -445,15 +446,14 @@ impl TryFrom<WireLogin> for KeptLogin {
     fn try_from(wire: WireLogin) -> Result<Self, WireError> {
         let otp = wire.otp.map(Zeroizing::new);
         let otp = otp.map(|address| OtpSecret::parse(&address));
+        let url = parse_url(&wire.url, "login URL")?;
+        let origin = vec![url.origin().ascii_serialization()];
         let how = match (wire.way, &wire.site) {
             (_, Some((name, source))) => How::Site(Arc::new(read_site(name, source)?)),
             (WireWay::Site, None) => return Err(bad("site file")),
-            (WireWay::Browser, None) => {
-                let url = parse_url(&wire.url, "login URL")?;
-                How::Browser(BrowserPlace::new(url))
-            }
+            (WireWay::Browser, None) => How::Browser(BrowserPlace::new(url)),
             (WireWay::Form, None) => {
-                let mut place = FormPlace::new(parse_url(&wire.url, "login URL")?);
+                let mut place = FormPlace::new(url);
                 place.form = wire.form;
                 place.trusts_device = wire.trusts_device;
                 How::Form(place)
@@ -469,7 +469,7 @@ impl TryFrom<WireLogin> for KeptLogin {
         Ok(Self {
             how,
             credentials,
-            sent_to: wire.sent_to,
+            sent_to: wire.sent_to.unwrap_or(origin),
         })
     }
 }

@@ -2,11 +2,13 @@
 //!
 //! Joins session, login and store for one session. `sync` brings changes from and to the store,
 //! `single` sees to it that a login is renewed once however many notice, `judge` looks at what only
-//! a page's content shows, `in_step` joins a token file, `limits` shares the manners towards hosts.
-//! How to log in is not here, nor how bytes are kept.
+//! a page's content shows, `in_step` joins a token file, `flush` stores what is new in a session
+//! that has gone quiet, `limits` shares the manners towards hosts. How to log in is not here, nor how
+//! bytes are kept.
 
-mod due;
+mod ends;
 mod error;
+mod flush;
 mod in_step;
 mod judge;
 mod limits;
@@ -38,6 +40,7 @@ pub use mailbox::hand_over_code;
 pub use notify::{Notify, Trouble, TroubleKind};
 pub use sync::{copy, edit};
 
+use flush::Flusher;
 use judge::Suspicion;
 use refresh::Seen;
 
@@ -78,6 +81,8 @@ struct Inner {
     renewing: AsyncMutex<()>,
     /// One merge with the store at a time in this process.
     syncing: AsyncMutex<()>,
+    /// Stores what is new in a session that has gone quiet.
+    flusher: Flusher,
 }
 
 /// What is known of the stored record beside the session's state.
@@ -127,8 +132,9 @@ pub struct KeptOptions {
     pub code_wait: Option<Duration>,
     /// Who hears, once for each trouble, that a person is needed. Defaults to nobody.
     pub notify: Option<Notify>,
-    /// How long new cookies may wait before the next request stores them; [`Kept::save`] stores
-    /// them at once. Defaults to one second.
+    /// How long new cookies may wait to be stored, together with those that come meanwhile: what a
+    /// killed process can lose. [`Kept::save`] and [`Kept::close`] store them at once, and so does
+    /// the end of the last handle. Defaults to one second.
     pub save_every: Duration,
     /// The session's habits: time-outs, trust, transport. Limits for hosts, where it has some, are
     /// shared with everybody who uses the store. Defaults to the builder's defaults.
@@ -298,6 +304,7 @@ impl Kept {
             held: Mutex::new(held),
             renewing: AsyncMutex::new(()),
             syncing: AsyncMutex::new(()),
+            flusher: Flusher::default(),
         })))
     }
 
@@ -320,6 +327,7 @@ impl Kept {
             inner.tell_of_challenge(reply.verdict()).await;
             let Verdict::Expired(sign) = reply.verdict().clone() else {
                 inner.save_if_due().await?;
+                flush::schedule(inner);
                 return Ok(Answer { reply, renewal });
             };
             if !inner.is_ours(&reply) {
@@ -392,11 +400,21 @@ impl Kept {
     pub async fn save(&self) -> Result<(), KeepError> {
         match self.0.mode {
             Mode::ReadOnly => Ok(()),
-            Mode::Renew => {
-                self.0.push().await?;
-                self.0.step_and_pull().await
-            }
+            Mode::Renew => self.0.push_and_step().await,
         }
+    }
+
+    /// Writes what has changed to the store and ends the session: its connections close, nothing of
+    /// it goes on, and requests fail from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`KeepError::Store`]; the session is closed all the same.
+    pub async fn close(&self) -> Result<(), KeepError> {
+        self.0.flusher.close().await;
+        let saved = self.save().await;
+        self.0.session.close();
+        saved
     }
 
     /// Changes headers, authorization or base URL, here and in the store.

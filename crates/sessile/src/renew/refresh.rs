@@ -51,9 +51,9 @@ impl Inner {
             .is_some_and(|tokens| tokens.is_due(now))
     }
 
-    /// Replaces the access token before it ends. Where that fails, the old one goes on to be used
-    /// for as long as it lasts.
-    pub(super) async fn renew_token_if_due(&self) -> Result<Option<Renewal>, KeepError> {
+    /// Renews the login, or its access token, before it ends. Where that fails, the old one goes on
+    /// to be used for as long as it lasts.
+    pub(super) async fn renew_if_due(&self) -> Result<Option<Renewal>, KeepError> {
         let seen = self.seen();
         if !self.may_renew_early() {
             return Ok(None);
@@ -62,24 +62,17 @@ impl Inner {
             Ok(renewal) => return Ok(renewal),
             Err(error) => error,
         };
-        let now = self.session.now();
-        let mut held = self.held();
-        if held
-            .tokens
-            .as_ref()
-            .is_none_or(|tokens| tokens.is_over(now))
-        {
+        if self.is_over() {
             return Err(failed);
         }
-        held.not_before = Some(now.plus(PAUSE));
-        drop(held);
-        tracing::warn!(session = %self.name, error = %failed, "the token was not refreshed");
+        self.held().not_before = Some(self.session.now().plus(PAUSE));
+        tracing::warn!(session = %self.name, error = %failed, "the login was not renewed early");
         Ok(None)
     }
 
     /// Without a way to a new token, the site is asked with the old one: it knows best.
     fn may_renew_early(&self) -> bool {
-        if self.mode == Mode::ReadOnly || !self.is_token_due() {
+        if self.mode == Mode::ReadOnly || !self.is_end_near() {
             return false;
         }
         let now = self.session.now();

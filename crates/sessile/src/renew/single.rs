@@ -162,9 +162,8 @@ impl Inner {
         if let Some(renewer) = self.refresh(sign, lease).await? {
             return Ok(Some(renewer));
         }
-        // What the clock says needs no check, which would find that the login still holds.
-        let is_early = matches!(sign, Sign::CookieEnds(_));
-        if !is_early && !self.is_token_due() {
+        // What the clock says needs no check, which would find that the token still holds.
+        if !self.is_end_near() {
             let report = self.check().await?;
             if report.verdict == Verdict::Valid && report.is_certain {
                 return Ok(None);
@@ -310,9 +309,15 @@ impl Inner {
     ) -> Result<LoginReport, KeepError> {
         let mut state = self.session.state();
         state.signs.login_pages.clear();
-        if start == Start::Afresh {
-            let now = self.session.now();
-            state.jar.clear(now);
+        let now = self.session.now();
+        match start {
+            Start::Afresh => state.jar.clear(now),
+            // With those that are about to end the site would take the login for done.
+            Start::WithCookies => {
+                for name in self.ending_cookies() {
+                    state.jar.remove(name, now);
+                }
+            }
         }
         Ok(login::log_in(&self.session, state, login, known).await?)
     }

@@ -223,7 +223,7 @@ impl Inner {
         held.tokens = stored.tokens;
         held.last = stored.last;
         held.token_file = stored.token_file;
-        self.session.update(|state, now| {
+        let take_over = |state: &mut SessionState, now| {
             let unsaved = state.counts.since(held.saved.counts);
             if is_other || stored.state.generation > state.generation {
                 // A proxy that was chosen here and isn't stored yet stands, whoever has logged in.
@@ -249,13 +249,23 @@ impl Inner {
             if !is_other {
                 state.counts = state.counts.plus(unsaved);
             }
-        });
+        };
+        match is_other {
+            true => self.session.become_another(take_over),
+            false => self.session.update(take_over),
+        }
     }
 
     /// Brings the session's changes to the store, and the store's to the session.
     pub(super) async fn push(&self) -> Result<(), KeepError> {
         let _turn = self.syncing.lock().await;
         self.bring_changes().await
+    }
+
+    /// The same, and brings a token file in step.
+    pub(super) async fn push_and_step(&self) -> Result<(), KeepError> {
+        self.push().await?;
+        self.step_and_pull().await
     }
 
     /// Puts a login that worked in place of the stored one, then here; answers its generation, or
@@ -272,7 +282,7 @@ impl Inner {
     }
 
     /// Brings what has changed; called in turn.
-    async fn bring_changes(&self) -> Result<(), KeepError> {
+    pub(super) async fn bring_changes(&self) -> Result<(), KeepError> {
         let state = self.session.state();
         let counts = state.counts;
         let record = self.held().record(state);
@@ -334,11 +344,16 @@ impl Inner {
     }
 
     fn is_due(&self) -> bool {
+        let at = self.held().saved.at;
+        self.is_unsaved() && self.session.now() >= at.plus(self.save_every)
+    }
+
+    /// Whether the stored session lacks a cookie that this one has got.
+    pub(super) fn is_unsaved(&self) -> bool {
         let held = self.held();
         self.mode == Mode::Renew
             && held.saved.is_stored
             && self.session.read(|state| state.jar.revision()) != held.saved.jar
-            && self.session.now() >= held.saved.at.plus(self.save_every)
     }
 }
 

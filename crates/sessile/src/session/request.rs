@@ -158,7 +158,9 @@ impl Request {
         self
     }
 
-    /// Sends this header in place of the session's.
+    /// Sends this header in place of the session's. It follows redirects, but to another origin
+    /// only where its name doesn't say that it is a credential, as `Authorization`, `X-Api-Key` or
+    /// `X-CSRF-Token` do.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         match header_pair(name, value) {
             Ok((name, value)) => {

@@ -176,7 +176,8 @@ impl SessionState {
     }
 
     /// Sets a header for every request. A `Cookie` goes into the jar, an `Authorization` takes the
-    /// place of the session's.
+    /// place of the session's. One whose name says that it is a credential, as `X-Api-Key` or
+    /// `X-CSRF-Token` do, goes where the authorization goes and nowhere else.
     ///
     /// # Errors
     ///

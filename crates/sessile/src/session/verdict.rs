@@ -36,13 +36,11 @@ pub enum Verdict {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Sign {
-    /// By the clock: a cookie that carries the login ends, named here.
-    CookieEnds(String),
     /// It leads to the login page, named by its path.
     LoginRedirect(String),
     /// The page is the one that strangers get; the reason in words.
     StrangersPage(String),
-    /// By the clock: the access token ends, or has ended.
+    /// By the clock: the access token or the login's cookie ends, or has ended.
     TokenEnds,
     /// Status 401.
     Unauthorized,
@@ -153,8 +151,7 @@ impl fmt::Display for Sign {
         match self {
             Self::LoginRedirect(path) => write!(f, "redirected to {path}"),
             Self::StrangersPage(why) => f.write_str(why),
-            Self::CookieEnds(name) => write!(f, "its cookie `{name}` ends"),
-            Self::TokenEnds => f.write_str("its access token ends"),
+            Self::TokenEnds => f.write_str("the login is about to end"),
             Self::Unauthorized => f.write_str("the server answered 401"),
         }
     }

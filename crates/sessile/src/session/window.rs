@@ -6,8 +6,8 @@ use http::{HeaderMap, StatusCode};
 use url::Url;
 
 use super::Inner;
+use super::hop::Hop;
 use super::reply::Hop as Passed;
-use super::run::Hop;
 use super::verdict::{self, Verdict};
 use crate::browser;
 use crate::error::{Error, RedirectRefusal};

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::change::decide;
+use super::lease::{KEPT_LEASES, PURGE_EVERY};
 use super::{
     Acquired, Answer, Change, Current, Draft, Fence, HolderId, KeyRow, Lease, LeaseKey, Name, Next,
     Row, RowSummary, Source, Store, StoreError, Transfer,
@@ -287,6 +288,11 @@ impl State {
         self.last += 1;
         self.changes += 1;
         let number = self.last;
+        if number.is_multiple_of(PURGE_EVERY) {
+            let ended = now.as_millis().saturating_sub(KEPT_LEASES);
+            self.leases
+                .retain(|_, held| held.until.as_millis() >= ended);
+        }
         let held = Held {
             number,
             holder: Some(holder.clone()),

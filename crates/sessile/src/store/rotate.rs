@@ -23,8 +23,9 @@ pub struct Progress {
     pub unreadable: u64,
 }
 
-/// Long enough for a page of rows on a slow disk.
-const LEASE: Duration = Duration::from_secs(120);
+/// How long others wait after the process that changes the keys was killed. A page of rows that takes
+/// longer loses the lease only if somebody else wants it.
+const LEASE: Duration = Duration::from_secs(15);
 
 impl Vault {
     /// Gives the store a new key of its own, opened by `source` from now on, and seals every record with it.
@@ -42,10 +43,11 @@ impl Vault {
         put_in_place: impl FnOnce() -> Result<(), StoreError> + Send,
     ) -> Result<Progress, StoreError> {
         let key = LeaseKey::parse("key rotation")?;
-        let holder = HolderId::parse(&format!("{:032x}", u128::from_be_bytes(random_bytes()?)))?;
+        let random = u64::from_be_bytes(random_bytes()?);
+        let holder = HolderId::parse(&format!("{}-{random:016x}", std::process::id()))?;
         let mut lease = match self.acquire(&key, &holder, LEASE).await? {
             Acquired::Granted(lease) => lease,
-            Acquired::Busy { .. } => return Err(self.keys_keep_moving()),
+            Acquired::Busy { holder, .. } => return Err(self.keys_are_changed_by(&holder)),
         };
         let source = RootSource::read(source, true).await?;
         let root = self.add_key(&source).await?;
@@ -59,11 +61,26 @@ impl Vault {
             after = Some(page);
             lease = self.extend(&lease, LEASE).await?;
         }
+        // Somebody who took over while this process stood still has put other keys there.
+        self.extend(&lease, LEASE).await?;
         put_in_place()?;
         self.drop_old_keys(source, root).await?;
         self.store().compact().await?;
         self.release(&lease).await?;
         Ok(reached)
+    }
+
+    fn keys_are_changed_by(&self, holder: &HolderId) -> StoreError {
+        let process = holder.as_str().split('-').next().unwrap_or_default();
+        StoreError::Locked {
+            place: self.place().to_owned(),
+            holder: format!(
+                "process {process}, which changes its keys (if it was killed, others may {} s after \
+                 that)",
+                LEASE.as_secs()
+            ),
+            waited: Duration::ZERO,
+        }
     }
 
     async fn add_key(&self, source: &RootSource) -> Result<Root, StoreError> {

@@ -3,14 +3,18 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 mod blocking;
+mod formats;
 mod hard;
 mod kept;
 mod late;
 mod notify;
 mod profile;
+mod quiet;
 mod recorder;
+mod refresh;
 mod request;
 mod second_factor;
 mod session;
 mod store;
 mod strangers;
+mod upkeep;

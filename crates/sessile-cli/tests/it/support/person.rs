@@ -149,6 +149,13 @@ impl Running {
         self.child.id()
     }
 
+    /// Sends it a signal by its name, as `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let mut kill = Command::new("kill");
+        kill.arg(format!("-{name}")).arg(self.pid().to_string());
+        assert!(kill.status().unwrap().success());
+    }
+
     /// The most memory that it has had so far.
     pub(crate) fn peak_kb(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();

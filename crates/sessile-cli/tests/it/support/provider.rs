@@ -92,11 +92,6 @@ impl OpenIdProvider {
         path.display().to_string()
     }
 
-    /// A file in its folder.
-    pub(crate) fn file(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
     pub(crate) fn grants(&self) -> Grants {
         let mut grants = Grants::default();
         for line in read(self.folder.path(), "log").lines() {

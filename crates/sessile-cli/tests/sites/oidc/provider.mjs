@@ -68,11 +68,17 @@ server.on('request', provider.callback());
 // The website: whoever has a living token sees the orders.
 const refused = new Set();
 const seen = new Set();
+const grants = new Set();
+provider.on('refresh_token.saved', (token) => grants.add(token.grantId));
 const site = await listening(
   createServer(async (request, response) => {
     if (request.url === '/forget') {
       seen.forEach((token) => refused.add(token));
       return response.end('no token seen so far is good any more\n');
+    }
+    if (request.url === '/forget-grants') {
+      await Promise.all([...grants].map((grant) => provider.RefreshToken.revokeByGrantId(grant)));
+      return response.end('no refresh token given out so far is good any more\n');
     }
     const token = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1];
     const who = token && !refused.has(token) && (await owner(token));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::clock::ManualClock;
 use crate::login::{Person, StepListener};
+use crate::session::Request;
 use crate::transport::{ScriptedReply, ScriptedTransport, Sent};
 
 const TOKEN: &str = "POST https://id.test/token";

@@ -93,7 +93,7 @@ async fn replace(line: &Line, mut archive: Archive) -> Result<(), Fault> {
         insert(line, &rows).await?;
     }
     let (last, keys) = blocking(move || archive.state()).await?;
-    let advance = "SELECT setval('number', greatest((SELECT last_value FROM number), $1))";
+    let advance = "SELECT setval('number', greatest((SELECT last_value FROM number), $1::bigint))";
     line.rows(advance, &[&last.cast_signed()]).await?;
     match keys {
         None => Ok(()),
@@ -122,8 +122,8 @@ async fn insert(line: &Line, rows: &[Row]) -> Result<(), Fault> {
 }
 
 async fn restore_keys(line: &Line, keys: &KeyRow) -> Result<(), Fault> {
-    let sql = "INSERT INTO key_table AS kept (id, revision, sealed) VALUES (0, $1 + 1, $2)
-               ON CONFLICT (id) DO UPDATE SET revision = greatest(kept.revision, $1) + 1, sealed = excluded.sealed";
+    let sql = "INSERT INTO key_table AS kept (id, revision, sealed) VALUES (0, $1::bigint + 1, $2)
+               ON CONFLICT (id) DO UPDATE SET revision = greatest(kept.revision, $1::bigint) + 1, sealed = excluded.sealed";
     line.execute(sql, &[&keys.revision.cast_signed(), &keys.sealed])
         .await
         .map(drop)

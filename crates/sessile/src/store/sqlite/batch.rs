@@ -10,6 +10,7 @@ use super::fault::Fault;
 use super::read;
 use crate::clock::Timestamp;
 use crate::store::change::decide;
+use crate::store::lease::{KEPT_LEASES, PURGE_EVERY};
 use crate::store::{
     Acquired, Change, Current, Draft, Fence, HolderId, KeyRow, Lease, LeaseKey, Name, Next, Row,
     RowSummary, Source, StoreError, Transfer,
@@ -236,6 +237,9 @@ impl<'a> Batch<'a> {
             });
         }
         let number = self.next_number();
+        if number.is_multiple_of(PURGE_EVERY) {
+            self.purge_leases()?;
+        }
         let until = self.now.plus(ttl);
         self.execute(
             "INSERT INTO lease (key, number, holder, until) VALUES (?1, ?2, ?3, ?4)
@@ -277,6 +281,13 @@ impl<'a> Batch<'a> {
         let number = lease.number.cast_signed();
         let release = "UPDATE lease SET holder = NULL WHERE key = ?1 AND number = ?2";
         self.execute(release, params![lease.key.as_str(), number])
+            .map(drop)
+    }
+
+    /// Drops the leases that ended long ago.
+    fn purge_leases(&self) -> Result<(), StoreError> {
+        let ended = self.now.as_millis().saturating_sub(KEPT_LEASES);
+        self.execute("DELETE FROM lease WHERE until < ?1", [ended])
             .map(drop)
     }
 
