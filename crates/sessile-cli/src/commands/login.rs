@@ -11,6 +11,7 @@ use sessile::login::{
     Window,
 };
 use sessile::renew::Kept;
+use sessile::site::SiteLogin;
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -54,7 +55,10 @@ fn login(args: &LoginArgs, work: &Work<'_>) -> Result<Login, Failure> {
         (Some(file), user) => {
             let site = site::read(file)?;
             let credentials = site::credentials(&site, user.as_deref(), &args.password, work)?;
-            Login::site(Arc::new(site), credentials)
+            let opens = matches!(site.login, SiteLogin::Browser(_));
+            let mut login = Login::site(Arc::new(site), credentials);
+            login.person.window = opens.then(|| window(args, work)).transpose()?;
+            login
         }
         (None, Some(user)) => by_form(args, user, work)?,
         (None, None) => Login::browser(place(args)?, window(args, work)?),

@@ -85,6 +85,14 @@ fn who_doesn_t_log_in_leaves_what_was_stored() {
         .run()
         .exits(4)
         .says(&["nobody has logged in", "not within 3 s"]);
+    // Who only says so is asked for what the page shows.
+    let before = site.requests()["/login"];
+    let mut running = desk.sessile(&format!("{line} --headless")).start_open();
+    wait_for("the page", || {
+        (site.requests()["/login"] > before).then_some(())
+    });
+    running.take_input().write_all(b"\n").unwrap();
+    running.finish().exits(4).says(&["nobody has logged in"]);
     desk.is_tidy();
     desk.sessile(&format!("get -s shop {}", site.page("/members")))
         .run()

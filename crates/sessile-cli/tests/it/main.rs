@@ -25,6 +25,7 @@ mod many_tokens;
 mod oauth;
 #[cfg(test)]
 mod otp;
+#[cfg(test)]
 mod output;
 #[cfg(test)]
 mod postgres;

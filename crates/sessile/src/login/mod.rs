@@ -201,9 +201,10 @@ impl Login {
 impl Login {
     /// How long it may take at most.
     pub(crate) fn limit(&self) -> Duration {
-        match (&self.how, &self.person.window) {
-            (How::Browser(_), Some(window)) => LONGEST + window.patience,
-            (How::Browser(_) | How::Form(_) | How::Site(_), _) => LONGEST,
+        match &self.person.window {
+            // A person who logs in in a window takes their time.
+            Some(window) => LONGEST + window.patience,
+            None => LONGEST,
         }
     }
 }
@@ -362,7 +363,16 @@ pub(crate) async fn log_in(
             http_auth::or_form(&member, place, &login.credentials, known, &mut trail).await?
         }
         How::Site(site) => {
-            site::log_in(&member, site, &login.credentials, known, &mut trail).await?
+            site::begin(&member, site);
+            match &site.login {
+                SiteLogin::Browser(own) => {
+                    let url = own.url.clone();
+                    browser::log_in(session, &member, &BrowserPlace { url }, login, &mut trail)
+                        .boxed()
+                        .await?
+                }
+                _ => site::log_in(&member, site, &login.credentials, known, &mut trail).await?,
+            }
         }
     };
     let check = prove::check(session, &member, login, known, &landed, &mut trail).await?;

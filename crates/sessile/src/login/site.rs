@@ -18,7 +18,16 @@ use crate::secret::Secret;
 use crate::session::{Authorization, Session, SessionState};
 use crate::site::{BearerLogin, JsonLogin, Site, SiteLogin, StepsLogin, TokenPlace, Values};
 
-/// Logs in the way that the site file names.
+/// Makes the session one of this site.
+pub(super) fn begin(member: &Session, site: &Site) {
+    member.update(|state, _now| {
+        state.set_base_url(site.home());
+        // A dead token beside the password would be refused first.
+        state.authorization = None;
+    });
+}
+
+/// Logs in the way that the site file names, but for a window's, which is in `browser`.
 pub(super) async fn log_in(
     member: &Session,
     site: &Site,
@@ -26,12 +35,6 @@ pub(super) async fn log_in(
     known: &Known,
     trail: &mut Trail,
 ) -> Result<Landed, LoginError> {
-    member.update(|state, _now| {
-        state.set_base_url(site.home());
-        // A dead token beside the password would be refused first.
-        state.authorization = None;
-    });
-    member.update(|state, _now| state.set_base_url(site.home()));
     let mut codes = CodeSource::new(credentials, &known.factor);
     let codes = &mut codes;
     let grant = match &site.login {
@@ -51,11 +54,9 @@ pub(super) async fn log_in(
         SiteLogin::OAuth2(login) => {
             return oauth2::log_in(member, login, credentials, trail).await;
         }
-        SiteLogin::Browser(_) => {
-            return Err(LoginError::Step {
-                url: ShownUrl(site.login.url()).to_string(),
-                what: format!("a login of kind `{}` isn't known yet", site.login.kind()),
-            });
+        SiteLogin::Browser(login) => {
+            let url = ShownUrl(&login.url).to_string();
+            return Err(LoginError::Unattended { url });
         }
     };
     let has_token = grant.token.is_some();

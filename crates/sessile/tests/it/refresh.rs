@@ -46,8 +46,9 @@ impl World {
         let secret = Secret::from("s".to_owned());
         let mut login = Login::site(Arc::new(site), Credentials::new("", Some(secret)));
         login.remember = true;
-        let kept = Kept::log_in(&world.vault, &name(), login, world.options(Mode::Renew));
-        let (kept, report) = kept.await.unwrap();
+        let (name, options) = (name(), world.options(Mode::Renew));
+        let done = Kept::log_in(&world.vault, &name, login, options).await;
+        let (kept, report) = done.unwrap();
         assert!(report.tokens.unwrap().refresh.is_some());
         world.script.take_sent();
         (world, kept)
