@@ -7,6 +7,7 @@ use clap::Args;
 use sessile::ProfileChoice;
 
 use super::connection::ConnectionArgs;
+use super::second_factor::SecondFactorArgs;
 use super::values::{Refused, profile, time_limit};
 
 #[derive(Args, Debug)]
@@ -59,6 +60,9 @@ pub(crate) struct LoginArgs {
 
     #[command(flatten)]
     pub(crate) password: PasswordFrom,
+
+    #[command(flatten)]
+    pub(crate) second_factor: SecondFactorArgs,
 
     /// Keep the password, sealed, so that a dead login renews itself
     #[arg(long)]

@@ -79,6 +79,13 @@ pub(super) fn of_kept(error: &KeepError, purpose: Purpose) -> Failure {
         KeepError::LoggedOut { name, why, .. } => {
             (Exit::NotLoggedIn, "loggedOut", advice(name, why))
         }
+        KeepError::NobodyWaits { name } => {
+            let hint = format!(
+                "`sessile login {name} … --otp-wait 2m` waits for one; a code is good once, so \
+                 take the next"
+            );
+            (Exit::Failed, "nobodyWaits", Some(hint))
+        }
         KeepError::NotReplayable { .. } => {
             let hint = "a body of up to 16 MiB is repeated by itself";
             (Exit::Failed, "notReplayable", Some(hint.to_owned()))
@@ -137,6 +144,7 @@ impl From<LoginError> for Failure {
             LoginError::Captcha { .. } => (Exit::PersonNeeded, "captcha"),
             LoginError::CanNotTell { .. } => (Exit::Failed, "cannotTell"),
             LoginError::Challenged { .. } => (Exit::PersonNeeded, "challenged"),
+            LoginError::CodeRefused { .. } => (Exit::NotLoggedIn, "codeRefused"),
             LoginError::Failing { .. } => (Exit::Failed, "siteFailing"),
             LoginError::NoForm { .. } => (Exit::Failed, "noLoginForm"),
             LoginError::NotSafe { .. } => (Exit::Failed, "notSafe"),
@@ -155,6 +163,13 @@ impl From<LoginError> for Failure {
                 ref url,
                 why: NoLoginForm::NeedsJavaScript { .. },
             } => failure.hint(starter(url)),
+            LoginError::CodeRefused { .. } => failure
+                .hint("check the secret of the codes, or wait for the next code and log in again"),
+            LoginError::SecondFactor { .. } => failure.hint(
+                "`sessile login` takes the code from --otp-secret-file FILE (kept with \
+                 --remember, for renewals), from --otp-command CMD, or with --otp-wait 2m from \
+                 `sessile otp NAME CODE`",
+            ),
             LoginError::RateLimited { .. } => failure.hint("wait before the next attempt"),
             LoginError::Refused { .. } => {
                 failure.hint("check user name and password; what was stored is unchanged")

@@ -23,6 +23,9 @@ mod manners;
 mod many_tokens;
 #[cfg(test)]
 mod oauth;
+#[cfg(test)]
+mod otp;
+#[cfg(test)]
 mod output;
 #[cfg(test)]
 mod postgres;

@@ -55,7 +55,7 @@ async fn by_site(
         Judgement::Expired(why) => {
             // The page after the login may say it in the site's own words.
             let words = match landed {
-                Landed::On(page) => flow::words(page, &login.credentials),
+                Landed::On(page) => flow::words(page, &login.credentials, &[]),
                 Landed::Answered | Landed::Found(_) | Landed::Proven => Vec::new(),
             };
             let message = match words.is_empty() {
@@ -163,7 +163,7 @@ async fn learn(
     }
     // Nothing to check by later; whether it worked shows at least in what the site handed out.
     let url = ShownUrl(&landed.url).to_string();
-    let words = flow::words(landed, &login.credentials);
+    let words = flow::words(landed, &login.credentials, &[]);
     if messages::classify_refusal(&words) != Refusal::Other {
         let message = words.join(" ");
         return Err(LoginError::Refused {
