@@ -18,14 +18,16 @@ mod django;
 mod housekeeping;
 #[cfg(test)]
 mod httpbin;
+#[cfg(test)]
 mod manners;
 #[cfg(test)]
 mod many_tokens;
+#[cfg(test)]
+mod oauth;
+#[cfg(test)]
 mod output;
 #[cfg(test)]
 mod postgres;
-#[cfg(test)]
-mod oauth;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
@@ -34,6 +36,7 @@ mod servers;
 mod site;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
 mod tiers;
 #[cfg(test)]
 mod tokens;
