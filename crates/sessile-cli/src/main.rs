@@ -12,6 +12,7 @@ mod exit;
 mod items;
 mod key_file;
 mod logging;
+mod notify;
 mod password;
 mod printer;
 mod request;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use sessile::record::Record;
-use sessile::renew::{CheckReport, Kept, KeptOptions};
+use sessile::renew::{CheckReport, Kept};
 use sessile::{Authorization, Verdict};
 use sessile_jar::Timestamp;
 
@@ -18,11 +18,8 @@ use crate::printer::plain;
 pub(super) async fn run(args: CheckArgs, work: &mut Work<'_>) -> Outcome {
     let name = work::name(&args.name)?;
     let vault = work.vault().await?;
-    let mut options = KeptOptions::default();
+    let mut options = work.keeping()?;
     options.builder = connect::builder(&args.connection, None, work)?;
-    if args.renew {
-        options.person = work::person();
-    }
     let used = |error| failure::of_kept(&error, Purpose::Check);
     let kept = Kept::open(&vault, &name, options).await.map_err(used)?;
     if !may_be_logged_in(&kept.record()) {

@@ -1,15 +1,19 @@
 //! `sessile login`: logs in and stores the session.
 
+use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 use sessile::Secret;
 use sessile::login::{
-    AskDone, Credentials, FormPlace, How, Login, LoginReport, StepListener, Window,
+    AskCode, AskDone, Credentials, FormPlace, How, Login, LoginReport, OtpSecret, StepListener,
+    Window,
 };
-use sessile::renew::{Kept, KeptOptions};
+use sessile::renew::Kept;
+use sessile::site::SiteLogin;
 use url::Url;
+use zeroize::Zeroizing;
 
 use super::connect;
 use super::failure::{self, Purpose};
@@ -17,7 +21,7 @@ use super::profile;
 use super::site;
 use super::visit;
 use super::work::{self, Work};
-use crate::args::{LoginArgs, PasswordFrom};
+use crate::args::{LoginArgs, PasswordFrom, SecondFactorArgs};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::password::{self, Origin};
 use crate::printer::plain;
@@ -27,7 +31,8 @@ pub(super) async fn run(args: LoginArgs, work: &mut Work<'_>) -> Outcome {
     let name = work::name(&args.name)?;
     // The store first: nobody should type a password for a store that can't take the session.
     let vault = work.vault().await?;
-    let mut options = KeptOptions::default();
+    let mut options = work.keeping()?;
+    options.code_wait = args.second_factor.otp_wait;
     options.builder = connect::builder(&args.connection, args.timeout, work)?;
     let login = login(&args, work)?;
     work.say_age(&login.profile);
@@ -50,7 +55,10 @@ fn login(args: &LoginArgs, work: &Work<'_>) -> Result<Login, Failure> {
         (Some(file), user) => {
             let site = site::read(file)?;
             let credentials = site::credentials(&site, user.as_deref(), &args.password, work)?;
-            Login::site(Arc::new(site), credentials)
+            let opens = matches!(site.login, SiteLogin::Browser(_));
+            let mut login = Login::site(Arc::new(site), credentials);
+            login.person.window = opens.then(|| window(args, work)).transpose()?;
+            login
         }
         (None, Some(user)) => by_form(args, user, work)?,
         (None, None) => Login::browser(place(args)?, window(args, work)?),
@@ -62,6 +70,8 @@ fn login(args: &LoginArgs, work: &Work<'_>) -> Result<Login, Failure> {
     let note = work.printer.noter();
     login.person.hears = Some(StepListener::new(move |step| note(&plain(step))));
     login.person.visit = Some(visit::ask(!args.no_open, work));
+    login.credentials.otp = otp_secret(&args.second_factor)?;
+    login.person.code = ask_code(&args.second_factor, work::person().code, work);
     login.remember = args.remember;
     if let Some(profile) = &args.profile {
         login.profile = profile.clone();
@@ -77,9 +87,44 @@ fn place(args: &LoginArgs) -> Result<Url, Failure> {
 fn by_form(args: &LoginArgs, user: &str, work: &Work<'_>) -> Result<Login, Failure> {
     let mut place = FormPlace::new(place(args)?);
     place.form.clone_from(&args.form);
+    place.trusts_device = args.second_factor.trust_device;
     let password = password(&args.password, user, work)?;
     let credentials = Credentials::new(user, Some(password));
     Ok(Login::new(How::Form(place), credentials))
+}
+
+/// What the codes are made from, where a file was named.
+fn otp_secret(args: &SecondFactorArgs) -> Result<Option<OtpSecret>, Failure> {
+    let Some(file) = &args.otp_secret_file else {
+        return Ok(None);
+    };
+    let shown = file.display();
+    let text = fs::read_to_string(file).map(Zeroizing::new);
+    let text = text.map_err(|error| {
+        let message = format!("cannot read the secret of one-time codes in `{shown}`: {error}");
+        Failure::new(Exit::Failed, "input", message)
+    })?;
+    let secret = OtpSecret::parse(&text).map_err(|why| {
+        Failure::usage(format!("`{shown}` is no secret of one-time codes: {why}"))
+            .hint("write what the site shows beside the QR code into it, or the otpauth:// address")
+    })?;
+    Ok(Some(secret))
+}
+
+/// Who is asked for a code: a command, or `person`; nobody where it comes from elsewhere.
+fn ask_code(args: &SecondFactorArgs, person: Option<AskCode>, work: &Work<'_>) -> Option<AskCode> {
+    if args.otp_wait.is_some() {
+        return None;
+    }
+    let Some(command) = args.otp_command.clone() else {
+        return person;
+    };
+    let note = work.printer.noter();
+    Some(Arc::new(move |_wanted| {
+        let code = password::from_command(&command);
+        let code = code.map_err(|failure| note(&failure.to_string())).ok()?;
+        Some(Secret::from(code.trim().to_owned()))
+    }))
 }
 
 /// The password, from where it is.

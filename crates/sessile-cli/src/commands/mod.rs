@@ -14,6 +14,7 @@ mod key;
 mod list;
 mod login;
 mod manners;
+mod otp;
 mod output;
 mod profile;
 mod rename;
@@ -66,6 +67,7 @@ async fn dispatch(command: Command, mut work: Work<'_>) -> Outcome {
         Command::Key { command } => key::run(command, work).await,
         Command::List => list::run(work).await,
         Command::Login(args) => login::run(*args, work).await,
+        Command::Otp(args) => otp::run(args, work).await,
         Command::Options(args) => request::run(Method::OPTIONS, *args, work).await,
         Command::Patch(args) => request::run(Method::PATCH, *args, work).await,
         Command::Post(args) => request::run(Method::POST, *args, work).await,

@@ -158,11 +158,11 @@ async fn open(
 ) -> Outcome<Kept> {
     let name = work::name(name)?;
     let vault = work.vault().await?;
-    let kept = match Kept::open(&vault, &name, options(args, &builder)).await {
+    let kept = match Kept::open(&vault, &name, options(args, &builder, work)?).await {
         Err(KeepError::Unknown { .. }) if args.create => {
             work.say_age(&profile(args));
             let state = alone(args, builder.clone(), None)?.state();
-            Kept::create(&vault, &name, state, options(args, &builder))
+            Kept::create(&vault, &name, state, options(args, &builder, work)?)
         }
         opened => opened,
     };
@@ -175,14 +175,13 @@ async fn open(
     Ok(kept)
 }
 
-fn options(args: &RequestArgs, builder: &SessionBuilder) -> KeptOptions {
-    let mut options = KeptOptions::default();
+fn options(args: &RequestArgs, builder: &SessionBuilder, work: &Work<'_>) -> Outcome<KeptOptions> {
+    let mut options = work.keeping()?;
     options.builder = builder.clone();
-    match args.read_only {
-        true => options.mode = Mode::ReadOnly,
-        false => options.person = work::person(),
+    if args.read_only {
+        options.mode = Mode::ReadOnly;
     }
-    options
+    Ok(options)
 }
 
 /// What --auth-type and its companions say.

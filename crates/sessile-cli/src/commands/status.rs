@@ -192,6 +192,7 @@ impl Status<'_> {
         };
         let mut lines = vec![
             ("password", self.password()),
+            ("second factor", self.second_factor().to_owned()),
             ("authorization", authorization),
         ];
         if let Some(tokens) = &self.record.tokens {
@@ -206,6 +207,14 @@ impl Status<'_> {
         }
         lines.push(("cookies", state.jar().len().to_string()));
         lines
+    }
+
+    fn second_factor(&self) -> &'static str {
+        let login = self.record.login.as_ref();
+        match login.and_then(|login| login.credentials.otp.as_ref()) {
+            None => "no secret remembered",
+            Some(_) => "secret remembered, sealed",
+        }
     }
 
     fn password(&self) -> String {
@@ -282,6 +291,7 @@ impl Status<'_> {
                 "at": show::time(refusal.at),
                 "message": refusal.message,
             })),
+            "otpRemembered": login.is_some_and(|login| login.credentials.otp.is_some()),
             "passwordRemembered": login.is_some_and(|login| login.credentials.password.is_some()),
             "authorization": state.authorization().map(Authorization::kind),
             "accessToken": record.tokens.as_ref().map(|tokens| show::token_document(tokens, self.now)),

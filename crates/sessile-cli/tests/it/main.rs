@@ -25,6 +25,8 @@ mod many_tokens;
 #[cfg(test)]
 mod oauth;
 #[cfg(test)]
+mod otp;
+#[cfg(test)]
 mod output;
 #[cfg(test)]
 mod postgres;

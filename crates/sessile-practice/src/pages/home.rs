@@ -29,6 +29,8 @@ const TOUR: &[(&str, &str)] = &[
         "/parts/login",
         "log in, in parts that a script puts together",
     ),
+    ("/totp/field/login", "log in, with a code"),
+    ("/totp", "the second factor’s secret"),
     ("/members", "members: a redirect for strangers"),
     ("/members/plain", "members: a sentence for strangers"),
     ("/members/soft", "members: a login form for strangers"),

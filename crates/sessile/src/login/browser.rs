@@ -53,6 +53,7 @@ pub(super) async fn log_in(
         stored: Vec::new(),
         taken: Cookies::default(),
         has_hinted: false,
+        is_at_form: false,
     };
     trail.say(match sitting.window.is_shown {
         true => format!("opened a window at {shown}: log in there"),
@@ -78,6 +79,8 @@ struct Sitting<'a> {
     /// The cookies that the member has of it.
     taken: Cookies,
     has_hinted: bool,
+    /// Whether the page that was looked at last asks for a login.
+    is_at_form: bool,
 }
 
 impl Sitting<'_> {
@@ -95,8 +98,9 @@ impl Sitting<'_> {
             };
             let before = last.as_ref().and_then(|last| last.url.as_ref());
             let stands_still = sight.is_complete && before == sight.url.as_ref();
+            let is_done = self.window.is_done.as_ref().is_some_and(|done| done());
             let is_due = Instant::now() >= next_try && tried.as_ref() != Some(&sight);
-            if stands_still && is_due {
+            if stands_still && (is_due || is_done) {
                 if let Some(check) = self.look(&sight, trail).await? {
                     return Ok(Landed::Found(Some(check)));
                 }
@@ -104,7 +108,7 @@ impl Sitting<'_> {
                 next_try = Instant::now() + PATIENCE;
             }
             last = Some(sight);
-            if self.window.is_done.as_ref().is_some_and(|done| done()) {
+            if stands_still && is_done {
                 return self.finish(last, trail).await;
             }
             if Instant::now() > deadline {
@@ -146,7 +150,8 @@ impl Sitting<'_> {
         let Ok(source) = self.browser.source().await else {
             return Ok(None);
         };
-        if find::find(&Page::parse(&source, url)).is_ok() {
+        self.is_at_form = find::find(&Page::parse(&source, url)).is_ok();
+        if self.is_at_form {
             if !trail.login_pages.contains(url) {
                 trail.login_pages.push(url.clone());
             }
@@ -184,7 +189,11 @@ impl Sitting<'_> {
             (None, Some(url)) => candidates(url, self.start),
             (None, None) => return Ok(None),
         };
-        match prove::learn_at(self.session, self.member, self.login, urls).await {
+        let learned = match self.login.how.check() {
+            Some(check) => prove::by_rule(self.member, check).await,
+            None => prove::learn_at(self.session, self.member, self.login, urls).await,
+        };
+        match learned {
             // A site that turns other programs away says nothing of the person.
             Err(LoginError::Request(error)) => {
                 tracing::info!(%error, "the page can't be had without the browser");
@@ -201,17 +210,21 @@ impl Sitting<'_> {
         trail: &mut Trail,
     ) -> Result<Landed, LoginError> {
         let shown = ShownUrl(self.start).to_string();
+        let unfinished = |why: &str| LoginError::Unfinished {
+            url: shown.clone(),
+            why: why.to_owned(),
+        };
+        if self.is_at_form {
+            return Err(unfinished("the last page still asked for a login"));
+        }
         let Some(sight) = last.filter(|sight| self.has_changed(sight)) else {
-            return Err(LoginError::Unfinished {
-                url: shown,
-                why: "the window was closed and nothing had changed".to_owned(),
-            });
+            return Err(unfinished("the browser keeps nothing that it wasn't given"));
         };
         if let Some(proof) = self.learn(&sight, trail).await? {
             trail.say(proof.why);
             return Ok(Landed::Found(Some(proof.check)));
         }
-        if self.login.check.is_some() {
+        if self.login.check.is_some() || self.login.how.check().is_some() {
             return Err(LoginError::CanNotTell { url: shown });
         }
         self.take(&sight, trail)?;

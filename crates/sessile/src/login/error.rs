@@ -85,6 +85,18 @@ pub enum LoginError {
         /// How long, in seconds, where the site says so.
         wait: Option<u64>,
     },
+    /// The site refused the codes of the second factor.
+    #[error("{url} refused {count} code{} of the second factor of {user}: {message}", plural(*.count))]
+    CodeRefused {
+        /// The page that refused.
+        url: String,
+        /// Who wanted to log in.
+        user: String,
+        /// How many codes it was sent.
+        count: usize,
+        /// The site's own words, or what it did.
+        message: String,
+    },
     /// The site refused the credentials.
     #[error("{url} refused the login of {user}: {message}")]
     Refused {
@@ -144,6 +156,7 @@ impl LoginError {
             | Self::Unfinished { .. } => true,
             Self::OAuth(error) => error.needs_person(),
             Self::CanNotTell { .. }
+            | Self::CodeRefused { .. }
             | Self::Failing { .. }
             | Self::NoForm { .. }
             | Self::NotSafe { .. }
@@ -153,6 +166,10 @@ impl LoginError {
             | Self::Step { .. } => false,
         }
     }
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
 }
 
 fn seconds(wait: Option<u64>) -> String {

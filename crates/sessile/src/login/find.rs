@@ -8,7 +8,9 @@ use url::Url;
 
 use super::form::{FieldKind, Form, FormMethod, ScriptUse};
 use super::page::Page;
-use super::score::{Roles, Tally, best_submit, own_words, roles, weigh_fields, weigh_words};
+use super::score::{
+    Roles, Tally, best_submit, code_boxes, own_words, roles, weigh_fields, weigh_words,
+};
 use super::tokens::PageToken;
 use super::words;
 use crate::site::FieldNames;
@@ -17,7 +19,10 @@ use crate::site::FieldNames;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LoginForm {
-    /// The field for a code, by its place in the form.
+    /// The fields that take one digit of the code each, by their places in the form, where it is
+    /// typed so.
+    pub code_boxes: Vec<usize>,
+    /// The field for a code, or for its first digit, by its place in the form.
     pub code_field: Option<usize>,
     /// The form itself.
     pub form: Form,
@@ -339,6 +344,7 @@ fn assess(page: &Page, form: &Form) -> Option<(i32, LoginForm)> {
 
 fn login_form(page: &Page, form: &Form, roles: Roles, why: Vec<String>) -> LoginForm {
     LoginForm {
+        code_boxes: code_boxes(form),
         code_field: roles.code,
         has_captcha: form.has_captcha,
         kind: roles.kind,

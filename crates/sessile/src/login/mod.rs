@@ -6,6 +6,7 @@
 
 mod answer;
 mod browser;
+mod code;
 mod error;
 mod extract;
 pub mod fill;
@@ -17,10 +18,12 @@ mod http_auth;
 mod json;
 pub mod messages;
 pub mod oauth2;
+mod otp;
 pub mod page;
 mod person;
 mod prove;
 mod score;
+mod second_factor;
 mod site;
 mod steps;
 mod token;
@@ -49,11 +52,13 @@ use crate::site::{FieldNames, Site, SiteLogin, Template};
 
 pub use error::LoginError;
 pub use find::NoLoginForm;
+pub use otp::{OtpError, OtpSecret};
 pub use person::{
     AskCode, AskDone, AskPassword, AskVisit, CodeWanted, PageToVisit, PasswordWanted, Person,
     StepListener, Window,
 };
 
+pub(crate) use second_factor::{AwaitCode, Factor, NoteStep};
 pub(crate) use trail::Trail;
 
 use oauth2::OAuth2;
@@ -119,6 +124,9 @@ pub struct FormPlace {
     /// The form's id, name or address, where a page has several. Defaults to the one that looks
     /// like a login.
     pub form: Option<String>,
+    /// Whether a box is ticked by which the site asks for no code on this device again.
+    /// Defaults to no.
+    pub trusts_device: bool,
     /// The names of its fields, where a site file names them.
     pub(crate) fields: FieldNames,
     /// What else a site file has filled in.
@@ -133,6 +141,8 @@ pub struct Credentials {
     pub user: String,
     /// The password, where the way needs one.
     pub password: Option<Secret<String>>,
+    /// What the codes of a second factor are made from, where it is known.
+    pub otp: Option<OtpSecret>,
 }
 
 impl Credentials {
@@ -141,6 +151,7 @@ impl Credentials {
         Self {
             user: user.into(),
             password,
+            otp: None,
         }
     }
 }
@@ -152,6 +163,7 @@ impl Login {
         let credentials = Credentials {
             user: user.into(),
             password: Some(password),
+            otp: None,
         };
         Self::new(how, credentials)
     }
@@ -189,9 +201,10 @@ impl Login {
 impl Login {
     /// How long it may take at most.
     pub(crate) fn limit(&self) -> Duration {
-        match (&self.how, &self.person.window) {
-            (How::Browser(_), Some(window)) => LONGEST + window.patience,
-            (How::Browser(_) | How::Form(_) | How::Site(_), _) => LONGEST,
+        match &self.person.window {
+            // A person who logs in in a window takes their time.
+            Some(window) => LONGEST + window.patience,
+            None => LONGEST,
         }
     }
 }
@@ -212,6 +225,15 @@ impl How {
             Self::Browser(_) => false,
             Self::Form(_) => true,
             Self::Site(site) => site.login.asks_for("password"),
+        }
+    }
+
+    /// Whether a person has to go it, in a browser's window.
+    pub fn needs_window(&self) -> bool {
+        match self {
+            Self::Browser(_) => true,
+            Self::Form(_) => false,
+            Self::Site(site) => matches!(site.login, SiteLogin::Browser(_)),
         }
     }
 
@@ -244,6 +266,7 @@ impl FormPlace {
         Self {
             url,
             form: None,
+            trusts_device: false,
             fields: FieldNames::default(),
             inputs: Vec::new(),
         }
@@ -279,6 +302,7 @@ impl fmt::Debug for Credentials {
         f.debug_struct("Credentials")
             .field("user", &self.user)
             .field("password", &self.password)
+            .field("otp", &self.otp)
             .finish()
     }
 }
@@ -299,6 +323,8 @@ pub struct LoginReport {
     pub tokens: Option<Tokens>,
     /// The origins that the password was sent to.
     pub(crate) sent_to: Vec<String>,
+    /// The step of time of the last code that was sent.
+    pub(crate) last_step: Option<u64>,
     /// The session's state after the login.
     pub(crate) state: SessionState,
 }
@@ -310,6 +336,8 @@ pub(crate) struct Known {
     pub(crate) login_pages: Vec<Url>,
     /// The origins that the password went to; it goes to no other without a person.
     pub(crate) sent_to: Vec<String>,
+    /// What is known of the second factor.
+    pub(crate) factor: Factor,
 }
 
 /// How a way through a login ended, before anybody has looked whether it worked.
@@ -344,7 +372,16 @@ pub(crate) async fn log_in(
             http_auth::or_form(&member, place, &login.credentials, known, &mut trail).await?
         }
         How::Site(site) => {
-            site::log_in(&member, site, &login.credentials, known, &mut trail).await?
+            site::begin(&member, site);
+            match &site.login {
+                SiteLogin::Browser(own) => {
+                    let url = own.url.clone();
+                    browser::log_in(session, &member, &BrowserPlace { url }, login, &mut trail)
+                        .boxed()
+                        .await?
+                }
+                _ => site::log_in(&member, site, &login.credentials, known, &mut trail).await?,
+            }
         }
     };
     let check = prove::check(session, &member, login, known, &landed, &mut trail).await?;
@@ -368,6 +405,7 @@ pub(crate) async fn log_in(
         generation: 0,
         tokens: trail.tokens,
         sent_to: trail.sent_to,
+        last_step: trail.last_step,
         state,
     })
 }

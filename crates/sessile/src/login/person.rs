@@ -89,6 +89,10 @@ pub struct CodeWanted {
     pub page: String,
     /// What the site says of it, in its own words.
     pub message: String,
+    /// How many digits it has, where the form says so.
+    pub digits: Option<usize>,
+    /// How many codes the site has refused in this login.
+    pub refused: usize,
 }
 
 /// A page that a person has to open.

@@ -6,6 +6,7 @@ use sessile_jar::{NewCookie, Scope, Timestamp};
 use url::Url;
 
 use super::answer::{Answer, exchange};
+use super::second_factor::CodeSource;
 use super::steps::{Draft, Grant, StepsFlow};
 use super::{
     CodeWanted, Credentials, FormPlace, Known, Landed, LoginError, Trail, http_auth, json, oauth2,
@@ -17,7 +18,16 @@ use crate::secret::Secret;
 use crate::session::{Authorization, Session, SessionState};
 use crate::site::{BearerLogin, JsonLogin, Site, SiteLogin, StepsLogin, TokenPlace, Values};
 
-/// Logs in the way that the site file names.
+/// Makes the session one of this site.
+pub(super) fn begin(member: &Session, site: &Site) {
+    member.update(|state, _now| {
+        state.set_base_url(site.home());
+        // A dead token beside the password would be refused first.
+        state.authorization = None;
+    });
+}
+
+/// Logs in the way that the site file names, but for a window's, which is in `browser`.
 pub(super) async fn log_in(
     member: &Session,
     site: &Site,
@@ -25,11 +35,8 @@ pub(super) async fn log_in(
     known: &Known,
     trail: &mut Trail,
 ) -> Result<Landed, LoginError> {
-    member.update(|state, _now| {
-        state.set_base_url(site.home());
-        // A dead token beside the password would be refused first.
-        state.authorization = None;
-    });
+    let mut codes = CodeSource::new(credentials, &known.factor);
+    let codes = &mut codes;
     let grant = match &site.login {
         SiteLogin::Form(form) => {
             let mut place = FormPlace::new(form.url.clone());
@@ -42,16 +49,14 @@ pub(super) async fn log_in(
             return http_auth::log_in(member, &login.url, login.scheme, credentials, trail).await;
         }
         SiteLogin::Bearer(login) => bearer(login, credentials, trail)?,
-        SiteLogin::Json(login) => by_json(member, login, credentials, trail).await?,
-        SiteLogin::Steps(login) => by_steps(member, login, credentials, trail).await?,
+        SiteLogin::Json(login) => by_json(member, login, credentials, codes, trail).await?,
+        SiteLogin::Steps(login) => by_steps(member, login, credentials, codes, trail).await?,
         SiteLogin::OAuth2(login) => {
             return oauth2::log_in(member, login, credentials, trail).await;
         }
-        SiteLogin::Browser(_) => {
-            return Err(LoginError::Step {
-                url: ShownUrl(site.login.url()).to_string(),
-                what: format!("a login of kind `{}` isn't known yet", site.login.kind()),
-            });
+        SiteLogin::Browser(login) => {
+            let url = ShownUrl(&login.url).to_string();
+            return Err(LoginError::Unattended { url });
         }
     };
     let has_token = grant.token.is_some();
@@ -83,11 +88,12 @@ async fn by_json(
     member: &Session,
     login: &JsonLogin,
     credentials: &Credentials,
+    codes: &mut CodeSource<'_>,
     trail: &mut Trail,
 ) -> Result<Grant, LoginError> {
     let Credentials { user, password, .. } = credentials;
     let otp = match login.asks_for("otp") {
-        true => Some(ask_code(&login.url, credentials, trail).await?),
+        true => Some(code(member, &login.url, &credentials.user, codes, trail).await?),
         false => None,
     };
     let values = Values {
@@ -103,13 +109,14 @@ async fn by_steps(
     member: &Session,
     login: &StepsLogin,
     credentials: &Credentials,
+    codes: &mut CodeSource<'_>,
     trail: &mut Trail,
 ) -> Result<Grant, LoginError> {
     let mut flow = StepsFlow::new(login, &credentials.user, credentials.password.as_ref());
     let mut here = login.url.clone();
     loop {
         let otp = match flow.wants_code() {
-            true => Some(ask_code(&here, credentials, trail).await?),
+            true => Some(code(member, &here, &credentials.user, codes, trail).await?),
             false => None,
         };
         let Some(draft) = flow.next(otp.as_ref())? else {
@@ -142,27 +149,28 @@ async fn send(
     Ok(answer)
 }
 
-/// Asks a person for a code of the second factor, on a thread of its own.
-async fn ask_code(
+/// A code of the second factor, from whoever has one.
+async fn code(
+    member: &Session,
     page: &Url,
-    credentials: &Credentials,
-    trail: &Trail,
+    user: &str,
+    codes: &mut CodeSource<'_>,
+    trail: &mut Trail,
 ) -> Result<Secret<String>, LoginError> {
     let wanted = CodeWanted {
-        user: credentials.user.clone(),
+        user: user.to_owned(),
         page: ShownUrl(page).to_string(),
         message: "the site file asks for a code of the second factor".to_owned(),
+        digits: None,
+        refused: 0,
     };
     let missing = LoginError::SecondFactor {
         url: wanted.page.clone(),
         user: wanted.user.clone(),
         message: wanted.message.clone(),
     };
-    let Some(ask) = trail.person().code.clone() else {
-        return Err(missing);
-    };
-    let asked = tokio::task::spawn_blocking(move || ask(&wanted)).await;
-    asked.ok().flatten().ok_or(missing)
+    let code = codes.next(member, wanted, None, trail).await;
+    code.ok_or(missing)
 }
 
 /// Puts what was granted where it belongs.

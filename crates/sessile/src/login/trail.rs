@@ -22,6 +22,8 @@ pub(crate) struct Trail {
     pub(crate) tokens: Option<Tokens>,
     /// What was done, in words.
     pub(crate) steps: Vec<String>,
+    /// The step of time of the last code that was sent.
+    pub(crate) last_step: Option<u64>,
 }
 
 impl Trail {
@@ -34,6 +36,7 @@ impl Trail {
             cookies: Vec::new(),
             tokens: None,
             steps: Vec::new(),
+            last_step: None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! One page, fetched the way a person's browser asks for pages.
 
-use http::{StatusCode, header};
-use sessile_jar::Context;
+use http::{HeaderMap, StatusCode, header};
+use sessile_jar::{Context, Timestamp};
 use url::Url;
 
 use super::page::{self, Page};
@@ -29,6 +29,8 @@ pub(crate) struct Visit {
     pub(crate) cookies_set: Vec<String>,
     /// The scheme of HTTP authentication that a 401 asks for.
     pub(crate) auth_scheme: Option<String>,
+    /// By how many milliseconds the site's clock is ahead of ours, where it tells the time.
+    pub(crate) clock_ahead: Option<i64>,
     /// How to say it to a person: method, address, status, where it led.
     pub(crate) words: String,
 }
@@ -62,6 +64,7 @@ pub(crate) async fn visit(session: &Session, request: Request) -> Result<Visit, 
         verdict: reply.verdict().clone(),
         cookies_set: reply.cookies_set().to_vec(),
         auth_scheme: auth_scheme(&reply),
+        clock_ahead: clock_ahead(reply.headers(), session.now()),
         words,
     })
 }
@@ -71,6 +74,22 @@ fn auth_scheme(reply: &Reply) -> Option<String> {
     let scheme = asks.to_str().ok()?.split([' ', ',']).next()?;
     let is_asked = reply.status() == StatusCode::UNAUTHORIZED && !scheme.is_empty();
     is_asked.then(|| scheme.to_owned())
+}
+
+/// What the `Date` of a reply says of the site's clock. A copy from a cache has an old one.
+fn clock_ahead(headers: &HeaderMap, now: Timestamp) -> Option<i64> {
+    if headers.contains_key(header::AGE) {
+        return None;
+    }
+    let date = headers.get(header::DATE)?.to_str().ok()?;
+    let date = Timestamp::from(httpdate::parse_http_date(date).ok()?);
+    // It counts whole seconds: within the one that it shows, our clock is right.
+    let ahead = date.as_millis().checked_sub(now.as_millis())?;
+    Some(if (-1000..=0).contains(&ahead) {
+        0
+    } else {
+        ahead
+    })
 }
 
 /// The page in a reply, whose body stays in its place.

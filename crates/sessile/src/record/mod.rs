@@ -120,6 +120,10 @@ pub struct Last {
     pub login: Option<Timestamp>,
     /// A check, and what it found in words.
     pub check: Option<(Timestamp, String)>,
+    /// The step of time of the last one-time code that was sent: none is sent twice.
+    pub code: Option<u64>,
+    /// What a person was told of, and when; forgotten at the next login that works.
+    pub told: Vec<(String, Timestamp)>,
     /// A login that the site refused; it isn't tried again before somebody looks.
     pub refusal: Option<KeptRefusal>,
 }
@@ -162,6 +166,7 @@ impl Last {
     /// Takes over what happened later there than here.
     pub(crate) fn take_newer(&mut self, other: Self) {
         self.login = self.login.max(other.login);
+        self.code = self.code.max(other.code);
         if other.check.as_ref().map(|check| check.0) > self.check.as_ref().map(|check| check.0) {
             self.check = other.check;
         }

@@ -19,7 +19,7 @@ use zeroize::{Zeroize, Zeroizing};
 use super::{Check, CheckRule, KeptLogin, KeptRefusal, Last, Record, Tokens};
 use crate::check::learn::LearnedCheck;
 use crate::check::mark::Mark;
-use crate::login::{BrowserPlace, Credentials, FormPlace, How};
+use crate::login::{BrowserPlace, Credentials, FormPlace, How, OtpSecret};
 use crate::profile::Profile;
 use crate::secret::Secret;
 use crate::session::{Authorization, Counts, Headers, OriginStorage, Scope, SessionState, Signs};
@@ -95,6 +95,9 @@ struct WireRecord {
     last_login: Option<i64>,
     last_check: Option<(i64, String)>,
     refusal: Option<WireRefusal>,
+    last_code: Option<u64>,
+    #[serde(default)]
+    told: Vec<(String, i64)>,
     token_file: Option<WireTokenFile>,
 }
 
@@ -120,6 +123,10 @@ struct WireLogin {
     site: Option<(String, String)>,
     user: String,
     password: Option<String>,
+    /// What codes are made from, as an `otpauth:` address.
+    otp: Option<String>,
+    #[serde(default)]
+    trusts_device: bool,
     /// The first records had none: then the login's own page is where a password was sent.
     sent_to: Option<Vec<String>>,
 }
@@ -237,6 +244,8 @@ impl From<&Record> for WireRecord {
                 .clone()
                 .map(|(at, found)| (at.as_millis(), found)),
             refusal: record.last.refusal.as_ref().map(WireRefusal::from),
+            last_code: record.last.code,
+            told: record.last.told.iter().map(told).collect(),
             token_file: record.token_file.as_ref().map(WireTokenFile::from),
         }
     }
@@ -252,6 +261,11 @@ impl TryFrom<WireRecord> for Record {
                 .last_check
                 .take()
                 .map(|(at, found)| (Timestamp::from_millis(at), found)),
+            code: wire.last_code,
+            told: std::mem::take(&mut wire.told)
+                .into_iter()
+                .map(|(what, at)| (what, Timestamp::from_millis(at)))
+                .collect(),
             refusal: wire.refusal.take().map(KeptRefusal::from),
         };
         let login = wire.login.take().map(KeptLogin::try_from).transpose()?;
@@ -408,6 +422,10 @@ impl From<&KeptLogin> for WireLogin {
             }
         };
         let credentials = &login.credentials;
+        let trusts_device = match &login.how {
+            How::Form(place) => place.trusts_device,
+            How::Browser(_) | How::Site(_) => false,
+        };
         Self {
             way,
             url: login.how.start().to_string(),
@@ -415,6 +433,8 @@ impl From<&KeptLogin> for WireLogin {
             site,
             user: credentials.user.clone(),
             password: credentials.password.as_ref().map(text),
+            otp: credentials.otp.as_ref().map(|otp| text(&otp.to_address())),
+            trusts_device,
             sent_to: Some(login.sent_to.clone()),
         }
     }
@@ -424,6 +444,8 @@ impl TryFrom<WireLogin> for KeptLogin {
     type Error = WireError;
 
     fn try_from(wire: WireLogin) -> Result<Self, WireError> {
+        let otp = wire.otp.map(Zeroizing::new);
+        let otp = otp.map(|address| OtpSecret::parse(&address));
         let url = parse_url(&wire.url, "login URL")?;
         let origin = vec![url.origin().ascii_serialization()];
         let how = match (wire.way, &wire.site) {
@@ -433,12 +455,16 @@ impl TryFrom<WireLogin> for KeptLogin {
             (WireWay::Form, None) => {
                 let mut place = FormPlace::new(url);
                 place.form = wire.form;
+                place.trusts_device = wire.trusts_device;
                 How::Form(place)
             }
         };
         let credentials = Credentials {
             user: wire.user,
             password: wire.password.map(Secret::from),
+            otp: otp
+                .transpose()
+                .map_err(|_unreadable| bad("second factor"))?,
         };
         Ok(Self {
             how,
@@ -492,6 +518,10 @@ impl From<&WireStorage> for OriginStorage {
         let items = items.map(|(name, value)| (name.clone(), value.clone().into()));
         Self::new(wire.origin.clone(), items.collect())
     }
+}
+
+fn told((what, at): &(String, Timestamp)) -> (String, i64) {
+    (what.clone(), at.as_millis())
 }
 
 fn text(secret: &Secret<String>) -> String {
@@ -622,6 +652,7 @@ impl Drop for WireRecord {
         self.proxy.zeroize();
         if let Some(login) = &mut self.login {
             login.password.zeroize();
+            login.otp.zeroize();
         }
         let items = self
             .storage

@@ -25,6 +25,12 @@ pub enum KeepError {
     /// Logging in failed.
     #[error(transparent)]
     Login(#[from] LoginError),
+    /// A code was handed over for a login that waits for none.
+    #[error("no login of session `{name}` waits for a code")]
+    NobodyWaits {
+        /// The session.
+        name: String,
+    },
     /// The login was renewed, but the request could not be sent again.
     #[error(
         "session `{name}` was logged in again, but the request's body was streamed and is gone; \

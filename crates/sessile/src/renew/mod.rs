@@ -12,6 +12,8 @@ mod flush;
 mod in_step;
 mod judge;
 mod limits;
+mod mailbox;
+mod notify;
 mod refresh;
 mod single;
 mod sync;
@@ -34,14 +36,17 @@ pub use error::{KeepError, NoRenewal};
 pub use in_step::{bring_in_step, keep_in_step, step, stop_in_step};
 pub use judge::CheckReport;
 pub use limits::{HostLimits, limits_at, share_limits};
+pub use mailbox::hand_over_code;
+pub use notify::{Notify, Trouble, TroubleKind};
 pub use sync::{copy, edit};
 
 use flush::Flusher;
 use judge::Suspicion;
 use refresh::Seen;
 
-/// How often a login is renewed for one request.
-const RENEWALS: u32 = 3;
+/// How often, at most, a login is renewed for one request: more than once only while its token is so
+/// short-lived that it ends on the way.
+const RENEWALS: u32 = 5;
 
 /// A stored session that many processes share and that logs in again when it has to.
 ///
@@ -68,6 +73,8 @@ struct Inner {
     session: Session,
     mode: Mode,
     person: Person,
+    code_wait: Option<Duration>,
+    notify: Option<Notify>,
     save_every: Duration,
     holder: HolderId,
     held: Mutex<Held>,
@@ -121,6 +128,11 @@ pub struct KeptOptions {
     pub mode: Mode,
     /// Who helps where a login can't be renewed with what is kept. Defaults to nobody.
     pub person: Person,
+    /// How long a login that asks for a code waits for one that [`hand_over_code`] brings, where no
+    /// secret and no person has it. Defaults to not at all.
+    pub code_wait: Option<Duration>,
+    /// Who hears, once for each trouble, that a person is needed. Defaults to nobody.
+    pub notify: Option<Notify>,
     /// How long new cookies may wait to be stored, together with those that come meanwhile: what a
     /// killed process can lose. [`Kept::save`] and [`Kept::close`] store them at once, and so does
     /// the end of the last handle. Defaults to one second.
@@ -135,6 +147,8 @@ impl Default for KeptOptions {
         Self {
             mode: Mode::default(),
             person: Person::default(),
+            code_wait: None,
+            notify: None,
             save_every: Duration::from_secs(1),
             builder: SessionBuilder::default(),
         }
@@ -284,6 +298,8 @@ impl Kept {
             session,
             mode: options.mode,
             person: options.person,
+            code_wait: options.code_wait,
+            notify: options.notify,
             save_every: options.save_every,
             holder: single::holder()?,
             held: Mutex::new(held),
@@ -309,6 +325,7 @@ impl Kept {
             let (again, seen) = (request.try_clone(), inner.seen());
             let mut reply = inner.session.send(request).await?;
             inner.judge(&mut reply).await?;
+            inner.tell_of_challenge(reply.verdict()).await;
             let Verdict::Expired(sign) = reply.verdict().clone() else {
                 inner.save_if_due().await?;
                 flush::schedule(inner);
@@ -344,6 +361,7 @@ impl Kept {
     pub async fn check(&self) -> Result<CheckReport, KeepError> {
         self.0.pull().await?;
         let report = self.0.check().await?;
+        self.0.tell_of_challenge(&report.verdict).await;
         self.0.held().last.check = Some((self.0.session.now(), report.why.clone()));
         Ok(report)
     }

@@ -2,21 +2,26 @@
 //!
 //! Inside the lease the stored generation is compared: whoever comes second finds the work done.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use tokio::time::sleep;
 
+use super::mailbox::Mailbox;
+use super::notify::TroubleKind;
 use super::refresh::Seen;
 use super::sync::Purpose;
 use super::{Inner, KeepError, NoRenewal, Renewal, Renewed, Renewer};
 use crate::error::{Error as RequestError, Phase};
 use crate::login::oauth2::OAuthError;
-use crate::login::{self, How, Known, Login, LoginError, LoginReport, PasswordWanted};
+use crate::login::{
+    self, AwaitCode, Factor, How, Known, Login, LoginError, LoginReport, NoteStep, PasswordWanted,
+};
 use crate::record::{KeptLogin, KeptRefusal, Record};
 use crate::secret::Secret;
 use crate::session::{SessionState, Sign, Verdict};
-use crate::store::{Acquired, HolderId, Lease, LeaseKey, StoreError};
+use crate::store::{Acquired, HolderId, Lease, LeaseKey, Name, StoreError, Vault};
 
 /// How long a lease lasts that nobody extends: as long as others wait for a killed process.
 const TERM: Duration = Duration::from_secs(15);
@@ -30,8 +35,14 @@ const LOOK: Duration = Duration::from_millis(40);
 /// How long a process waits for another one's login.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// How many codes may be waited for in one login.
+const CODES: u32 = 3;
+
 /// How long a login is left alone when the site asks to wait and doesn't say how long.
 const COOL_DOWN: u64 = 300;
+
+/// How long a login is left alone where the site itself is in trouble.
+const TROUBLE: Duration = Duration::from_secs(15);
 
 /// The longest time, in seconds, for which a site is believed that it wants no login.
 const LONGEST_COOL_DOWN: u64 = 24 * 3600;
@@ -53,9 +64,11 @@ pub(super) async fn log_in(inner: &Inner, login: Login) -> Result<LoginReport, K
             Ok(()) | Err(KeepError::Unknown { .. }) => {}
             Err(error) => return Err(error),
         }
-        let report = inner
-            .log_in_now(&login, Start::Afresh, &Known::default())
-            .await?;
+        let known = Known {
+            factor: inner.factor(),
+            ..Known::default()
+        };
+        let report = inner.log_in_now(&login, Start::Afresh, &known).await?;
         let (record, report) = inner.renewed(&login, report);
         let purpose = Purpose::Login(lease.fence());
         let stored = inner.push_login(record, purpose).await?;
@@ -66,6 +79,9 @@ pub(super) async fn log_in(inner: &Inner, login: Login) -> Result<LoginReport, K
     };
     let done = inner.guarded(&lease, limit, work).await;
     inner.release(&lease).await;
+    if let Err(error) = &done {
+        inner.tell_of(error).await;
+    }
     done
 }
 
@@ -80,12 +96,17 @@ enum Start {
 
 impl Inner {
     /// Brings a login back that was seen to be gone; `None` where the check says that it is not.
+    /// Where only a person can, one is told.
     pub(super) async fn renew(
         &self,
         seen: Seen,
         sign: &Sign,
     ) -> Result<Option<Renewal>, KeepError> {
-        let by = self.renew_once(seen, sign).await?;
+        let renewed = self.renew_once(seen, sign).await;
+        if let Err(error) = &renewed {
+            self.tell_of(error).await;
+        }
+        let by = renewed?;
         let generation = self.session.read(SessionState::generation);
         Ok(by.map(|by| Renewal {
             sign: sign.clone(),
@@ -201,7 +222,7 @@ impl Inner {
         let kept = kept.ok_or_else(|| self.logged_out(sign, NoRenewal::NeverLoggedIn))?;
         let mut login = Login::new(kept.how, kept.credentials);
         login.remember = login.credentials.password.is_some();
-        if let How::Browser(_) = login.how {
+        if login.how.needs_window() {
             return Err(self.logged_out(sign, NoRenewal::PersonNeeded));
         }
         if login.credentials.password.is_none() && login.how.needs_password() {
@@ -231,12 +252,45 @@ impl Inner {
             check,
             login_pages: self.session.read(|state| state.signs.login_pages.clone()),
             sent_to: self.sent_to(),
+            factor: self.factor(),
         };
         match self.log_in_now(login, Start::WithCookies, &known).await {
             Err(KeepError::Login(LoginError::NoForm { .. })) => {
                 self.log_in_now(login, Start::Afresh, &known).await
             }
             done => done,
+        }
+    }
+
+    /// What is known of the second factor, and who waits for a code from elsewhere.
+    fn factor(&self) -> Factor {
+        let (vault, name) = (self.vault.clone(), self.name.clone());
+        let note: NoteStep = Arc::new(move |step| {
+            let (vault, name) = (vault.clone(), name.clone());
+            Box::pin(async move { note_step(&vault, &name, step).await })
+        });
+        let mailbox = Mailbox::new(&self.vault, &self.name);
+        let clock = self.session.clone();
+        let notify = self.notify.clone();
+        let trouble = self.trouble(TroubleKind::Code, String::new());
+        let elsewhere = self.code_wait.map(|limit| -> AwaitCode {
+            Arc::new(move |wanted| {
+                let (mailbox, now) = (mailbox.clone(), clock.now());
+                let mut trouble = trouble.clone();
+                trouble.reason = format!("{} asks for a code: {}", wanted.page, wanted.message);
+                let notify = notify.clone();
+                Box::pin(async move {
+                    if let Some(notify) = notify {
+                        tokio::task::spawn_blocking(move || notify(&trouble));
+                    }
+                    mailbox.wait(now, limit).await.ok().flatten()
+                })
+            })
+        });
+        Factor {
+            last_step: self.held().last.code,
+            elsewhere,
+            note: Some(note),
         }
     }
 
@@ -283,6 +337,7 @@ impl Inner {
         let mut credentials = login.credentials.clone();
         if !login.remember {
             credentials.password = None;
+            credentials.otp = None;
         }
         record.login = Some(KeptLogin {
             how: login.how.clone(),
@@ -292,7 +347,9 @@ impl Inner {
         record.check.clone_from(&report.check);
         record.tokens.clone_from(&report.tokens);
         record.last.login = Some(self.session.now());
+        record.last.code = record.last.code.max(report.last_step);
         record.last.refusal = None;
+        record.last.told.clear();
         (record, report)
     }
 
@@ -316,8 +373,9 @@ impl Inner {
             return Ok(());
         };
         let again = match error {
-            // The site or the way to it is in trouble, which says nothing of the login.
-            LoginError::Failing { .. } | LoginError::Request(_) => return Ok(()),
+            // The way to the site is in trouble, which says nothing of the login.
+            LoginError::Request(_) => return Ok(()),
+            LoginError::Failing { .. } => Some(now.plus(TROUBLE)),
             LoginError::RateLimited { wait, .. } => {
                 let wait = wait.unwrap_or(COOL_DOWN).min(LONGEST_COOL_DOWN);
                 Some(now.plus(Duration::from_secs(wait)))
@@ -406,6 +464,8 @@ impl Inner {
         limit: Duration,
         work: impl Future<Output = Result<T, KeepError>>,
     ) -> Result<T, KeepError> {
+        // Whoever waits for a code waits for a person.
+        let limit = limit + self.code_wait.unwrap_or_default() * CODES;
         let extending = async {
             let mut passed = Duration::ZERO;
             while passed < limit {
@@ -432,6 +492,18 @@ impl Inner {
             // It ends by itself when its term is over.
             tracing::warn!(session = %self.name, %error, "the lease could not be given back");
         }
+    }
+}
+
+/// Stores that the code of a step is about to be sent, so that nobody sends it again.
+async fn note_step(vault: &Vault, name: &Name, step: u64) {
+    let noted = super::edit(vault, name, move |record| {
+        record.last.code = record.last.code.max(Some(step));
+    });
+    match noted.await {
+        // A first login has no record yet; it is stored with the login.
+        Ok(()) | Err(KeepError::Unknown { .. }) => {}
+        Err(error) => tracing::warn!(session = %name, %error, "the code was not noted"),
     }
 }
 

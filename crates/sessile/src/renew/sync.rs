@@ -418,6 +418,7 @@ impl Pending {
         stored.last.take_newer(self.record.last);
         if !matches!(self.purpose, Purpose::Changes) {
             stored.last.refusal = None;
+            stored.last.told.clear();
         }
         Ok(Some(stored))
     }

@@ -87,7 +87,7 @@ fn a_kept_session_logs_in_and_again_when_it_has_to() {
     let name: Name = "ada".parse().unwrap();
     let members = format!("{}/members", site.url());
     let password = Secret::from(ADA_PASSWORD.to_owned());
-    let mut login = Login::new(members.parse().unwrap(), ADA, password);
+    let mut login = Login::form(members.parse().unwrap(), ADA, password);
     login.remember = true;
     let (kept, _) = Kept::log_in(&vault, &name, login, KeptOptions::default()).unwrap();
     assert!(kept.check().unwrap().is_certain);

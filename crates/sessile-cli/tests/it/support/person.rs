@@ -177,6 +177,12 @@ impl Running {
         String::from_utf8(bytes).unwrap()
     }
 
+    /// Ends it as nobody can prevent.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     pub(crate) fn finish(self) -> Outcome {
         let output = self.child.wait_with_output().unwrap();
         Outcome {
@@ -240,6 +246,10 @@ impl Outcome {
             );
         }
         self
+    }
+
+    pub(crate) fn code(&self) -> Option<i32> {
+        self.code
     }
 
     pub(crate) fn stdout(&self) -> String {
