@@ -18,6 +18,7 @@ mod django;
 mod housekeeping;
 #[cfg(test)]
 mod httpbin;
+#[cfg(test)]
 mod manners;
 #[cfg(test)]
 mod many_tokens;
@@ -37,6 +38,7 @@ mod servers;
 mod site;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
 mod tiers;
 #[cfg(test)]
 mod tokens;

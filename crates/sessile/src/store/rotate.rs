@@ -140,14 +140,16 @@ impl Vault {
         let started: Vec<_> = page
             .iter()
             .map(|row| {
-                self.store()
-                    .update(&row.name, resealing(KeyRing::clone(&keys.ring)))
+                let resealing = resealing(KeyRing::clone(&keys.ring));
+                (row, self.store().update(&row.name, resealing))
             })
             .collect();
-        for outcome in started {
-            reached.done += 1;
+        for (row, outcome) in started {
+            // Notes are sealed as records are, and are none.
+            let records = u64::from(!row.name.is_note());
+            reached.done += records;
             match outcome.await {
-                Err(StoreError::Tampered { .. }) => reached.unreadable += 1,
+                Err(StoreError::Tampered { .. }) => reached.unreadable += records,
                 outcome => drop(outcome?),
             }
         }
