@@ -41,21 +41,21 @@ pub(crate) struct LoginArgs {
     ///
     /// It closes by itself when the login shows; else close it, or press Enter here. The
     /// browser is a Chromium or Chrome that is found, or SESSILE_BROWSER.
-    #[arg(long, conflicts_with_all = ["form", "remember", "password_from"])]
+    #[arg(long, group = "way", conflicts_with_all = ["form", "remember", "password_from"])]
     pub(crate) browser: bool,
 
     /// Open no window, for a page that logs in by itself, as by a link
-    #[arg(long, requires = "browser")]
+    #[arg(long, requires = "way")]
     pub(crate) headless: bool,
 
     /// How long to wait for the login in the browser; seconds, or with a unit
     ///
     /// Defaults to ten minutes.
-    #[arg(long, value_name = "TIME", requires = "browser", value_parser = time_limit)]
+    #[arg(long, value_name = "TIME", requires = "way", value_parser = time_limit)]
     pub(crate) wait: Option<Duration>,
 
     /// Log in as this file says; `sessile site check` reads one, docs/site-file.md explains it
-    #[arg(long, value_name = "FILE", conflicts_with = "browser")]
+    #[arg(long, group = "way", value_name = "FILE", conflicts_with = "browser")]
     pub(crate) site: Option<PathBuf>,
 
     #[command(flatten)]

@@ -1,7 +1,7 @@
 //! What the library's errors mean for the exit code, and what to do about them.
 
-use sessile::login::LoginError;
 use sessile::login::oauth2::OAuthError;
+use sessile::login::{LoginError, NoLoginForm};
 use sessile::renew::{KeepError, NoRenewal};
 use sessile::store::StoreError;
 use sessile::{Error, Obstacle, TlsFault};
@@ -159,6 +159,10 @@ impl From<LoginError> for Failure {
         };
         let failure = Self::of(exit, kind, &error);
         match error {
+            LoginError::NoForm {
+                ref url,
+                why: NoLoginForm::NeedsJavaScript { .. },
+            } => failure.hint(starter(url)),
             LoginError::CodeRefused { .. } => failure
                 .hint("check the secret of the codes, or wait for the next code and log in again"),
             LoginError::SecondFactor { .. } => failure.hint(
@@ -173,6 +177,19 @@ impl From<LoginError> for Failure {
             _ => failure,
         }
     }
+}
+
+/// A site file to start from, for a page that a script logs in from.
+fn starter(url: &str) -> String {
+    format!(
+        "write what the script sends (a browser's developer tools show it) into a file such as \
+         shop.toml, and log in with --site shop.toml; docs/site-file.md explains it:\n\n\
+         [login]\n\
+         kind = \"json\"\n\
+         url = \"{url}\"\n\
+         body = {{ user = \"{{user}}\", password = \"{{password}}\" }}\n\
+         token = \"$.token\"\n"
+    )
 }
 
 fn of_oauth(error: &OAuthError) -> (Exit, &'static str) {

@@ -233,7 +233,7 @@ async fn try_out(args: &SiteTryArgs, work: &mut Work<'_>) -> Outcome {
 }
 
 /// Where the session goes: to the store where it is named, else nowhere.
-async fn place(args: &SiteTryArgs, work: &mut Work<'_>) -> Outcome<(Name, Vault)> {
+async fn place(args: &SiteTryArgs, work: &Work<'_>) -> Outcome<(Name, Vault)> {
     if let Some(name) = &args.session {
         return Ok((work::name(name)?, work.vault().await?));
     }

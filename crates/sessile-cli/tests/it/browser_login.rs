@@ -1,5 +1,6 @@
 //! Logins by a person in a browser. The person is the page: a link whose script logs in.
 
+use std::fs;
 use std::io::Write as _;
 
 use sessile_practice::{ADA, GRACE};
@@ -98,4 +99,31 @@ fn who_doesn_t_log_in_leaves_what_was_stored() {
         .run()
         .exits(0)
         .prints(GRACE);
+}
+
+#[test]
+fn a_site_file_can_leave_the_login_to_a_person() {
+    let (site, desk) = (Practice::start(), Desk::new());
+    let link = site.page(&format!("/magic/{}", site.issue_link(GRACE)));
+    let members = site.page("/members");
+    let text = format!(
+        "name = \"shop\"\nbase_url = \"{}\"\n\n[login]\nkind = \"browser\"\nurl = \"{link}\"\n\n\
+         [check]\nurl = \"/members\"\ntext = \"Hello, \"\n",
+        site.page("/"),
+    );
+    let file = desk.me.home().join("shop.toml");
+    fs::write(&file, text).unwrap();
+    desk.sessile("login shop --headless --site")
+        .argument(&file.display().to_string())
+        .run()
+        .exits(0)
+        .says(&["logged in", "generation 1"]);
+    let get = format!("get -s shop {members}");
+    desk.sessile(&get).run().exits(0).prints(GRACE);
+    site.kill_sessions();
+    desk.sessile(&get)
+        .run()
+        .exits(4)
+        .says(&["a person logs it in"]);
+    desk.is_tidy();
 }

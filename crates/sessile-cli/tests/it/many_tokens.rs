@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sessile::login::{Credentials, Login};
 use sessile::renew::{Kept, KeptOptions};
@@ -13,6 +13,7 @@ use sessile::site::Site;
 use sessile::store::{KeySource, Name, StoreOptions, StoreUrl, Vault};
 use sessile::{Request, Secret};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::support::{OpenIdProvider, browser};
 
@@ -96,8 +97,8 @@ fn answers(process: Child) -> usize {
 /// Not a test of its own: the body of the processes that the other one starts.
 #[test]
 fn process() {
-    let told = |name: &str| std::env::var(format!("MANY_TOKENS_{name}"));
-    let Ok(store) = told("STORE") else {
+    let told = |name: &str| variable(&format!("MANY_TOKENS_{name}"));
+    let Some(store) = told("STORE") else {
         return;
     };
     let number = |name: &str| told(name).unwrap().parse::<u64>().unwrap();
@@ -133,8 +134,12 @@ async fn ask(kept: Kept, orders: String, time: Duration) -> usize {
 
 /// A longer run is asked for by the environment.
 fn time() -> Duration {
-    let seconds = std::env::var("SESSILE_TOKEN_SECONDS");
+    let seconds = variable("SESSILE_TOKEN_SECONDS");
     Duration::from_secs(seconds.map_or(15, |text| text.parse().unwrap()))
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name)?.into_string().ok()
 }
 
 async fn open(store: &Path) -> Vault {

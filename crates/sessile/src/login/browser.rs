@@ -189,7 +189,11 @@ impl Sitting<'_> {
             (None, Some(url)) => candidates(url, self.start),
             (None, None) => return Ok(None),
         };
-        match prove::learn_at(self.session, self.member, self.login, urls).await {
+        let learned = match self.login.how.check() {
+            Some(check) => prove::by_rule(self.member, check).await,
+            None => prove::learn_at(self.session, self.member, self.login, urls).await,
+        };
+        match learned {
             // A site that turns other programs away says nothing of the person.
             Err(LoginError::Request(error)) => {
                 tracing::info!(%error, "the page can't be had without the browser");
@@ -220,7 +224,7 @@ impl Sitting<'_> {
             trail.say(proof.why);
             return Ok(Landed::Found(Some(proof.check)));
         }
-        if self.login.check.is_some() {
+        if self.login.check.is_some() || self.login.how.check().is_some() {
             return Err(LoginError::CanNotTell { url: shown });
         }
         self.take(&sight, trail)?;

@@ -228,6 +228,15 @@ impl How {
         }
     }
 
+    /// Whether a person has to go it, in a browser's window.
+    pub fn needs_window(&self) -> bool {
+        match self {
+            Self::Browser(_) => true,
+            Self::Form(_) => false,
+            Self::Site(site) => matches!(site.login, SiteLogin::Browser(_)),
+        }
+    }
+
     /// What a site file says.
     pub fn site(&self) -> Option<&Arc<Site>> {
         match self {

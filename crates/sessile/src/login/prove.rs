@@ -22,7 +22,9 @@ pub(super) async fn check(
     landed: &Landed,
     trail: &mut Trail,
 ) -> Result<Option<Check>, LoginError> {
-    if let Some(check) = login.how.check() {
+    // The person in front of a window was kept waiting until the site's own check said so.
+    let own = login.how.check();
+    if let Some(check) = own.filter(|_| !matches!(landed, Landed::Found(_))) {
         return by_site(member, check, login, landed, trail).await;
     }
     match landed {
@@ -97,6 +99,18 @@ pub(super) struct Proof {
     pub(super) why: String,
     /// Whether it tells members from strangers by more than a difference between two pages.
     pub(super) is_beyond_doubt: bool,
+}
+
+/// What the check of a site file says, where it says that somebody is logged in.
+pub(super) async fn by_rule(member: &Session, check: Check) -> Result<Option<Proof>, LoginError> {
+    Ok(match judge(member, &check).await? {
+        Judgement::Valid(why) => Some(Proof {
+            why: format!("logged in: at {} {why}", ShownUrl(&check.url)),
+            check,
+            is_beyond_doubt: true,
+        }),
+        Judgement::Expired(_) | Judgement::Unsure(_) => None,
+    })
 }
 
 /// The first of these pages that strangers get another one of.

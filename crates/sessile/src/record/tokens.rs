@@ -11,6 +11,9 @@ use crate::secret::Secret;
 /// How long before its end a token is replaced, at most.
 const MARGIN: Duration = Duration::from_secs(30);
 
+/// Lifetimes are whole seconds, and who rounds down counts up to one less than he says.
+const ROUNDING: Duration = Duration::from_secs(1);
+
 /// What somebody who gives out access tokens said of the last one, and what brings the next
 /// (RFC 6749, section 5.1).
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -34,12 +37,12 @@ pub struct Tokens {
 
 impl Tokens {
     /// A token that was asked for at `obtained` and lives so long: it is replaced half a minute
-    /// before its end, and a short-lived one for the last quarter of its life.
+    /// before its end, and a short-lived one for the last quarter of its life or a little more.
     pub(crate) fn for_time(obtained: Timestamp, lifetime: Option<Duration>) -> Self {
         let lives = lifetime.unwrap_or_default();
         Self {
             expires: lifetime.map(|lives| obtained.plus(lives)),
-            margin: MARGIN.min(lives / 4),
+            margin: (MARGIN.min(lives / 4) + ROUNDING).min(lives * 3 / 4),
             revision: 1,
             ..Self::default()
         }
@@ -63,10 +66,10 @@ mod tests {
 
     #[test]
     fn a_token_is_due_a_little_before_its_end() {
-        check(Some(3600), 3_569_999, false);
-        check(Some(3600), 3_570_000, true);
-        check(Some(2), 1_499, false);
-        check(Some(2), 1_500, true);
+        check(Some(3600), 3_568_999, false);
+        check(Some(3600), 3_569_000, true);
+        check(Some(2), 499, false);
+        check(Some(2), 500, true);
         check(Some(0), 0, true);
         check(None, i64::MAX / 2, false);
     }

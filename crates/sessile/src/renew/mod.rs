@@ -44,8 +44,9 @@ use flush::Flusher;
 use judge::Suspicion;
 use refresh::Seen;
 
-/// How often a login is renewed for one request.
-const RENEWALS: u32 = 3;
+/// How often, at most, a login is renewed for one request: more than once only while its token is so
+/// short-lived that it ends on the way.
+const RENEWALS: u32 = 5;
 
 /// A stored session that many processes share and that logs in again when it has to.
 ///

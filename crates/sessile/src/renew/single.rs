@@ -222,7 +222,7 @@ impl Inner {
         let kept = kept.ok_or_else(|| self.logged_out(sign, NoRenewal::NeverLoggedIn))?;
         let mut login = Login::new(kept.how, kept.credentials);
         login.remember = login.credentials.password.is_some();
-        if let How::Browser(_) = login.how {
+        if login.how.needs_window() {
             return Err(self.logged_out(sign, NoRenewal::PersonNeeded));
         }
         if login.credentials.password.is_none() && login.how.needs_password() {

@@ -296,3 +296,48 @@ async fn a_session_that_was_emptied_is_not_refreshed() {
     assert_eq!(answer.reply.status(), 401);
     assert_eq!(world.asked(), ["/orders -"]);
 }
+
+const COOKIE_SITE: &str = r#"
+    base_url = "https://api.test/"
+    [login]
+    kind = "json"
+    url = "/login"
+    body = { password = "{password}" }
+    [check]
+    url = "/orders"
+    status = 200
+    [renew]
+    cookies = ["sid"]
+    before = "1m"
+"#;
+
+#[tokio::test]
+async fn a_cookie_that_carries_the_login_is_renewed_before_it_ends() {
+    let (world, _kept) = World::new().await;
+    let gives = |cookie: &str| {
+        let reply = ScriptedReply::ok("{}").header("set-cookie", cookie);
+        world.script.on("POST https://api.test/login", reply);
+        world.answers(200);
+    };
+    gives("sid=1; Max-Age=1000");
+    let site = Arc::new(Site::parse(COOKIE_SITE, "api.toml").unwrap());
+    let secret = Secret::from("s".to_owned());
+    let mut login = Login::site(site, Credentials::new("", Some(secret)));
+    login.remember = true;
+    let options = world.options(Mode::Renew);
+    let (kept, _report) = Kept::log_in(&world.vault, &name(), login, options)
+        .await
+        .unwrap();
+    world.advance(930);
+    world.answers(200);
+    assert!(kept.send(orders()).await.unwrap().renewal.is_none());
+    world.advance(20);
+    // One that lives shorter than a minute isn't renewed at every request.
+    gives("sid=2; Max-Age=40");
+    world.answers(200);
+    let renewal = kept.send(orders()).await.unwrap().renewal.unwrap();
+    assert_eq!((renewal.what, renewal.generation), (Renewed::Login, 3));
+    world.advance(25);
+    world.answers(200);
+    assert!(kept.send(orders()).await.unwrap().renewal.is_none());
+}

@@ -64,6 +64,11 @@ impl Fault {
         matches!(self, Self::Engine(error) if error.code() == Some(&SqlState::CANNOT_CONNECT_NOW))
     }
 
+    /// Whether a value can't be what it says it is.
+    pub(super) fn is_out_of_range(&self) -> bool {
+        matches!(self, Self::Engine(error) if error.code() == Some(&SqlState::INVALID_PARAMETER_VALUE))
+    }
+
     /// Whether there is no such table or column.
     pub(super) fn is_unknown_table(&self) -> bool {
         let Self::Engine(error) = self else {

@@ -10,7 +10,7 @@ use super::fault::Fault;
 use super::hub::Hub;
 use super::line::Line;
 use super::read;
-use super::settle;
+use super::settle::{self, Evidence};
 use crate::clock::Timestamp;
 use crate::store::change::decide;
 use crate::store::{
@@ -80,11 +80,15 @@ pub(super) async fn update(
         }
         (open, Next::Remove(fence)) => {
             let open = open.check_fence(fence.as_ref()).await?;
-            open.commit(&[(REMOVE, &[&name.as_str()])]).await?;
+            let evidence = Evidence::Gone(name.as_str());
+            open.commit(&[(REMOVE, &[&name.as_str()])], &evidence)
+                .await?;
             Ok(None)
         }
         (open, Next::Reseal(sealed)) => {
-            open.commit(&[(RESEAL, &[&name.as_str(), &sealed])]).await?;
+            let evidence = Evidence::Row(name.as_str(), &sealed);
+            let reseal: Write<'_> = (RESEAL, &[&name.as_str(), &sealed]);
+            open.commit(&[reseal], &evidence).await?;
             Ok(before)
         }
         (open, Next::Write(draft)) => {
@@ -148,7 +152,9 @@ pub(super) async fn save_keys(
                 ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, sealed = excluded.sealed";
     let revision = expected + 1;
     open.rows.clear();
-    open.commit(&[(save, &[&revision.cast_signed(), &sealed])])
+    let number = revision.cast_signed();
+    let evidence = Evidence::Keys(number, &sealed);
+    open.commit(&[(save, &[&number, &sealed])], &evidence)
         .await?;
     Ok(KeyRow { revision, sealed })
 }
@@ -249,15 +255,23 @@ impl<'a> Transaction<'a> {
             &draft.sealed,
         ];
         let put: Write<'_> = (PUT, &values);
+        let evidence = Evidence::Row(text, &draft.sealed);
         match gone {
-            None => self.commit(&[put]).await?,
-            Some(gone) => self.commit(&[put, (REMOVE, &[&gone])]).await?,
+            None => self.commit(&[put], &evidence).await?,
+            Some(gone) => {
+                let remove: Write<'_> = (REMOVE, &[&gone]);
+                self.commit(&[put, remove], &evidence).await?;
+            }
         }
         Ok(summary)
     }
 
     /// Writes, and makes everything durable. The writes and the end go out together.
-    pub(super) async fn commit(self, writes: &[Write<'_>]) -> Result<(), StoreError> {
+    pub(super) async fn commit(
+        self,
+        writes: &[Write<'_>],
+        evidence: &Evidence<'_>,
+    ) -> Result<(), StoreError> {
         let Self {
             hub, line, state, ..
         } = self;
@@ -282,7 +296,7 @@ impl<'a> Transaction<'a> {
             Err(fault) => fault,
         };
         drop(line);
-        settle::settle(hub, &state.id, fault).await
+        settle::settle(hub, &state.id, evidence, fault).await
     }
 
     /// Ends the transaction without a trace.
