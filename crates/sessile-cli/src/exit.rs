@@ -110,6 +110,8 @@ impl fmt::Display for Failure {
 /// Why a command stops before its end.
 #[derive(Debug)]
 pub(crate) enum Stop {
+    /// A signal of this number ended it.
+    Ended(u8),
     /// It failed, and says why.
     Fail(Failure),
     /// Whoever read our output has seen enough: nothing to say, nothing went wrong.

@@ -7,10 +7,12 @@
 
 mod args;
 mod commands;
+mod ended;
 mod exit;
 mod items;
 mod key_file;
 mod logging;
+mod notify;
 mod password;
 mod printer;
 mod request;
@@ -44,6 +46,8 @@ fn main() -> ExitCode {
     });
     match outcome {
         Ok(exit) => exit.into(),
+        // As shells say it of a program that a signal ended.
+        Err(Stop::Ended(signal)) => ExitCode::from(128 + signal),
         Err(Stop::ReaderGone) => Exit::Done.into(),
         Err(Stop::Fail(failure)) => {
             printer.failure(&failure);

@@ -89,7 +89,8 @@ fn from_reader(reader: impl Read) -> Result<Handed, Failure> {
 
 const LONGEST: usize = 64 * 1024;
 
-fn from_command(command: &str) -> Result<Handed, Failure> {
+/// The first line that a command prints.
+pub(crate) fn from_command(command: &str) -> Result<Handed, Failure> {
     let child = shell(command)
         .stdin(Stdio::inherit())
         .stderr(Stdio::inherit())
@@ -113,14 +114,14 @@ fn from_command(command: &str) -> Result<Handed, Failure> {
 }
 
 #[cfg(not(windows))]
-fn shell(command: &str) -> Command {
+pub(crate) fn shell(command: &str) -> Command {
     let mut shell = Command::new("sh");
     shell.args(["-c", command]);
     shell
 }
 
 #[cfg(windows)]
-fn shell(command: &str) -> Command {
+pub(crate) fn shell(command: &str) -> Command {
     let mut shell = Command::new("cmd");
     shell.args(["/C", command]);
     shell

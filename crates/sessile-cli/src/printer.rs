@@ -107,6 +107,12 @@ impl Printer {
         }
     }
 
+    /// Writes what a person has to do or nothing goes on, whoever holds the printer.
+    #[expect(clippy::unused_self, reason = "nobody writes without the printer")]
+    pub(crate) fn teller(&self) -> impl Fn(&str) + Send + Sync + 'static {
+        |text| _ = writeln!(io::stderr(), "{text}")
+    }
+
     /// What may need doing, to standard error.
     pub(crate) fn warn(&mut self, text: &str) {
         if !self.style.is_silent() {

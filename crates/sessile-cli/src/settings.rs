@@ -45,6 +45,12 @@ impl Environment {
             .map_or_else(|| "/tmp".into(), PathBuf::from)
     }
 
+    /// Whether a window can be opened.
+    pub(crate) fn has_display(&self) -> bool {
+        let named = ["DISPLAY", "WAYLAND_DISPLAY"].map(|name| self.value(name).is_some());
+        cfg!(target_os = "macos") || named.contains(&true)
+    }
+
     /// Whether colours are unwanted (no-color.org), or not understood.
     pub(crate) fn no_colour(&self) -> bool {
         self.value("NO_COLOR").is_some() || self.value("TERM").is_some_and(|term| term == "dumb")
@@ -290,6 +296,15 @@ pub(crate) mod tests {
         assert!(environment(&[("NO_COLOR", "1")]).no_colour());
         assert!(environment(&[("TERM", "dumb")]).no_colour());
         assert!(!environment(&[("NO_COLOR", ""), ("TERM", "xterm")]).no_colour());
+    }
+
+    #[test]
+    fn a_display_is_named_by_either_variable() {
+        assert!(environment(&[("DISPLAY", ":0")]).has_display());
+        assert!(environment(&[("WAYLAND_DISPLAY", "wayland-0")]).has_display());
+        if !cfg!(target_os = "macos") {
+            assert!(!environment(&[("DISPLAY", "")]).has_display());
+        }
     }
 
     #[track_caller]

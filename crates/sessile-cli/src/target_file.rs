@@ -30,6 +30,11 @@ impl TargetFile {
         })
     }
 
+    /// Whether something is left behind where it isn't finished.
+    pub(crate) fn needs_tidying(&self) -> bool {
+        matches!(self.kind, Kind::Beside(_))
+    }
+
     /// Puts the file in its place.
     pub(crate) fn finish(self) -> Result<(), Failure> {
         match self.kind {

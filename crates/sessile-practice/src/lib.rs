@@ -31,6 +31,7 @@ mod server;
 mod site;
 mod throttle;
 mod tickets;
+mod totp;
 mod visit;
 mod wire;
 mod world;
@@ -41,3 +42,4 @@ pub use options::{
     ADA, ADA_PASSWORD, Expiry, GRACE, GRACE_PASSWORD, LOCKED, LOCKED_PASSWORD, Options, User,
 };
 pub use site::{Site, StartError};
+pub use totp::TOTP_SECRET;

@@ -45,6 +45,9 @@ pub struct Options {
     pub session_lifetime: Duration,
     /// How long a bearer token lives. Defaults to one hour.
     pub token_lifetime: Duration,
+    /// How long a code of the second factor is good, before and after which the next and the last
+    /// one are. Defaults to 30 seconds.
+    pub totp_period: Duration,
     /// Who may log in. Defaults to [`ADA`], [`GRACE`] and [`LOCKED`].
     pub users: Vec<User>,
 }
@@ -116,6 +119,7 @@ impl Default for Options {
             remember_lifetime: Duration::from_secs(30 * 24 * 3600),
             session_lifetime: Duration::from_secs(2 * 3600),
             token_lifetime: Duration::from_secs(3600),
+            totp_period: Duration::from_secs(30),
             users: vec![
                 User::new(ADA, ADA_PASSWORD),
                 User::new(GRACE, GRACE_PASSWORD),

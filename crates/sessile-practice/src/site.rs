@@ -16,6 +16,7 @@ use crate::journal::LogLine;
 use crate::options::Options;
 use crate::secret;
 use crate::server;
+use crate::totp;
 use crate::world::World;
 
 /// A running practice site. Dropped, it ends at once; [`Site::stop`] ends it
@@ -104,6 +105,11 @@ impl Site {
         state.sessions.revoke_all(|session| session.user == user)
     }
 
+    /// Lets the visitors of `/members/held` go on, those who wait and those to come.
+    pub fn let_go(&self) {
+        self.world.let_go();
+    }
+
     /// The secret of a link that logs `user` in once, for `/magic/SECRET` or `/app/magic/SECRET`.
     #[must_use]
     pub fn issue_link(&self, user: &str) -> String {
@@ -119,6 +125,19 @@ impl Site {
     #[must_use]
     pub fn attempts(&self) -> u64 {
         self.world.state().attempts
+    }
+
+    /// How many codes of the second factor were sent.
+    #[must_use]
+    pub fn codes(&self) -> u64 {
+        self.world.state().codes
+    }
+
+    /// The code of the second factor that is good at the site's time.
+    #[must_use]
+    pub fn code(&self) -> String {
+        let step = totp::step(self.world.now(), self.world.totp_period());
+        totp::code_of(step)
     }
 
     /// How many logins succeeded.

@@ -39,6 +39,11 @@ impl<T> Tickets<T> {
         (now < ticket.until).then_some(&ticket.value)
     }
 
+    pub(crate) fn value_mut(&mut self, secret: &str, now: SystemTime) -> Option<&mut T> {
+        let ticket = self.by_digest.get_mut(&Digest::of(secret))?;
+        (now < ticket.until).then_some(&mut ticket.value)
+    }
+
     /// Lets a ticket that is still good live for `lifetime` from now on.
     pub(crate) fn extend(&mut self, secret: &str, now: SystemTime, lifetime: Duration) {
         let ticket = self.by_digest.get_mut(&Digest::of(secret));

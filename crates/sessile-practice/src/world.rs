@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
+use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::csrf::Csrf;
@@ -16,6 +17,7 @@ use crate::options::{Account, Expiry, Options, User};
 use crate::secret::{self, Digest};
 use crate::throttle::Throttle;
 use crate::tickets::Tickets;
+use crate::totp;
 
 /// For a link that logs in.
 const LINK_LIFETIME: Duration = Duration::from_secs(3600);
@@ -23,11 +25,19 @@ const LINK_LIFETIME: Duration = Duration::from_secs(3600);
 /// Between the two pages of a login in two steps.
 const FLOW_LIFETIME: Duration = Duration::from_secs(600);
 
+/// How long a device is remembered that was to be.
+const DEVICE_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// How many wrong codes a login may have before it starts anew.
+const WRONG_CODES: u32 = 5;
+
 /// The whole site but for its sockets.
 pub(crate) struct World {
     pub(crate) csrf: Csrf,
     admin: Digest,
     clock: Clock,
+    /// Whether visitors of `/members/held` may go on.
+    gate: watch::Sender<bool>,
     options: Options,
     state: Mutex<State>,
     users: HashMap<String, User>,
@@ -36,8 +46,14 @@ pub(crate) struct World {
 /// What changes while the site runs.
 pub(crate) struct State {
     pub(crate) attempts: u64,
+    /// How many codes of the second factor were sent.
+    pub(crate) codes: u64,
+    /// Devices that need no code, and whose.
+    pub(crate) devices: Tickets<String>,
     /// Who is between the pages of a login in two steps.
     pub(crate) flows: Tickets<String>,
+    /// Who has given the password and not yet the code.
+    pub(crate) halfway: Tickets<Halfway>,
     pub(crate) items: Vec<Value>,
     /// Links that log in, and whom.
     pub(crate) links: Tickets<String>,
@@ -50,6 +66,14 @@ pub(crate) struct State {
     pub(crate) tokens: Tickets<String>,
     pub(crate) views: u64,
     throttle: Throttle,
+    /// The step of the last code that each user has used.
+    used_codes: HashMap<String, u64>,
+}
+
+/// A login that waits for the code of the second factor.
+pub(crate) struct Halfway {
+    user: String,
+    wrong: u32,
 }
 
 /// A login that was remembered.
@@ -72,7 +96,9 @@ pub(crate) enum Remember {
 pub(crate) enum Refusal {
     Locked,
     TooMany(Duration),
+    UsedCode,
     Wrong,
+    WrongCode,
 }
 
 impl World {
@@ -82,6 +108,7 @@ impl World {
             csrf: Csrf::new(),
             admin: Digest::of(admin_token),
             clock: options.clock.clone(),
+            gate: watch::Sender::new(false),
             options,
             state: Mutex::new(State::new()),
             users: users.map(|user| (user.name.clone(), user)).collect(),
@@ -96,12 +123,29 @@ impl World {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn let_go(&self) {
+        self.gate.send_replace(true);
+    }
+
+    pub(crate) async fn wait_to_go(&self) {
+        let mut gate = self.gate.subscribe();
+        // The sender lives as long as the world.
+        let _gone = gate.wait_for(|may_go| *may_go).await;
+    }
+
     pub(crate) fn is_admin(&self, token: &str) -> bool {
         self.admin.matches(token)
     }
 
-    /// Checks a password, counts the attempt, and answers the user's name.
+    /// As [`Self::check_password`], for a login that needs no more; counts it.
     pub(crate) fn try_password(&self, name: &str, password: &str) -> Result<String, Refusal> {
+        let user = self.check_password(name, password)?;
+        self.state().logins += 1;
+        Ok(user)
+    }
+
+    /// Checks a password, counts the attempt, and answers the user's name.
+    pub(crate) fn check_password(&self, name: &str, password: &str) -> Result<String, Refusal> {
         let now = self.now();
         let mut state = self.state();
         state.attempts += 1;
@@ -118,7 +162,6 @@ impl World {
             Account::Locked => Err(Refusal::Locked),
             Account::Open => {
                 state.throttle.succeeded(name);
-                state.logins += 1;
                 Ok(user.name.clone())
             }
         }
@@ -172,6 +215,67 @@ impl World {
         self.state().flows.value(id, self.now()).cloned()
     }
 
+    pub(crate) fn open_halfway(&self, user: &str) -> String {
+        let halfway = Halfway {
+            user: user.to_owned(),
+            wrong: 0,
+        };
+        let now = self.now();
+        self.state().halfway.issue(halfway, now, FLOW_LIFETIME)
+    }
+
+    pub(crate) fn halfway(&self, id: &str) -> Option<String> {
+        let now = self.now();
+        let state = self.state();
+        let halfway = state.halfway.value(id, now)?;
+        Some(halfway.user.clone())
+    }
+
+    /// Checks a code of the second factor, which ends the login under way if it is right.
+    pub(crate) fn try_code(&self, id: &str, user: &str, code: &str) -> Result<(), Refusal> {
+        let (now, period) = (self.now(), self.options.totp_period);
+        let mut state = self.state();
+        state.codes += 1;
+        let last = state.used_codes.get(user).copied();
+        let refusal = match totp::matching_step(code, now, period) {
+            Some(step) if last.is_none_or(|last| step > last) => {
+                state.used_codes.insert(user.to_owned(), step);
+                state.halfway.revoke(id);
+                state.logins += 1;
+                return Ok(());
+            }
+            Some(_) => Refusal::UsedCode,
+            None => Refusal::WrongCode,
+        };
+        if let Some(halfway) = state.halfway.value_mut(id, now) {
+            halfway.wrong += 1;
+            if halfway.wrong >= WRONG_CODES {
+                state.halfway.revoke(id);
+            }
+        }
+        Err(refusal)
+    }
+
+    pub(crate) fn remember_device(&self, user: &str) -> String {
+        let now = self.now();
+        self.state()
+            .devices
+            .issue(user.to_owned(), now, DEVICE_LIFETIME)
+    }
+
+    pub(crate) fn knows_device(&self, device: &str, user: &str) -> bool {
+        let now = self.now();
+        let state = self.state();
+        state
+            .devices
+            .value(device, now)
+            .is_some_and(|owner| owner == user)
+    }
+
+    pub(crate) fn totp_period(&self) -> Duration {
+        self.options.totp_period
+    }
+
     /// The secret of a link that logs `user` in, once.
     pub(crate) fn open_link(&self, user: &str) -> String {
         let now = self.now();
@@ -206,7 +310,10 @@ impl State {
     fn new() -> Self {
         Self {
             attempts: 0,
+            codes: 0,
+            devices: Tickets::new(),
             flows: Tickets::new(),
+            halfway: Tickets::new(),
             items: Vec::new(),
             links: Tickets::new(),
             journal: Journal::default(),
@@ -215,6 +322,7 @@ impl State {
             sessions: Tickets::new(),
             throttle: Throttle::default(),
             tokens: Tickets::new(),
+            used_codes: HashMap::new(),
             views: 0,
         }
     }
@@ -225,7 +333,9 @@ impl fmt::Display for Refusal {
         f.write_str(match self {
             Self::Locked => "This account is locked.",
             Self::TooMany(_) => "Too many attempts. Please try again later.",
+            Self::UsedCode => "This code was used already. Wait for the next one.",
             Self::Wrong => "Wrong user name or password.",
+            Self::WrongCode => "Wrong code.",
         })
     }
 }

@@ -13,7 +13,7 @@
 //! | [`store`] | where sessions are kept, sealed: memory, one SQLite file |
 //! | [`renew`] | kept sessions, which many processes share and which log in again by themselves |
 //! | [`token_file`] | a small JSON file of named tokens, kept in step with a session's cookies |
-//! | [`blocking`] | the session for programs without an async runtime |
+//! | [`blocking`] | sessions, kept ones too, for programs without an async runtime |
 //! | [`clock`], [`secret`] | the time as an argument; values that don't show |
 
 #![forbid(unsafe_code)]

@@ -1,11 +1,13 @@
 //! `sessile login`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use sessile::ProfileChoice;
 
 use super::connection::ConnectionArgs;
+use super::second_factor::SecondFactorArgs;
 use super::values::{Refused, profile, time_limit};
 
 #[derive(Args, Debug)]
@@ -14,20 +16,53 @@ Examples:
   sessile login shop https://shop.example/login --username ada
   pass show shop | sessile login shop https://shop.example/login --username ada --password-stdin
   sessile login shop https://shop.example/login --username ada \\
-    --password-command 'pass show shop' --remember")]
+    --password-command 'pass show shop' --remember
+  sessile login shop --site shop.toml --username ada
+  sessile login shop https://shop.example/login --browser")]
 pub(crate) struct LoginArgs {
     /// The name to store the session under
     pub(crate) name: String,
 
     /// The page with the login form, or a page that leads to it
-    pub(crate) url: String,
+    #[arg(required_unless_present = "site", conflicts_with = "site")]
+    pub(crate) url: Option<String>,
 
     /// Who logs in
-    #[arg(short, long, value_name = "USER")]
-    pub(crate) username: String,
+    #[arg(
+        short,
+        long,
+        value_name = "USER",
+        required_unless_present_any = ["browser", "site"],
+        conflicts_with = "browser"
+    )]
+    pub(crate) username: Option<String>,
+
+    /// Log in yourself, in a browser's window that is opened for it
+    ///
+    /// It closes by itself when the login shows; else close it, or press Enter here. The
+    /// browser is a Chromium or Chrome that is found, or SESSILE_BROWSER.
+    #[arg(long, group = "way", conflicts_with_all = ["form", "remember", "password_from"])]
+    pub(crate) browser: bool,
+
+    /// Open no window, for a page that logs in by itself, as by a link
+    #[arg(long, requires = "way")]
+    pub(crate) headless: bool,
+
+    /// How long to wait for the login in the browser; seconds, or with a unit
+    ///
+    /// Defaults to ten minutes.
+    #[arg(long, value_name = "TIME", requires = "way", value_parser = time_limit)]
+    pub(crate) wait: Option<Duration>,
+
+    /// Log in as this file says; `sessile site check` reads one, docs/site-file.md explains it
+    #[arg(long, group = "way", value_name = "FILE", conflicts_with = "browser")]
+    pub(crate) site: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) password: PasswordFrom,
+
+    #[command(flatten)]
+    pub(crate) second_factor: SecondFactorArgs,
 
     /// Keep the password, sealed, so that a dead login renews itself
     #[arg(long)]
@@ -49,7 +84,7 @@ pub(crate) struct LoginArgs {
     /// Which form of the page is the login, by its id, name or address
     ///
     /// Defaults to the one that looks like it.
-    #[arg(long, value_name = "FORM")]
+    #[arg(long, value_name = "FORM", conflicts_with = "site")]
     pub(crate) form: Option<String>,
 
     /// A page that shows whether one is logged in
@@ -57,6 +92,10 @@ pub(crate) struct LoginArgs {
     /// Defaults to the page the login leads to.
     #[arg(long, value_name = "URL")]
     pub(crate) check: Option<String>,
+
+    /// Show a page that a person has to open, and start no browser
+    #[arg(long)]
+    pub(crate) no_open: bool,
 
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,

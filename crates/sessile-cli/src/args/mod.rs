@@ -10,7 +10,9 @@ mod login;
 mod manners;
 mod profile;
 mod request;
+mod second_factor;
 mod sessions;
+mod site;
 mod tokens;
 mod values;
 
@@ -25,7 +27,9 @@ pub(crate) use login::{LoginArgs, PasswordFrom};
 pub(crate) use manners::MannersArgs;
 pub(crate) use profile::ProfileCommand;
 pub(crate) use request::{AuthArgs, AuthType, RequestArgs};
+pub(crate) use second_factor::{OtpArgs, SecondFactorArgs};
 pub(crate) use sessions::{CheckArgs, CleanArgs, CopyArgs, RenameArgs, RmArgs, StatusArgs};
+pub(crate) use site::{SiteCheckArgs, SiteCommand, SiteTryArgs};
 pub(crate) use tokens::TokensArgs;
 pub(crate) use values::ProxyChoice;
 
@@ -57,6 +61,15 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
 
+    /// Command to run when a person is needed: a captcha, a code, a new password
+    /// [env: SESSILE_NOTIFY]
+    ///
+    /// Run once for each trouble of a stored session, not for each request. It finds
+    /// SESSILE_SESSION, SESSILE_SITE, SESSILE_KIND (challenge, code or login) and
+    /// SESSILE_REASON in its environment, and no secrets. Defaults to none.
+    #[arg(long, global = true, value_name = "CMD")]
+    pub(crate) notify: Option<String>,
+
     /// Write one JSON document for programs; errors too, on standard error
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -75,6 +88,9 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Log in to a site and store the session under a name
     Login(Box<LoginArgs>),
+
+    /// Hand a one-time code to a login that waits for it
+    Otp(OtpArgs),
 
     /// Send a GET request
     Get(Box<RequestArgs>),
@@ -115,6 +131,12 @@ pub(crate) enum Command {
     Backup(BackupArgs),
     /// Put the sessions of a backup in place of those in the store
     Restore(RestoreArgs),
+
+    /// Read and try site files, which say how a site logs in
+    Site {
+        #[command(subcommand)]
+        command: SiteCommand,
+    },
 
     /// The sets of headers that a session can start with
     Profile {
@@ -216,6 +238,10 @@ mod tests {
             (
                 "login a http://h/ --username u --password",
                 "--password-stdin",
+            ),
+            (
+                "login a http://h/ --username u --otp-wait 2m --otp-command c",
+                "cannot be used with",
             ),
             (
                 "login a http://h/ --username u --password-stdin --password-env P",

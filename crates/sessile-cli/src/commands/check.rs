@@ -1,12 +1,14 @@
 //! `sessile check`: is the session still logged in?
 
 use serde_json::json;
-use sessile::Verdict;
 use sessile::record::Record;
-use sessile::renew::{CheckReport, Kept, KeptOptions};
+use sessile::renew::{CheckReport, Kept};
+use sessile::{Authorization, Verdict};
+use sessile_jar::Timestamp;
 
 use super::connect;
 use super::failure::{self, Purpose};
+use super::show;
 use super::work::{self, Work};
 use crate::args::CheckArgs;
 use crate::exit::{Exit, Failure, Outcome};
@@ -16,11 +18,8 @@ use crate::printer::plain;
 pub(super) async fn run(args: CheckArgs, work: &mut Work<'_>) -> Outcome {
     let name = work::name(&args.name)?;
     let vault = work.vault().await?;
-    let mut options = KeptOptions::default();
+    let mut options = work.keeping()?;
     options.builder = connect::builder(&args.connection, None, work)?;
-    if args.renew {
-        options.person = work::person();
-    }
     let used = |error| failure::of_kept(&error, Purpose::Check);
     let kept = Kept::open(&vault, &name, options).await.map_err(used)?;
     if !may_be_logged_in(&kept.record()) {
@@ -34,7 +33,9 @@ pub(super) async fn run(args: CheckArgs, work: &mut Work<'_>) -> Outcome {
     kept.save().await.map_err(used)?;
     work.say_token_trouble(&kept);
     if work.json() {
-        work.printer.document(&document(&kept, &report, renewed))?;
+        let now = work.now();
+        work.printer
+            .document(&document(&kept, &report, renewed, now))?;
     } else {
         tell(&args, &kept, &report, renewed, work);
     }
@@ -73,7 +74,7 @@ fn exit(verdict: &Verdict) -> Exit {
     }
 }
 
-fn document(kept: &Kept, report: &CheckReport, renewed: bool) -> serde_json::Value {
+fn document(kept: &Kept, report: &CheckReport, renewed: bool, now: Timestamp) -> serde_json::Value {
     let record = kept.record();
     json!({
         "name": kept.name().as_str(),
@@ -82,7 +83,10 @@ fn document(kept: &Kept, report: &CheckReport, renewed: bool) -> serde_json::Val
         "why": report.why,
         "page": report.page,
         "generation": record.state.generation(),
+        "authorization": record.state.authorization().map(Authorization::kind),
+        "accessToken": record.tokens.as_ref().map(|tokens| show::token_document(tokens, now)),
         "renewed": renewed,
+        "rules": super::site::findings(report),
         "rule": record.check.map(|check| check.rule.to_string()),
     })
 }
@@ -123,4 +127,5 @@ fn tell(args: &CheckArgs, kept: &Kept, report: &CheckReport, renewed: bool, work
         None => "nothing was learned at a login; status and redirects have to do".to_owned(),
     };
     work.printer.note(&format!("  by the rule {rests_on}"));
+    super::site::rules(report, work);
 }

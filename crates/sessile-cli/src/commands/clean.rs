@@ -69,6 +69,7 @@ pub(super) async fn run(args: CleanArgs, work: &mut Work<'_>) -> Outcome {
 fn empty(record: &mut Record, now: Timestamp) {
     record.login = None;
     record.check = None;
+    record.tokens = None;
     record.last = Last::default();
     record.token_file = None;
     record.state.clear(now);

@@ -1,6 +1,7 @@
 //! What the library's errors mean for the exit code, and what to do about them.
 
-use sessile::login::LoginError;
+use sessile::login::oauth2::OAuthError;
+use sessile::login::{LoginError, NoLoginForm};
 use sessile::renew::{KeepError, NoRenewal};
 use sessile::store::StoreError;
 use sessile::{Error, Obstacle, TlsFault};
@@ -71,8 +72,19 @@ pub(super) fn of_kept(error: &KeepError, purpose: Purpose) -> Failure {
         KeepError::Login(error) => return error.clone().into(),
         KeepError::Request(error) => return error.clone().into(),
         KeepError::Store(error) => return error.clone().into(),
+        KeepError::LoggedOut {
+            why: NoRenewal::PersonNeeded,
+            ..
+        } => (Exit::PersonNeeded, "personNeeded", None),
         KeepError::LoggedOut { name, why, .. } => {
             (Exit::NotLoggedIn, "loggedOut", advice(name, why))
+        }
+        KeepError::NobodyWaits { name } => {
+            let hint = format!(
+                "`sessile login {name} … --otp-wait 2m` waits for one; a code is good once, so \
+                 take the next"
+            );
+            (Exit::Failed, "nobodyWaits", Some(hint))
         }
         KeepError::NotReplayable { .. } => {
             let hint = "a body of up to 16 MiB is repeated by itself";
@@ -132,23 +144,64 @@ impl From<LoginError> for Failure {
             LoginError::Captcha { .. } => (Exit::PersonNeeded, "captcha"),
             LoginError::CanNotTell { .. } => (Exit::Failed, "cannotTell"),
             LoginError::Challenged { .. } => (Exit::PersonNeeded, "challenged"),
+            LoginError::CodeRefused { .. } => (Exit::NotLoggedIn, "codeRefused"),
             LoginError::Failing { .. } => (Exit::Failed, "siteFailing"),
             LoginError::NoForm { .. } => (Exit::Failed, "noLoginForm"),
             LoginError::NotSafe { .. } => (Exit::Failed, "notSafe"),
+            LoginError::OAuth(OAuthError::Request(error)) => return error.into(),
+            LoginError::OAuth(ref error) => of_oauth(error),
             LoginError::RateLimited { .. } => (Exit::NotLoggedIn, "rateLimited"),
             LoginError::Refused { .. } => (Exit::NotLoggedIn, "loginRefused"),
             LoginError::SecondFactor { .. } => (Exit::PersonNeeded, "secondFactor"),
+            LoginError::Unfinished { .. } => (Exit::PersonNeeded, "unfinished"),
             _ if error.needs_person() => (Exit::PersonNeeded, "personNeeded"),
             _ => (Exit::Failed, "loginFailed"),
         };
         let failure = Self::of(exit, kind, &error);
         match error {
+            LoginError::NoForm {
+                ref url,
+                why: NoLoginForm::NeedsJavaScript { .. },
+            } => failure.hint(starter(url)),
+            LoginError::CodeRefused { .. } => failure
+                .hint("check the secret of the codes, or wait for the next code and log in again"),
+            LoginError::SecondFactor { .. } => failure.hint(
+                "`sessile login` takes the code from --otp-secret-file FILE (kept with \
+                 --remember, for renewals), from --otp-command CMD, or with --otp-wait 2m from \
+                 `sessile otp NAME CODE`",
+            ),
             LoginError::RateLimited { .. } => failure.hint("wait before the next attempt"),
             LoginError::Refused { .. } => {
                 failure.hint("check user name and password; what was stored is unchanged")
             }
             _ => failure,
         }
+    }
+}
+
+/// A site file to start from, for a page that a script logs in from.
+fn starter(url: &str) -> String {
+    format!(
+        "write what the script sends (a browser's developer tools show it) into a file such as \
+         shop.toml, and log in with --site shop.toml; docs/site-file.md explains it:\n\n\
+         [login]\n\
+         kind = \"json\"\n\
+         url = \"{url}\"\n\
+         body = {{ user = \"{{user}}\", password = \"{{password}}\" }}\n\
+         token = \"$.token\"\n"
+    )
+}
+
+fn of_oauth(error: &OAuthError) -> (Exit, &'static str) {
+    match error {
+        OAuthError::Failing { .. } => (Exit::Failed, "providerFailing"),
+        OAuthError::Listen { .. } => (Exit::Failed, "cannotListen"),
+        OAuthError::NoEndpoint { .. } => (Exit::Failed, "noEndpoint"),
+        OAuthError::NotSafe { .. } => (Exit::Failed, "notSafe"),
+        OAuthError::RateLimited { .. } => (Exit::NotLoggedIn, "rateLimited"),
+        OAuthError::Refused { .. } => (Exit::NotLoggedIn, "loginRefused"),
+        _ if error.needs_person() => (Exit::PersonNeeded, "personNeeded"),
+        _ => (Exit::Failed, "notAProvider"),
     }
 }
 

@@ -14,6 +14,7 @@ mod key;
 mod list;
 mod login;
 mod manners;
+mod otp;
 mod output;
 mod profile;
 mod rename;
@@ -21,8 +22,10 @@ mod request;
 mod restore;
 mod rm;
 mod show;
+mod site;
 mod status;
 mod tokens;
+mod visit;
 mod work;
 
 use crate::args::{Cli, Command};
@@ -64,6 +67,7 @@ async fn dispatch(command: Command, mut work: Work<'_>) -> Outcome {
         Command::Key { command } => key::run(command, work).await,
         Command::List => list::run(work).await,
         Command::Login(args) => login::run(*args, work).await,
+        Command::Otp(args) => otp::run(args, work).await,
         Command::Options(args) => request::run(Method::OPTIONS, *args, work).await,
         Command::Patch(args) => request::run(Method::PATCH, *args, work).await,
         Command::Post(args) => request::run(Method::POST, *args, work).await,
@@ -72,6 +76,7 @@ async fn dispatch(command: Command, mut work: Work<'_>) -> Outcome {
         Command::Rename(args) => rename::run(args, work).await,
         Command::Restore(args) => restore::run(args, work).await,
         Command::Rm(args) => rm::run(args, work).await,
+        Command::Site { command } => site::run(command, work).await,
         Command::Status(args) => status::run(args, work).await,
         Command::Tokens(args) => tokens::run(args, work).await,
     }

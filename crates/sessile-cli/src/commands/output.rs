@@ -2,16 +2,20 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 
 use base64ct::{Base64, Encoding as _};
+use futures_util::future::{Either, select};
 use http::{HeaderMap, Method};
 use serde_json::{Map, Value, json};
-use sessile::renew::{Renewal, Renewer};
+use sessile::renew::{Renewal, Renewed, Renewer};
+use sessile::session::Content;
 use sessile::{Reply, ShownUrl, Verdict};
 
 use super::work::Work;
 use crate::args::RequestArgs;
-use crate::exit::{Exit, Failure, Outcome};
+use crate::ended::Ended;
+use crate::exit::{Exit, Failure, Outcome, Stop};
 use crate::printer::Printer;
 use crate::target_file::TargetFile;
 
@@ -123,14 +127,26 @@ fn binary() -> Failure {
     .hint("write it to a file with -o FILE, or pipe it to a program")
 }
 
-/// The body goes to its file whole or not at all.
-async fn save(mut reply: Reply, path: &Path) -> Outcome<()> {
+/// The body goes to its file whole or not at all, whoever ends this program in between.
+async fn save(reply: Reply, path: &Path) -> Outcome<()> {
     let mut file = TargetFile::create(path)?;
+    if !file.needs_tidying() {
+        return fill(reply, &mut file, path).await;
+    }
+    let mut ended = Ended::listen().map_err(|error| TargetFile::failure(path, &error))?;
+    match select(pin!(fill(reply, &mut file, path)), pin!(ended.wait())).await {
+        Either::Left((filled, _)) => filled?,
+        Either::Right((signal, _)) => return Err(Stop::Ended(signal)),
+    }
+    Ok(file.finish()?)
+}
+
+async fn fill(mut reply: Reply, file: &mut TargetFile, path: &Path) -> Outcome<()> {
     while let Some(piece) = reply.chunk().await? {
         file.write_all(&piece)
             .map_err(|error| TargetFile::failure(path, &error))?;
     }
-    Ok(file.finish()?)
+    Ok(())
 }
 
 async fn document(reply: Reply, renewal: Option<&Renewal>, file: Option<&Path>) -> Outcome<Value> {
@@ -159,10 +175,9 @@ async fn document(reply: Reply, renewal: Option<&Renewal>, file: Option<&Path>) 
         document["output"] = json!(path.display().to_string());
         return Ok(document);
     }
-    let bytes = reply.bytes().await?;
-    match std::str::from_utf8(&bytes) {
-        Ok(text) => document["body"] = json!(text),
-        Err(_) => document["bodyBase64"] = json!(Base64::encode_string(&bytes)),
+    match reply.content().await? {
+        Content::Bytes(bytes) => document["bodyBase64"] = json!(Base64::encode_string(&bytes)),
+        Content::Text(text) => document["body"] = json!(text),
     }
     Ok(document)
 }
@@ -186,6 +201,10 @@ fn renewed(renewal: &Renewal) -> Value {
         "by": match renewal.by {
             Renewer::Ourselves => "ourselves",
             _ => "other",
+        },
+        "what": match renewal.what {
+            Renewed::Token => "token",
+            _ => "login",
         },
         "generation": renewal.generation,
     })

@@ -1,7 +1,7 @@
 //! `sessile get`, `post` and the other verbs: one request through a session.
 
 use http::Method;
-use sessile::renew::{Answer, KeepError, Kept, KeptOptions, Mode, Renewal, Renewer};
+use sessile::renew::{Answer, KeepError, Kept, KeptOptions, Mode, Renewal, Renewed, Renewer};
 use sessile::session::{Redirects, SessionBuilder};
 use sessile::{Authorization, ProfileChoice, Request, Secret, Session};
 use url::Url;
@@ -158,11 +158,11 @@ async fn open(
 ) -> Outcome<Kept> {
     let name = work::name(name)?;
     let vault = work.vault().await?;
-    let kept = match Kept::open(&vault, &name, options(args, &builder)).await {
+    let kept = match Kept::open(&vault, &name, options(args, &builder, work)?).await {
         Err(KeepError::Unknown { .. }) if args.create => {
             work.say_age(&profile(args));
             let state = alone(args, builder.clone(), None)?.state();
-            Kept::create(&vault, &name, state, options(args, &builder))
+            Kept::create(&vault, &name, state, options(args, &builder, work)?)
         }
         opened => opened,
     };
@@ -175,14 +175,13 @@ async fn open(
     Ok(kept)
 }
 
-fn options(args: &RequestArgs, builder: &SessionBuilder) -> KeptOptions {
-    let mut options = KeptOptions::default();
+fn options(args: &RequestArgs, builder: &SessionBuilder, work: &Work<'_>) -> Outcome<KeptOptions> {
+    let mut options = work.keeping()?;
     options.builder = builder.clone();
-    match args.read_only {
-        true => options.mode = Mode::ReadOnly,
-        false => options.person = work::person(),
+    if args.read_only {
+        options.mode = Mode::ReadOnly;
     }
-    options
+    Ok(options)
 }
 
 /// What --auth-type and its companions say.
@@ -223,6 +222,13 @@ fn authorization(
 
 /// How a renewal is told: what was seen, and what came of it.
 fn told(name: &str, renewal: &Renewal) -> String {
+    if renewal.what == Renewed::Token {
+        let who = match renewal.by {
+            Renewer::Other => "another process has refreshed it",
+            _ => "refreshed",
+        };
+        return format!("session {name}, access token: {}: {who}", renewal.sign);
+    }
     let who = match renewal.by {
         Renewer::Ourselves => "logged in again",
         Renewer::Other => "another process has logged in again",

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sessile::record::Tokens;
 use sessile_jar::{Cookie, SameSite, Timestamp};
 
 /// What stands in a secret's place.
@@ -123,6 +124,15 @@ fn same_site(rule: SameSite) -> &'static str {
         SameSite::Strict => "Strict",
         SameSite::Default => "default",
     }
+}
+
+/// What is known of an access token, none of it secret.
+pub(super) fn token_document(tokens: &Tokens, now: Timestamp) -> Value {
+    json!({
+        "expires": tokens.expires.map(time),
+        "isOver": tokens.is_over(now),
+        "hasRefreshToken": tokens.refresh.is_some(),
+    })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use sessile::record::Record;
+use sessile::record::{Record, Tokens};
 use sessile::renew::{self, HostLimits};
 use sessile::transport::Proxy;
 use sessile::{Authorization, ShownUrl};
@@ -192,8 +192,12 @@ impl Status<'_> {
         };
         let mut lines = vec![
             ("password", self.password()),
+            ("second factor", self.second_factor().to_owned()),
             ("authorization", authorization),
         ];
+        if let Some(tokens) = &self.record.tokens {
+            lines.push(("access token", self.token(tokens)));
+        }
         for (name, value) in state.headers() {
             let value = String::from_utf8_lossy(value.as_bytes());
             lines.push((
@@ -205,12 +209,35 @@ impl Status<'_> {
         lines
     }
 
+    fn second_factor(&self) -> &'static str {
+        let login = self.record.login.as_ref();
+        match login.and_then(|login| login.credentials.otp.as_ref()) {
+            None => "no secret remembered",
+            Some(_) => "secret remembered, sealed",
+        }
+    }
+
     fn password(&self) -> String {
         let login = self.record.login.as_ref();
         match login.and_then(|login| login.credentials.password.as_ref()) {
             None => "not remembered".to_owned(),
             Some(password) if self.show => format!("remembered, sealed: {}", password.expose()),
             Some(_) => "remembered, sealed".to_owned(),
+        }
+    }
+
+    fn token(&self, tokens: &Tokens) -> String {
+        let ends = match tokens.expires {
+            None => "no end is known".to_owned(),
+            Some(at) if tokens.is_over(self.now) => format!("ended at {}", show::time(at)),
+            Some(at) => format!("ends at {}", show::time(at)),
+        };
+        match &tokens.refresh {
+            None => format!("{ends}; no refresh token"),
+            Some(token) => {
+                let shown = show::secret(token.expose(), self.show);
+                format!("{ends}; refresh token {shown}")
+            }
         }
     }
 
@@ -264,8 +291,10 @@ impl Status<'_> {
                 "at": show::time(refusal.at),
                 "message": refusal.message,
             })),
+            "otpRemembered": login.is_some_and(|login| login.credentials.otp.is_some()),
             "passwordRemembered": login.is_some_and(|login| login.credentials.password.is_some()),
             "authorization": state.authorization().map(Authorization::kind),
+            "accessToken": record.tokens.as_ref().map(|tokens| show::token_document(tokens, self.now)),
             "headers": self.headers(),
             "cookies": jar.iter().map(|cookie| show::cookie_document(cookie, self.show)).collect::<Vec<_>>(),
         })

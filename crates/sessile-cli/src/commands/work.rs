@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sessile::clock::{Clock as _, SystemClock};
 use sessile::login::Person;
-use sessile::renew::{self, KeepError, Kept, KeptOptions, Mode};
+use sessile::renew::{self, KeepError, Kept, KeptOptions, Mode, Notify};
 use sessile::store::{KeySource, Name, StoreError, StoreOptions, StoreUrl, Vault};
 use sessile::{ProfileChoice, Secret};
 use sessile_jar::Timestamp;
@@ -13,6 +13,7 @@ use super::failure::{self, Purpose};
 use crate::args::Global;
 use crate::exit::Outcome;
 use crate::key_file::KeyFile;
+use crate::notify;
 use crate::password;
 use crate::printer::{Printer, plain};
 use crate::settings::{Environment, Key, Settings};
@@ -73,6 +74,24 @@ impl<'a> Work<'a> {
         }
     }
 
+    /// How a kept session is opened whose login may be renewed.
+    pub(super) fn keeping(&self) -> Outcome<KeptOptions> {
+        let mut options = KeptOptions::default();
+        options.person = person();
+        options.notify = self.notify()?;
+        Ok(options)
+    }
+
+    /// Who is told that a person is needed.
+    fn notify(&self) -> Outcome<Option<Notify>> {
+        let command = match &self.global.notify {
+            Some(command) => Some(command.clone()),
+            None => self.environment.text("SESSILE_NOTIFY")?,
+        };
+        let warn = self.printer.noter();
+        Ok(command.map(|command| notify::by_command(command, warn)))
+    }
+
     /// Where store and key are.
     pub(super) fn settings(&self) -> Outcome<Settings> {
         Ok(Settings::resolve(self.global, self.environment)?)
@@ -108,6 +127,15 @@ pub(super) async fn look_at(vault: &Vault, name: &Name) -> Outcome<Kept> {
 pub(super) fn person() -> Person {
     let mut person = Person::default();
     if password::can_ask() {
+        person.code = Some(Arc::new(|wanted| {
+            let (user, page) = (plain(&wanted.user), &wanted.page);
+            let what = match wanted.refused {
+                0 => format!("code of {user} at {page}"),
+                _ => format!("{}; another code of {user}", plain(&wanted.message)),
+            };
+            let answer = password::ask(&what).ok()?;
+            Some(Secret::from(answer.trim().to_owned()))
+        }));
         person.password = Some(Arc::new(|wanted| {
             let what = format!("password of {} at {}", plain(&wanted.user), wanted.page);
             let answer = password::ask(&what).ok()?;

@@ -7,6 +7,8 @@ mod bad_input;
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod browser_login;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod demo;
@@ -18,9 +20,21 @@ mod housekeeping;
 mod httpbin;
 mod manners;
 #[cfg(test)]
+mod many_tokens;
+#[cfg(test)]
+mod oauth;
+#[cfg(test)]
+mod otp;
+#[cfg(test)]
+mod output;
+#[cfg(test)]
+mod postgres;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod servers;
+#[cfg(test)]
+mod site;
 #[cfg(test)]
 mod support;
 mod tiers;

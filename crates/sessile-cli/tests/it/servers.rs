@@ -99,6 +99,11 @@ const WAYS: &str = "
     http    | https://127.0.0.1:TLS/  | HTTP/2.0     | CONNECT 127.0.0.1:TLS
     socks5  | http://127.0.0.1:PLAIN/ | HTTP/1.1 via | connected to 127.0.0.1:PLAIN
     socks5h | https://127.0.0.1:TLS/  | HTTP/2.0     | connected to 127.0.0.1:TLS
+
+    Who looks the name up.
+    socks5  | http://localhost:PLAIN/ | HTTP/1.1 via | connected to 127.0.0.1:PLAIN
+    socks5h | http://localhost:PLAIN/ | HTTP/1.1 via | connected to localhost:PLAIN
+    socks5h | https://localhost:TLS/  | HTTP/2.0     | connected to localhost:TLS
 ";
 
 #[test]
@@ -123,15 +128,17 @@ fn proxies_are_gone_through() {
     table.done();
 }
 
-/// A proxy that serves Ada alone, or isn't there, and a page. tinyproxy passes its refusal of a
-/// wrong password off as the site's, except where a tunnel is asked for.
+/// A proxy that serves Ada alone, or isn't there, and a page. tinyproxy answers a wrong password
+/// with 401, as a site does; the last rows have a name that nobody can look up.
 const NO_WAYS: &str = "
     http://127.0.0.1:HTTP           | http://127.0.0.1:PLAIN/ | --proxy-env VAR
     http://127.0.0.1:HTTP           | https://127.0.0.1:TLS/  | --proxy-env VAR
+    http://ada:wrong@127.0.0.1:HTTP | http://127.0.0.1:PLAIN/ | --proxy-env VAR
     http://ada:wrong@127.0.0.1:HTTP | https://127.0.0.1:TLS/  | --proxy-env VAR
     socks5://127.0.0.1:SOCKS        | http://127.0.0.1:PLAIN/ | --proxy-env VAR
     socks5h://ada:wrong@127.0.0.1:SOCKS | https://127.0.0.1:TLS/ | --proxy-env VAR
     http://127.0.0.1:1              | http://127.0.0.1:PLAIN/ | whether it runs
+    socks5h://ada:secret-of-the-proxy@127.0.0.1:SOCKS | http://nobody.invalid/ | reaches the host
 ";
 
 #[test]

@@ -69,7 +69,9 @@ fn refused(refusal: Refusal) -> Response {
             )
                 .into_response()
         }
-        Refusal::Wrong => error(StatusCode::UNAUTHORIZED, "invalid_credentials"),
+        Refusal::UsedCode | Refusal::Wrong | Refusal::WrongCode => {
+            error(StatusCode::UNAUTHORIZED, "invalid_credentials")
+        }
     }
 }
 

@@ -38,6 +38,22 @@ impl Fields {
         Some(value)
     }
 
+    /// Fields that the site fills in itself.
+    pub(super) fn of(pairs: &[(&str, &str)]) -> Self {
+        let pairs = pairs.iter();
+        Self(
+            pairs
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+        )
+    }
+
+    /// The values of all fields whose names start so, one after the other.
+    pub(super) fn joined(&self, start: &str) -> String {
+        let fields = self.0.iter().filter(|(name, _)| name.starts_with(start));
+        fields.map(|(_, value)| value.as_str()).collect()
+    }
+
     /// Fails when there is no such field.
     pub(super) fn need(&self, name: &'static str) -> Result<&str, Denial> {
         self.value(name).ok_or(Denial::Incomplete(name))
@@ -125,7 +141,9 @@ impl Denial {
             Self::Forged(_) | Self::Refused(Refusal::Locked) => StatusCode::FORBIDDEN,
             Self::Incomplete(_) => StatusCode::BAD_REQUEST,
             Self::Refused(Refusal::TooMany(_)) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Refused(Refusal::Wrong) => StatusCode::OK,
+            Self::Refused(Refusal::UsedCode | Refusal::Wrong | Refusal::WrongCode) => {
+                StatusCode::OK
+            }
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::visit::Visit;
 use crate::world::World;
 
 /// Pages worth a link on the home page.
-const TOUR: [(&str, &str); 14] = [
+const TOUR: &[(&str, &str)] = &[
     ("/login", "log in"),
     ("/two-step/login", "log in, in two steps"),
     ("/meta/login", "log in, token in a meta element"),
@@ -29,6 +29,8 @@ const TOUR: [(&str, &str); 14] = [
         "/parts/login",
         "log in, in parts that a script puts together",
     ),
+    ("/totp/field/login", "log in, with a code"),
+    ("/totp", "the second factor’s secret"),
     ("/members", "members: a redirect for strangers"),
     ("/members/plain", "members: a sentence for strangers"),
     ("/members/soft", "members: a login form for strangers"),

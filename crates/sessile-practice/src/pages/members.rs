@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -14,7 +14,7 @@ use maud::{Markup, html};
 use super::layout::Page;
 use super::{door, login};
 use crate::secret;
-use crate::visit::Visit;
+use crate::visit::{SESSION, Visit, cookie};
 use crate::world::World;
 
 const ADVERTISEMENTS: [&str; 4] = [
@@ -30,6 +30,7 @@ const MAX_NOTES: usize = 10_000;
 pub(super) fn routes() -> Router<Arc<World>> {
     Router::new()
         .route("/members", get(redirecting))
+        .route("/members/held", get(held))
         .route("/members/notes", get(notes).post(add_note))
         .route("/members/plain", get(plain))
         .route("/members/soft", get(soft))
@@ -41,6 +42,17 @@ async fn redirecting(State(world): State<Arc<World>>, visit: Visit) -> Response 
         return door::see_other("/login?next=/members");
     };
     area(&world, &visit, user)
+}
+
+/// As `/members` for programs, but waits until the site lets its visitors go, and only then looks
+/// who they are.
+async fn held(State(world): State<Arc<World>>, headers: HeaderMap) -> Response {
+    world.wait_to_go().await;
+    let session = cookie(&headers, SESSION);
+    match session.and_then(|id| world.use_session(&id)) {
+        Some(user) => Json(serde_json::json!({ "user": user })).into_response(),
+        None => door::see_other("/login?next=/members/held"),
+    }
 }
 
 /// The notes that members have left, for programs.
@@ -94,7 +106,7 @@ async fn subtle(visit: Visit) -> Response {
 }
 
 /// What members see; no two loads of it are the same.
-fn area(world: &World, visit: &Visit, user: &str) -> Response {
+pub(super) fn area(world: &World, visit: &Visit, user: &str) -> Response {
     let body = html! {
         p { "Hello, " strong class="member" { (user) } "!" }
         (changing(world))

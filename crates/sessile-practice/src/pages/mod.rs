@@ -15,6 +15,7 @@ mod login;
 mod members;
 mod multi;
 mod parts;
+mod totp;
 mod transport;
 mod two_step;
 
@@ -36,6 +37,7 @@ pub(crate) fn router() -> Router<Arc<World>> {
         .merge(members::routes())
         .merge(multi::routes())
         .merge(parts::routes())
+        .merge(totp::routes())
         .merge(transport::routes())
         .merge(two_step::routes())
         .fallback(home::not_found)

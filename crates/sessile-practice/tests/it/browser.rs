@@ -2,8 +2,9 @@
 //! takes every cookie and sends it everywhere.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, UNIX_EPOCH};
 
-use sessile_practice::{Options, Site};
+use sessile_practice::{Clock, Options, Site};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -23,6 +24,18 @@ pub(crate) struct Reply {
 
 pub(crate) async fn start() -> (Site, Browser) {
     let site = Site::start(Options::default()).await.unwrap();
+    let browser = Browser::at(&site);
+    (site, browser)
+}
+
+/// A site whose time stands still, so that no code ends while a test runs.
+pub(crate) async fn start_still() -> (Site, Browser) {
+    let clock = Clock::standing_at(UNIX_EPOCH + Duration::from_secs(1_800_000_000));
+    let options = Options {
+        clock,
+        ..Options::default()
+    };
+    let site = Site::start(options).await.unwrap();
     let browser = Browser::at(&site);
     (site, browser)
 }

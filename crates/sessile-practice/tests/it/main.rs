@@ -10,5 +10,6 @@ mod login;
 mod members;
 mod parts;
 mod site;
+mod totp;
 mod transport;
 mod two_step;

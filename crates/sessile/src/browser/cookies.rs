@@ -11,7 +11,7 @@ use sessile_jar::{
 use url::Url;
 
 /// The cookies of a browser at one moment.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq)]
 pub(crate) struct Cookies(BTreeMap<Key, NewCookie>);
 
 /// What tells two cookies apart: the scope as `.example.com` or `example.com`, path, name and

@@ -43,7 +43,8 @@ const NOT_FOUND: i32 = 127;
 
 const SCRIPT: &str = include_str!("launch.sh");
 
-/// What keeps a browser to what it is asked: nothing is fetched that no page asks for.
+/// What keeps a browser to what it is asked, as far as it can be told: it still looks at its start
+/// whether its maker's servers know it, without anything of the session.
 const QUIET: [&str; 13] = [
     "--disable-background-networking",
     "--disable-breakpad",

@@ -11,18 +11,24 @@ mod launch;
 mod pipe;
 mod storage;
 mod visit;
+mod window;
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use url::Url;
+
+use crate::secret::Secret;
 use sessile_jar::{Jar, Timestamp};
 
 pub(crate) use cookies::Cookies;
 pub(crate) use fault::Fault;
 pub(crate) use journey::Document;
 pub(crate) use launch::Launch;
-pub(crate) use storage::OriginStorage;
+pub use storage::OriginStorage;
+pub(crate) use storage::bring as bring_storage;
 pub(crate) use visit::{NoPage, Order, UserAgent, Visited};
+pub(crate) use window::Sight;
 
 use launch::Process;
 use pipe::{Message, Pipe};
@@ -35,9 +41,13 @@ pub(crate) struct Browser {
     // Before the process, so that its end of the pipe is closed first.
     pipe: Pipe,
     process: Process,
-    /// The page, in the protocol's words.
+    user_agent: String,
+    /// The page, and our session with it, in the protocol's words.
+    target: String,
     page: String,
     frame: String,
+    /// Where a person has been.
+    visited: Vec<Url>,
 }
 
 impl Browser {
@@ -47,28 +57,71 @@ impl Browser {
         let mut browser = Self {
             pipe: Pipe::new(started.input, started.output, patience),
             process: started.process,
+            user_agent: String::new(),
+            target: String::new(),
             page: String::new(),
             frame: String::new(),
+            visited: Vec::new(),
         };
-        let page = browser.first_page().await?;
-        let params = json!({ "targetId": page, "flatten": true });
-        let attached = browser.ask("Target.attachToTarget", params).await?;
-        browser.page = text(&attached["sessionId"]);
-        browser.tell("Page.enable", json!({})).await?;
-        let tree = browser.tell("Page.getFrameTree", json!({})).await?;
-        browser.frame = text(&tree["frameTree"]["frame"]["id"]);
+        let version = browser.ask("Browser.getVersion", json!({})).await?;
+        browser.user_agent = text(&version["userAgent"]);
+        let page = match browser.pages().await?.into_iter().next() {
+            Some(page) => page,
+            None => {
+                let blank = json!({ "url": "about:blank" });
+                let made = browser.ask("Target.createTarget", blank).await?;
+                text(&made["targetId"])
+            }
+        };
+        browser.attach(page).await?;
         Ok(browser)
     }
 
-    async fn first_page(&mut self) -> Result<String, Fault> {
+    /// What it calls itself.
+    pub(crate) fn user_agent(&self) -> &str {
+        &self.user_agent
+    }
+
+    /// The pages that are open.
+    async fn pages(&mut self) -> Result<Vec<String>, Fault> {
         let targets = self.ask("Target.getTargets", json!({})).await?;
-        let mut targets = targets["targetInfos"].as_array().into_iter().flatten();
-        if let Some(page) = targets.find(|target| target["type"] == "page") {
-            return Ok(text(&page["targetId"]));
+        let targets = targets["targetInfos"].as_array().into_iter().flatten();
+        let pages = targets.filter(|target| target["type"] == "page");
+        Ok(pages.map(|page| text(&page["targetId"])).collect())
+    }
+
+    /// Makes a page the one that commands go to.
+    async fn attach(&mut self, target: String) -> Result<(), Fault> {
+        let params = json!({ "targetId": target, "flatten": true });
+        let attached = self.ask("Target.attachToTarget", params).await?;
+        self.target = target;
+        self.page = text(&attached["sessionId"]);
+        self.tell("Page.enable", json!({})).await?;
+        let tree = self.tell("Page.getFrameTree", json!({})).await?;
+        self.frame = text(&tree["frameTree"]["frame"]["id"]);
+        Ok(())
+    }
+
+    /// Goes by another name.
+    pub(crate) async fn go_by(&mut self, agent: &UserAgent) -> Result<(), Fault> {
+        let mut params = json!({ "userAgent": agent.name });
+        if let Some(languages) = &agent.languages {
+            params["acceptLanguage"] = languages.as_str().into();
         }
-        let blank = json!({ "url": "about:blank" });
-        let made = self.ask("Target.createTarget", blank).await?;
-        Ok(text(&made["targetId"]))
+        if let Some(hints) = &agent.hints {
+            params["userAgentMetadata"] = hints.clone();
+        }
+        self.tell("Network.setUserAgentOverride", params).await?;
+        self.user_agent.clone_from(&agent.name);
+        Ok(())
+    }
+
+    /// Believes every server.
+    pub(crate) async fn trust_anyone(&mut self) -> Result<(), Fault> {
+        let ignore = json!({ "ignore": true });
+        self.tell("Security.setIgnoreCertificateErrors", ignore)
+            .await?;
+        Ok(())
     }
 
     /// A command to the browser.
@@ -166,7 +219,24 @@ impl Browser {
             _ => Err(Fault::Babble("a look at the page failed")),
         }
     }
+
+    /// The storage of the page that it shows; `None` where the page has no origin.
+    pub(crate) async fn storage(&mut self) -> Result<Option<OriginStorage>, Fault> {
+        let seen = self.look(STORAGE).await?;
+        let Some(origin) = seen["origin"].as_str().filter(|origin| *origin != "null") else {
+            return Ok(None);
+        };
+        let items = seen["items"].as_array().into_iter().flatten();
+        let items = items.map(|item| (text(&item[0]), Secret::from(text(&item[1]))));
+        Ok(Some(OriginStorage::new(origin, items.collect())))
+    }
 }
+
+/// What a page keeps; a page without an origin may not even ask.
+const STORAGE: &str = "(() => {
+    try { return { origin: location.origin, items: Object.entries(localStorage) } }
+    catch { return { origin: 'null' } }
+})()";
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()

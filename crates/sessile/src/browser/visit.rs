@@ -19,8 +19,11 @@ use crate::secret::Secret;
 /// How long a page that refuses may look at the browser before it lets it in.
 const SECOND_THOUGHTS: Duration = Duration::from_secs(15);
 
-/// How long a browser may take to say that it is still there.
-const PULSE: Duration = Duration::from_secs(5);
+/// After how long a silence a browser is asked whether it is still there.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// How long it may take to say so.
+const PULSE: Duration = Duration::from_secs(10);
 
 /// How many bytes of a body the browser keeps for us.
 const BODY: u64 = 256 * 1024 * 1024;
@@ -63,6 +66,7 @@ pub(crate) struct Visited {
     pub(crate) is_text: bool,
     pub(crate) before: Cookies,
     pub(crate) after: Cookies,
+    pub(crate) storage: Option<OriginStorage>,
 }
 
 /// Why a page isn't there.
@@ -97,6 +101,7 @@ impl Browser {
         let Some(document) = journey.document else {
             return Err(NoPage::Late);
         };
+        let storage = self.storage().await?;
         let (body, is_text) = self.body(&document, journey.is_empty).await?;
         Ok(Visited {
             document,
@@ -105,6 +110,7 @@ impl Browser {
             is_text,
             before,
             after,
+            storage,
         })
     }
 
@@ -116,25 +122,16 @@ impl Browser {
         let on = json!({ "enabled": true });
         self.tell("Page.setLifecycleEventsEnabled", on).await?;
         if order.trusts_anyone {
-            let ignore = json!({ "ignore": true });
-            self.tell("Security.setIgnoreCertificateErrors", ignore)
-                .await?;
+            self.trust_anyone().await?;
         }
         if let Some(agent) = &order.user_agent {
-            let mut params = json!({ "userAgent": agent.name });
-            if let Some(languages) = &agent.languages {
-                params["acceptLanguage"] = languages.as_str().into();
-            }
-            if let Some(hints) = &agent.hints {
-                params["userAgentMetadata"] = hints.clone();
-            }
-            self.tell("Network.setUserAgentOverride", params).await?;
+            self.go_by(agent).await?;
         }
         Ok(())
     }
 
     /// Fills an origin's storage from a blank page in its name; nothing is asked of the site.
-    async fn give_storage(&mut self, storage: &OriginStorage) -> Result<(), Fault> {
+    pub(crate) async fn give_storage(&mut self, storage: &OriginStorage) -> Result<(), Fault> {
         let pattern = json!({ "patterns": [{ "urlPattern": "*" }] });
         self.tell("Fetch.enable", pattern).await?;
         let url = json!({ "url": format!("{}/", storage.origin) });
@@ -197,10 +194,15 @@ impl Browser {
         let mut is_refused = false;
         loop {
             let had_document = journey.document.is_some();
-            let message = match timeout_at(deadline, self.next()).await {
+            let end = deadline.min(Instant::now() + SILENCE);
+            let message = match timeout_at(end, self.next()).await {
                 Ok(message) => message?,
                 Err(_elapsed) => {
+                    // A slow page is told from a browser that hangs.
                     self.feel_pulse().await?;
+                    if Instant::now() < deadline {
+                        continue;
+                    }
                     return match journey.document {
                         Some(_) => Ok(journey),
                         None => Err(NoPage::Late),
@@ -219,7 +221,11 @@ impl Browser {
                 return Err(NoPage::Download);
             }
             if let Some(why) = journey.failure {
-                return Err(NoPage::Net(why));
+                // What is to be saved never becomes a page.
+                return Err(match &*why {
+                    "net::ERR_ABORTED" => NoPage::Download,
+                    _ => NoPage::Net(why),
+                });
             }
             match &journey.document {
                 None if had_document => {
@@ -267,7 +273,7 @@ impl Browser {
         Ok(())
     }
 
-    /// Tells a slow page from a browser that hangs.
+    /// Whether the browser still answers.
     async fn feel_pulse(&mut self) -> Result<(), Fault> {
         let asking = self.ask("Browser.getVersion", json!({}));
         match tokio::time::timeout(PULSE, asking).await {

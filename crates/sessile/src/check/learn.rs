@@ -35,6 +35,16 @@ pub enum Judgement {
     Valid(String),
 }
 
+/// What one rule of a check said of a load.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// The rule, in words.
+    pub rule: String,
+    /// Whether it holds.
+    pub holds: bool,
+}
+
 /// Compares a member's load with two of strangers.
 ///
 /// `names` are the names the user goes by. Answers `None` if the page shows
@@ -75,6 +85,17 @@ impl LearnedCheck {
         self.member.retain(|mark| mark.shows_in(again));
         self.stranger.retain(|mark| !mark.shows_in(again));
         (!self.member.is_empty() || !self.stranger.is_empty()).then_some(self)
+    }
+
+    /// What each mark says of a load, those of members first.
+    pub fn findings(&self, evidence: &Evidence) -> Vec<Finding> {
+        let finding = |who: &str, mark: &Mark| Finding {
+            rule: format!("{who}: {mark}"),
+            holds: mark.shows_in(evidence),
+        };
+        let member = self.member.iter().map(|mark| finding("members", mark));
+        let stranger = self.stranger.iter().map(|mark| finding("strangers", mark));
+        member.chain(stranger).collect()
     }
 
     /// Says whether the login that `evidence` was loaded with still holds.

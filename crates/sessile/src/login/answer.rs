@@ -186,7 +186,8 @@ const MESSAGES: [&str; 11] = [
 /// The texts under such names, at most three levels down.
 fn collect_words(json: &Value, depth: usize, words: &mut Vec<String>) {
     const MOST: usize = 3;
-    if depth > 3 || words.len() >= MOST {
+    let before = words.len();
+    if depth > 3 || before >= MOST {
         return;
     }
     match json {
@@ -208,7 +209,7 @@ fn collect_words(json: &Value, depth: usize, words: &mut Vec<String>) {
                     Some(_) | None => {}
                 }
                 // What people are told says it; the rest is for programs.
-                if !words.is_empty() {
+                if words.len() > before {
                     return;
                 }
             }

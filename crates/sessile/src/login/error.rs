@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use super::find::NoLoginForm;
+use super::oauth2::OAuthError;
 use crate::error::Error as RequestError;
 use crate::session::Challenge;
 
@@ -71,6 +72,9 @@ pub enum LoginError {
         /// What is wrong with it.
         what: String,
     },
+    /// The provider gave no token.
+    #[error(transparent)]
+    OAuth(#[from] OAuthError),
     /// The site wants to be asked less often.
     #[error("{url} wants no more logins for now: {message}{}", seconds(*.wait))]
     RateLimited {
@@ -80,6 +84,18 @@ pub enum LoginError {
         message: String,
         /// How long, in seconds, where the site says so.
         wait: Option<u64>,
+    },
+    /// The site refused the codes of the second factor.
+    #[error("{url} refused {count} code{} of the second factor of {user}: {message}", plural(*.count))]
+    CodeRefused {
+        /// The page that refused.
+        url: String,
+        /// Who wanted to log in.
+        user: String,
+        /// How many codes it was sent.
+        count: usize,
+        /// The site's own words, or what it did.
+        message: String,
     },
     /// The site refused the credentials.
     #[error("{url} refused the login of {user}: {message}")]
@@ -112,6 +128,20 @@ pub enum LoginError {
         /// Which step, and what is not as it must be.
         what: String,
     },
+    /// A person logs in here, in a browser, and nobody is there.
+    #[error("{url}: here a person logs in, in a browser's window")]
+    Unattended {
+        /// The page that the window opens at.
+        url: String,
+    },
+    /// The person in front of the window didn't log in.
+    #[error("nobody has logged in at {url}: {why}")]
+    Unfinished {
+        /// The page that the window opened at.
+        url: String,
+        /// What happened in its place.
+        why: String,
+    },
 }
 
 impl LoginError {
@@ -121,8 +151,12 @@ impl LoginError {
             Self::Captcha { .. }
             | Self::Challenged { .. }
             | Self::Consent { .. }
-            | Self::SecondFactor { .. } => true,
+            | Self::SecondFactor { .. }
+            | Self::Unattended { .. }
+            | Self::Unfinished { .. } => true,
+            Self::OAuth(error) => error.needs_person(),
             Self::CanNotTell { .. }
+            | Self::CodeRefused { .. }
             | Self::Failing { .. }
             | Self::NoForm { .. }
             | Self::NotSafe { .. }
@@ -132,6 +166,10 @@ impl LoginError {
             | Self::Step { .. } => false,
         }
     }
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
 }
 
 fn seconds(wait: Option<u64>) -> String {

@@ -283,11 +283,7 @@ fn field(document: &Document, labels: &[(String, String)], place: (usize, Option
 fn kind(document: &Document, at: usize) -> FieldKind {
     let node = document.node(at);
     match node.name.as_str() {
-        "select" => {
-            return FieldKind::Select {
-                chosen: chosen(document, at),
-            };
-        }
+        "select" => return options(document, at),
         "textarea" => return FieldKind::Textarea,
         _ => {}
     }
@@ -314,7 +310,8 @@ fn kind(document: &Document, at: usize) -> FieldKind {
     }
 }
 
-fn chosen(document: &Document, at: usize) -> Vec<String> {
+/// A list's options: the values chosen from the start, and all that can be.
+fn options(document: &Document, at: usize) -> FieldKind {
     let select = document.node(at);
     let options = document
         .inside(at)
@@ -330,18 +327,18 @@ fn chosen(document: &Document, at: usize) -> Vec<String> {
         Some(value) => value.to_owned(),
         None => document.text(*at, 200),
     };
+    let on = options.iter().filter(|(at, _)| !is_off(*at));
+    let offered = on.clone().map(value).collect();
     let mut marked = options.iter().filter(|(_, node)| node.has("selected"));
-    if select.has("multiple") {
-        return marked.filter(|(at, _)| !is_off(*at)).map(value).collect();
-    }
-    let first = options.iter().find(|(at, _)| !is_off(*at));
-    let is_list = select.filled("size").is_some_and(|size| size != "1");
-    let default = if is_list { None } else { first };
-    let one = marked
-        .next_back()
-        .filter(|(at, _)| !is_off(*at))
-        .or(default);
-    one.map(value).into_iter().collect()
+    let chosen = if select.has("multiple") {
+        marked.filter(|(at, _)| !is_off(*at)).map(value).collect()
+    } else {
+        let is_list = select.filled("size").is_some_and(|size| size != "1");
+        let default = on.clone().next().filter(|_| !is_list);
+        let one = marked.next_back().filter(|(at, _)| !is_off(*at));
+        one.or(default).map(value).into_iter().collect()
+    };
+    FieldKind::Select { chosen, offered }
 }
 
 /// Whether a person would not see the control: a trap for robots, mostly.

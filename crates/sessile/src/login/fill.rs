@@ -7,9 +7,11 @@ use std::fmt;
 
 use encoding_rs::{Encoding, UTF_8};
 use url::{Url, form_urlencoded};
+use zeroize::Zeroizing;
 
-use super::find::LoginForm;
+use super::find::{LoginForm, LoginKind};
 use super::form::{FieldKind, Form, FormEncoding, FormMethod};
+use super::score::joined_code;
 use super::tokens::{TokenSource, is_token_name};
 use super::words;
 use crate::secret::Secret;
@@ -18,7 +20,10 @@ use crate::secret::Secret;
 #[derive(Clone, Copy, Default)]
 pub struct Filled<'a> {
     code: Option<&'a str>,
+    /// What else is filled in, by the field's name.
+    inputs: &'a [(String, Secret<String>)],
     password: Option<&'a str>,
+    trusts_device: bool,
     user: Option<&'a str>,
 }
 
@@ -26,9 +31,10 @@ impl<'a> Filled<'a> {
     /// A name and a password.
     pub fn new(user: &'a str, password: &'a str) -> Self {
         Self {
-            code: None,
             password: Some(password),
+            trusts_device: false,
             user: Some(user),
+            ..Self::default()
         }
     }
 
@@ -40,11 +46,25 @@ impl<'a> Filled<'a> {
         }
     }
 
+    /// The same with other fields filled in, by their names.
+    pub(crate) fn with_inputs(self, inputs: &'a [(String, Secret<String>)]) -> Self {
+        Self { inputs, ..self }
+    }
+
     /// The same with a code of a second factor.
     #[must_use]
     pub fn with_code(self, code: &'a str) -> Self {
         Self {
             code: Some(code),
+            ..self
+        }
+    }
+
+    /// The same with the box ticked by which the site asks for no code on this device again.
+    #[must_use]
+    pub fn trusting_device(self) -> Self {
+        Self {
+            trusts_device: true,
             ..self
         }
     }
@@ -82,6 +102,11 @@ pub struct Submission {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum FillError {
+    /// The code has more or fewer digits than the form has boxes for it.
+    CodeLength {
+        /// How many boxes there are.
+        boxes: usize,
+    },
     /// A page over TLS would have the password sent without.
     Downgrade,
     /// The form asks for something that was not given.
@@ -107,6 +132,9 @@ pub enum Wanted {
 impl fmt::Display for FillError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::CodeLength { boxes } => {
+                return write!(f, "the login form has {boxes} boxes for the code's digits");
+            }
             Self::Downgrade => {
                 "the login form leads from https to http: the password would travel in the clear"
             }
@@ -183,11 +211,23 @@ impl LoginForm {
                 None => return Err(FillError::Missing(wanted)),
             }
         }
-        let remembered = self.remember_box();
+        given.retain(|(at, _)| !self.code_boxes.contains(at));
+        let digits = self.digits(filled.code)?;
+        let digits = digits.iter().map(|(at, digit)| (*at, digit.as_str()));
+        given.extend(digits);
+        if filled.code.is_some() {
+            given.extend(self.device());
+        }
+        let remembered = self.remember_box(filled.trusts_device);
         for (at, name, value) in with_box(&self.form, remembered) {
             let given = given.iter().find(|(field, _)| *field == at);
             let value = given.map_or(value, |(_, given)| (*given).to_owned());
-            draft.entries.push((name, value));
+            if !filled.inputs.iter().any(|(own, _)| *own == name) {
+                draft.entries.push((name, value));
+            }
+        }
+        for (name, value) in filled.inputs {
+            draft.entries.push((name.clone(), value.expose().clone()));
         }
         if let Some(at) = remembered {
             let name = &self.form.fields[at].name;
@@ -198,13 +238,53 @@ impl LoginForm {
         Ok(())
     }
 
-    /// A box that makes the session last, not ticked by the page.
-    fn remember_box(&self) -> Option<usize> {
+    /// What goes into the boxes of a code that is typed digit by digit.
+    fn digits(&self, code: Option<&str>) -> Result<Vec<(usize, Zeroizing<String>)>, FillError> {
+        let boxes = self.code_boxes.len();
+        let Some(code) = code.filter(|_| boxes > 0) else {
+            return Ok(Vec::new());
+        };
+        if code.chars().count() != boxes {
+            return Err(FillError::CodeLength { boxes });
+        }
+        let digits = code.chars().map(|digit| Zeroizing::new(digit.to_string()));
+        let mut filled: Vec<_> = self.code_boxes.iter().copied().zip(digits).collect();
+        if let Some(at) = joined_code(&self.form, &self.code_boxes) {
+            filled.push((at, Zeroizing::new(code.to_owned())));
+        }
+        Ok(filled)
+    }
+
+    /// The device that the code is of, where a list asks for it and offers no other.
+    fn device(&self) -> Option<(usize, &str)> {
+        let fields = self.form.fields.iter().enumerate();
+        let mut devices = fields.filter_map(|(at, field)| {
+            let FieldKind::Select { chosen, offered } = &field.kind else {
+                return None;
+            };
+            let is_open = chosen.iter().all(String::is_empty);
+            let mut named = offered.iter().filter(|value| !value.is_empty());
+            match (is_open, named.next(), named.next()) {
+                (true, Some(only), None) => Some((at, only.as_str())),
+                _ => None,
+            }
+        });
+        devices.next()
+    }
+
+    /// A box that makes the session last, not ticked by the page. Beside a code it makes the site
+    /// ask for no code the next time, which weakens the login: that is asked for.
+    fn remember_box(&self, trusts_device: bool) -> Option<usize> {
+        let is_beside_code = self.kind == LoginKind::OneTimeCode;
+        if is_beside_code && !trusts_device {
+            return None;
+        }
         self.form.fields.iter().position(|field| {
             let said = format!("{} {}", field.names(), field.label.to_lowercase());
             field.kind == (FieldKind::CheckBox { checked: false })
                 && !field.name.is_empty()
-                && words::has(&said, words::REMEMBER)
+                && (words::has(&said, words::REMEMBER)
+                    || (is_beside_code && words::has(&said, words::TRUST)))
         })
     }
 

@@ -8,15 +8,21 @@ use url::Url;
 
 use super::form::{FieldKind, Form, FormMethod, ScriptUse};
 use super::page::Page;
-use super::score::{Roles, Tally, best_submit, own_words, roles, weigh_fields, weigh_words};
+use super::score::{
+    Roles, Tally, best_submit, code_boxes, own_words, roles, weigh_fields, weigh_words,
+};
 use super::tokens::PageToken;
 use super::words;
+use crate::site::FieldNames;
 
 /// A form that logs somebody in, with the roles of its fields.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LoginForm {
-    /// The field for a code, by its place in the form.
+    /// The fields that take one digit of the code each, by their places in the form, where it is
+    /// typed so.
+    pub code_boxes: Vec<usize>,
+    /// The field for a code, or for its first digit, by its place in the form.
     pub code_field: Option<usize>,
     /// The form itself.
     pub form: Form,
@@ -237,6 +243,39 @@ pub fn find_named(page: &Page, asked: &str) -> Result<LoginForm, NoLoginForm> {
     usable(login_form(page, form, roles, why))
 }
 
+/// Takes the form with fields of these names; `None` where there is none, or none was named.
+pub(crate) fn find_with(page: &Page, names: &FieldNames) -> Option<LoginForm> {
+    let place = |form: &Form, name: &Option<String>| {
+        let name = name.as_deref()?;
+        form.fields.iter().position(|field| field.name == name)
+    };
+    page.forms.iter().find_map(|form| {
+        let found = roles(page, form);
+        let own = found.as_ref();
+        let user = place(form, &names.user);
+        let password = place(form, &names.password);
+        let code = place(form, &names.otp);
+        user.or(password).or(code)?;
+        let user = user.or(own.and_then(|roles| roles.user));
+        let password = password.or(own.and_then(|roles| roles.password));
+        let code = code.or(own.and_then(|roles| roles.code));
+        let kind = match (user, password) {
+            (Some(_), Some(_)) => LoginKind::Whole,
+            (None, Some(_)) => LoginKind::PasswordOnly,
+            (_, None) if code.is_some() => LoginKind::OneTimeCode,
+            (_, None) => LoginKind::NameFirst,
+        };
+        let roles = Roles {
+            code,
+            kind,
+            password,
+            user,
+        };
+        let why = vec!["the site file names its fields".to_owned()];
+        Some(login_form(page, form, roles, why))
+    })
+}
+
 /// What a page says that asks for consent: a form with nothing to fill in but a button, and words
 /// of permissions around it.
 pub(crate) fn consent(page: &Page) -> Option<String> {
@@ -305,6 +344,7 @@ fn assess(page: &Page, form: &Form) -> Option<(i32, LoginForm)> {
 
 fn login_form(page: &Page, form: &Form, roles: Roles, why: Vec<String>) -> LoginForm {
     LoginForm {
+        code_boxes: code_boxes(form),
         code_field: roles.code,
         has_captcha: form.has_captcha,
         kind: roles.kind,

@@ -1,5 +1,7 @@
 //! The steps of a form login, without sending anything: a page comes in, what to do next comes out.
 
+mod second_factor;
+
 use url::Url;
 
 use super::fill::{Filled, Submission};
@@ -7,9 +9,11 @@ use super::find::{self, LoginForm, LoginKind, NoLoginForm};
 use super::form::FieldKind;
 use super::messages::{self, Refusal};
 use super::visit::Visit;
-use super::{Credentials, FormPlace, LoginError, Trail};
+use super::{CodeWanted, Credentials, FormPlace, LoginError, Trail};
 use crate::redact::ShownUrl;
+use crate::secret::Secret;
 use crate::session::Verdict;
+use crate::site::Values;
 
 /// How many links and refreshes are followed in search of the form.
 const DETOURS: usize = 4;
@@ -17,6 +21,8 @@ const DETOURS: usize = 4;
 /// What to do next.
 #[derive(Debug)]
 pub(super) enum Action {
+    /// Get a code of the second factor, for [`FormLogin::send_code`].
+    AskCode(CodeWanted),
     /// The form was sent and no login form came back: see whether it worked.
     Done,
     /// Fetch this page.
@@ -34,6 +40,8 @@ enum Stage {
     NameSent,
     /// Name and password were sent.
     PasswordSent,
+    /// A code of the second factor was sent.
+    CodeSent,
 }
 
 /// A form login under way.
@@ -41,7 +49,7 @@ enum Stage {
 pub(super) struct FormLogin<'a> {
     place: &'a FormPlace,
     credentials: &'a Credentials,
-    trail: &'a mut Trail,
+    pub(super) trail: &'a mut Trail,
     stage: Stage,
     detours: usize,
     /// Why the page that was given has no login, where the site's usual places are looked at.
@@ -49,6 +57,10 @@ pub(super) struct FormLogin<'a> {
     /// Whether a form was sent again because its token was stale.
     has_started_over: bool,
     has_captcha: bool,
+    /// The form that a code is wanted for.
+    code_form: Option<Box<LoginForm>>,
+    /// The codes that were sent.
+    codes: Vec<Secret<String>>,
     seen: Vec<Url>,
 }
 
@@ -67,6 +79,8 @@ impl<'a> FormLogin<'a> {
             dead_end: None,
             has_started_over: false,
             has_captcha: false,
+            code_form: None,
+            codes: Vec::new(),
             seen: Vec::new(),
         }
     }
@@ -95,27 +109,29 @@ impl<'a> FormLogin<'a> {
             return Ok(Action::Fetch(next));
         }
         match (self.stage, self.find(visit)) {
-            (_, Ok(form)) if form.kind == LoginKind::OneTimeCode => Err(LoginError::SecondFactor {
-                url: ShownUrl(&visit.url).to_string(),
-                user: self.credentials.user.clone(),
-                message: self.message(visit, "it asks for a code"),
-            }),
+            (_, Ok(form)) if form.kind == LoginKind::OneTimeCode => self.want_code(visit, form),
             (_, Ok(form)) if form.kind == LoginKind::Relay => self.fill(visit, &form, cookies),
-            (Stage::Seek, Ok(form)) => self.fill(visit, &form, cookies),
+            (Stage::Seek, Ok(form)) => self.begin(visit, form, cookies),
             (Stage::NameSent, Ok(form)) if form.kind != LoginKind::NameFirst => {
-                self.fill(visit, &form, cookies)
+                self.begin(visit, form, cookies)
             }
-            (Stage::NameSent | Stage::PasswordSent, Ok(form)) => {
+            (_, Ok(form)) if self.asks_again_for_code(visit, &form) => self.want_code(visit, form),
+            (Stage::NameSent | Stage::PasswordSent | Stage::CodeSent, Ok(form)) => {
                 self.refused(visit, form.has_captcha)
             }
             (Stage::Seek, Err(why)) => self.seek(visit, why),
             (Stage::NameSent, Err(_)) => self.refused(visit, false),
-            (Stage::PasswordSent, Err(_)) if visit.status >= 400 => self.refused(visit, false),
-            (Stage::PasswordSent, Err(_)) => self.refuse_consent(visit),
+            (Stage::PasswordSent | Stage::CodeSent, Err(_)) if visit.status >= 400 => {
+                self.refused(visit, false)
+            }
+            (Stage::PasswordSent | Stage::CodeSent, Err(_)) => self.refuse_consent(visit),
         }
     }
 
     fn find(&self, visit: &Visit) -> Result<LoginForm, NoLoginForm> {
+        if let Some(form) = find::find_with(&visit.page, &self.place.fields) {
+            return Ok(form);
+        }
         match (&self.place.form, self.stage) {
             (Some(asked), Stage::Seek) => find::find_named(&visit.page, asked),
             _ => find::find(&visit.page),
@@ -173,11 +189,30 @@ impl<'a> FormLogin<'a> {
         form: &LoginForm,
         cookies: &[(String, String)],
     ) -> Result<Action, LoginError> {
+        let submission = self.fill_with(visit, form, cookies, None)?;
+        Ok(Action::Submit(submission))
+    }
+
+    fn fill_with(
+        &mut self,
+        visit: &Visit,
+        form: &LoginForm,
+        cookies: &[(String, String)],
+        code: Option<&Secret<String>>,
+    ) -> Result<Box<Submission>, LoginError> {
         let user = &self.credentials.user;
-        let filled = match &self.credentials.password {
+        let mut filled = match &self.credentials.password {
             Some(password) => Filled::new(user, password.expose()),
             None => Filled::without_password(user),
         };
+        let inputs = self.inputs(visit)?;
+        filled = filled.with_inputs(&inputs);
+        if let Some(code) = code {
+            filled = filled.with_code(code.expose());
+        }
+        if self.place.trusts_device {
+            filled = filled.trusting_device();
+        }
         let cookies: Vec<(&str, &str)> = cookies
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
@@ -185,7 +220,7 @@ impl<'a> FormLogin<'a> {
         let submission = form
             .submission(&filled, &cookies)
             .map_err(|why| self.unfit(visit, &why.to_string()))?;
-        if form.password_field.is_some() {
+        if form.password_field.is_some() || code.is_some() {
             self.trail.may_send(&visit.url, &submission.url)?;
         }
         self.trail.say(describe(form));
@@ -195,16 +230,29 @@ impl<'a> FormLogin<'a> {
         self.has_captcha = form.has_captcha;
         let (stage, is_login_page) = match form.kind {
             LoginKind::NameFirst => (Stage::NameSent, true),
-            LoginKind::OneTimeCode | LoginKind::PasswordOnly | LoginKind::Whole => {
-                (Stage::PasswordSent, true)
-            }
+            LoginKind::OneTimeCode => (Stage::CodeSent, true),
+            LoginKind::PasswordOnly | LoginKind::Whole if code.is_some() => (Stage::CodeSent, true),
+            LoginKind::PasswordOnly | LoginKind::Whole => (Stage::PasswordSent, true),
             LoginKind::Relay => (self.stage, false),
         };
         self.stage = stage;
         if is_login_page {
             self.trail.login_pages.push(visit.url.clone());
         }
-        Ok(Action::Submit(Box::new(submission)))
+        Ok(Box::new(submission))
+    }
+
+    /// What a site file has filled in beside name and password.
+    fn inputs(&self, visit: &Visit) -> Result<Vec<(String, Secret<String>)>, LoginError> {
+        let values = Values::of(&self.credentials.user, self.credentials.password.as_ref());
+        let inputs = self.place.inputs.iter().map(|(name, template)| {
+            let value = template.fill(&values);
+            let value = value.map_err(|missing| {
+                self.unfit(visit, &format!("there is no {{{missing}}} for `{name}`"))
+            });
+            Ok((name.clone(), value?))
+        });
+        inputs.collect()
     }
 
     fn unfit(&self, visit: &Visit, what: &str) -> LoginError {
@@ -255,6 +303,11 @@ impl<'a> FormLogin<'a> {
         };
         let message = self.message(visit, &silence);
         match self.refusal(visit) {
+            // Trouble of the site says nothing of the password.
+            Refusal::Other if visit.status >= 500 => Err(LoginError::Failing {
+                url,
+                status: visit.status,
+            }),
             Refusal::StaleForm if !self.has_started_over => {
                 self.has_started_over = true;
                 self.stage = Stage::Seek;
@@ -280,27 +333,32 @@ impl<'a> FormLogin<'a> {
 
     /// What the site's words are about.
     fn refusal(&self, visit: &Visit) -> Refusal {
-        messages::classify_refusal(&words(visit, self.credentials))
+        messages::classify_refusal(&self.words(visit))
     }
 
     /// The site's own words.
     fn message(&self, visit: &Visit, silence: &str) -> String {
-        let words = words(visit, self.credentials);
+        let words = self.words(visit);
         if words.is_empty() {
             silence.to_owned()
         } else {
             words.join(" ")
         }
     }
+
+    fn words(&self, visit: &Visit) -> Vec<String> {
+        words(visit, self.credentials, &self.codes)
+    }
 }
 
-/// The site's own words of what went wrong, without the password.
-pub(super) fn words(visit: &Visit, credentials: &Credentials) -> Vec<String> {
-    let secret = credentials.password.as_ref();
-    let secrets: Vec<&str> = secret
-        .map(|secret| secret.expose().as_str())
-        .into_iter()
-        .collect();
+/// The site's own words of what went wrong, without the password and the codes.
+pub(super) fn words(
+    visit: &Visit,
+    credentials: &Credentials,
+    codes: &[Secret<String>],
+) -> Vec<String> {
+    let secrets = credentials.password.iter().chain(codes);
+    let secrets: Vec<&str> = secrets.map(|secret| secret.expose().as_str()).collect();
     messages::error_messages(&visit.page, &secrets)
 }
 

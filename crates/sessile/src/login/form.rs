@@ -171,7 +171,7 @@ impl Field {
                 let value = checked.then(|| self.value.clone());
                 value.into_iter().collect()
             }
-            FieldKind::Select { chosen } => chosen.clone(),
+            FieldKind::Select { chosen, .. } => chosen.clone(),
             FieldKind::Hidden if self.name.eq_ignore_ascii_case("_charset_") => {
                 vec![charset.to_owned()]
             }
@@ -232,6 +232,8 @@ pub enum FieldKind {
     Select {
         /// The values chosen from the start.
         chosen: Vec<String>,
+        /// All values that can be chosen.
+        offered: Vec<String>,
     },
     /// A telephone line.
     Tel,

@@ -8,12 +8,6 @@ use crate::secret::Secret;
 use crate::session::Request;
 use crate::site::{JsonLogin, TokenFrom, Values};
 
-/// Whether the request asks for a code of the second factor.
-pub(super) fn wants_code(login: &JsonLogin) -> bool {
-    let mut headers = login.headers.iter();
-    login.body.asks_for("otp") || headers.any(|(_, value)| value.asks_for("otp"))
-}
-
 /// The request.
 pub(super) fn draft(login: &JsonLogin, values: &Values<'_>) -> Result<Draft, LoginError> {
     let fault = |name: String| LoginError::Step {

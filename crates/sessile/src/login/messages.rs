@@ -69,6 +69,13 @@ pub fn classify_refusal<T: AsRef<str>>(messages: &[T]) -> Refusal {
     known.next().unwrap_or(Refusal::Other)
 }
 
+/// Whether the messages speak of the code of a second factor.
+pub(crate) fn speaks_of_code<T: AsRef<str>>(messages: &[T]) -> bool {
+    let words = |message: &T| message.as_ref().to_lowercase();
+    let mut said = messages.iter().map(words);
+    said.any(|said| words::has(&said, CODES) || words::has(&said, words::CODE_WORDS))
+}
+
 /// Reads the messages out of a document.
 pub(crate) fn collect(document: &Document) -> Vec<Notice> {
     let described = described_invalid(document);
@@ -287,6 +294,7 @@ const TOO_MANY: &[&str] = &[
     "try again in",
     "try again later",
     "wait a few",
+    "temporarily disabled",
     "temporarily locked",
     "temporarily blocked",
     "zu viele",
@@ -311,6 +319,20 @@ const TOO_MANY: &[&str] = &[
     "çok fazla",
     "回数",
     "次数过多",
+];
+
+/// What codes are called in the messages that want or refuse one.
+const CODES: &[&str] = &[
+    "token",
+    "code",
+    "otp",
+    "código",
+    "codice",
+    "kod",
+    "код",
+    "コード",
+    "验证码",
+    "驗證碼",
 ];
 
 const STALE: &[&str] = &[

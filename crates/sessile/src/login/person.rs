@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use url::Url;
 
@@ -20,6 +21,8 @@ pub struct Person {
     pub code: Option<AskCode>,
     /// Opens a page in a browser.
     pub visit: Option<AskVisit>,
+    /// Logs in by themselves, in a window that is opened for it.
+    pub window: Option<Window>,
 }
 
 /// Asks for the password that is wanted, on a thread of its own; `None` where nobody answers.
@@ -30,6 +33,41 @@ pub type AskCode = Arc<dyn Fn(&CodeWanted) -> Option<Secret<String>> + Send + Sy
 
 /// Asks to open a page; returns at once, whether or not anybody does.
 pub type AskVisit = Arc<dyn Fn(&PageToVisit) + Send + Sync>;
+
+/// A browser's window for a login by a person.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Window {
+    /// Whether it is to be seen. A page that logs in by itself, as by a link, needs no window.
+    /// Defaults to yes.
+    pub is_shown: bool,
+    /// How long the person may take. Defaults to ten minutes.
+    pub patience: Duration,
+    /// Answers whether the person has said elsewhere that they are logged in. Defaults to nobody.
+    pub is_done: Option<AskDone>,
+}
+
+/// Answers at once whether somebody has said that they are done.
+pub type AskDone = Arc<dyn Fn() -> bool + Send + Sync>;
+
+impl Default for Window {
+    fn default() -> Self {
+        Self {
+            is_shown: true,
+            patience: Duration::from_secs(600),
+            is_done: None,
+        }
+    }
+}
+
+impl fmt::Debug for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Window")
+            .field("is_shown", &self.is_shown)
+            .field("patience", &self.patience)
+            .finish_non_exhaustive()
+    }
+}
 
 /// Whose password is wanted.
 #[derive(Clone, Debug)]
@@ -51,6 +89,10 @@ pub struct CodeWanted {
     pub page: String,
     /// What the site says of it, in its own words.
     pub message: String,
+    /// How many digits it has, where the form says so.
+    pub digits: Option<usize>,
+    /// How many codes the site has refused in this login.
+    pub refused: usize,
 }
 
 /// A page that a person has to open.
@@ -96,6 +138,7 @@ impl fmt::Debug for Person {
             .field("password", &self.password.is_some())
             .field("code", &self.code.is_some())
             .field("visit", &self.visit.is_some())
+            .field("window", &self.window)
             .finish()
     }
 }

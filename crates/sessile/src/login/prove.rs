@@ -7,6 +7,7 @@ use super::visit::{self, Visit};
 use super::{Known, Landed, Login, LoginError, Trail, flow};
 use crate::check::evidence::Evidence;
 use crate::check::learn::{self, Judgement};
+use crate::check::mark::Mark;
 use crate::record::Check;
 use crate::redact::ShownUrl;
 use crate::session::{Request, Session};
@@ -21,10 +22,56 @@ pub(super) async fn check(
     landed: &Landed,
     trail: &mut Trail,
 ) -> Result<Option<Check>, LoginError> {
+    // The person in front of a window was kept waiting until the site's own check said so.
+    let own = login.how.check();
+    if let Some(check) = own.filter(|_| !matches!(landed, Landed::Found(_))) {
+        return by_site(member, check, login, landed, trail).await;
+    }
     match landed {
+        Landed::Found(check) => Ok(check.clone()),
         Landed::Proven => Ok(known.check.clone()),
-        Landed::On(_) if holds(member, known, trail).await? => Ok(known.check.clone()),
+        Landed::Answered | Landed::On(_) if holds(member, known, trail).await? => {
+            Ok(known.check.clone())
+        }
+        Landed::Answered => learn_after_requests(session, member, login, trail).await,
         Landed::On(page) => learn(session, member, login, page, trail).await,
+    }
+}
+
+/// Asks the check of the site file.
+async fn by_site(
+    member: &Session,
+    check: Check,
+    login: &Login,
+    landed: &Landed,
+    trail: &mut Trail,
+) -> Result<Option<Check>, LoginError> {
+    let url = ShownUrl(&check.url).to_string();
+    match judge(member, &check).await? {
+        Judgement::Valid(why) => {
+            trail.say(format!("logged in: at {url} {why}"));
+            Ok(Some(check))
+        }
+        Judgement::Expired(why) => {
+            // The page after the login may say it in the site's own words.
+            let words = match landed {
+                Landed::On(page) => flow::words(page, &login.credentials, &[]),
+                Landed::Answered | Landed::Found(_) | Landed::Proven => Vec::new(),
+            };
+            let message = match words.is_empty() {
+                true => format!("the check at {url} says that nobody is logged in: {why}"),
+                false => words.join(" "),
+            };
+            Err(LoginError::Refused {
+                url: ShownUrl(login.how.start()).to_string(),
+                user: login.credentials.user.clone(),
+                message,
+            })
+        }
+        Judgement::Unsure(why) => Err(LoginError::Step {
+            url,
+            what: format!("the check can't tell whether the login worked: {why}"),
+        }),
     }
 }
 
@@ -37,12 +84,68 @@ pub(super) async fn holds(
     let Some(check) = &known.check else {
         return Ok(false);
     };
-    let Judgement::Valid(why) = check.judge(&evidence(member, &check.url).await?) else {
+    let Judgement::Valid(why) = judge(member, check).await? else {
         return Ok(false);
     };
     let shown = ShownUrl(&check.url).to_string();
     trail.say(format!("logged in: at {shown} {why}"));
     Ok(true)
+}
+
+/// A page that shows a login.
+pub(super) struct Proof {
+    pub(super) check: Check,
+    /// How it shows, in words.
+    pub(super) why: String,
+    /// Whether it tells members from strangers by more than a difference between two pages.
+    pub(super) is_beyond_doubt: bool,
+}
+
+/// What the check of a site file says, where it says that somebody is logged in.
+pub(super) async fn by_rule(member: &Session, check: Check) -> Result<Option<Proof>, LoginError> {
+    Ok(match judge(member, &check).await? {
+        Judgement::Valid(why) => Some(Proof {
+            why: format!("logged in: at {} {why}", ShownUrl(&check.url)),
+            check,
+            is_beyond_doubt: true,
+        }),
+        Judgement::Expired(_) | Judgement::Unsure(_) => None,
+    })
+}
+
+/// The first of these pages that strangers get another one of.
+pub(super) async fn learn_at(
+    session: &Session,
+    member: &Session,
+    login: &Login,
+    urls: Vec<Url>,
+) -> Result<Option<Proof>, LoginError> {
+    for url in urls {
+        let ours = evidence(member, &url).await?;
+        let strangers = [
+            evidence(&session.stranger(), &url).await?,
+            evidence(&session.stranger(), &url).await?,
+        ];
+        let user = login.credentials.user.as_str();
+        let learned = learn::learn(&ours, [&strangers[0], &strangers[1]], &[user]);
+        // What a second look doesn't bear out was chance.
+        let again = evidence(member, &url).await?;
+        if let Some(learned) = learned.and_then(|learned| learned.confirm(&again)) {
+            let shown = ShownUrl(&url).to_string();
+            let shows = learned.member.first().map_or_else(
+                || format!("strangers get something else ({learned})"),
+                |mark| format!("{mark}, which strangers don't see"),
+            );
+            let why = format!("{}: at {shown} {shows}", logged_in(login));
+            let mut marks = learned.member.iter().chain(&learned.stranger);
+            return Ok(Some(Proof {
+                is_beyond_doubt: marks.any(Mark::is_strong),
+                check: Check::learned(url, learned),
+                why,
+            }));
+        }
+    }
+    Ok(None)
 }
 
 /// Finds a page that shows whether one is logged in, by comparing it with what strangers get.
@@ -53,32 +156,14 @@ async fn learn(
     landed: &Visit,
     trail: &mut Trail,
 ) -> Result<Option<Check>, LoginError> {
-    for url in candidates(login, landed, &trail.login_pages) {
-        let ours = evidence(member, &url).await?;
-        let strangers = [
-            evidence(&session.stranger(), &url).await?,
-            evidence(&session.stranger(), &url).await?,
-        ];
-        let names = [login.credentials.user.as_str()];
-        let learned = learn::learn(&ours, [&strangers[0], &strangers[1]], &names);
-        // What a second look doesn't bear out was chance.
-        let again = evidence(member, &url).await?;
-        if let Some(learned) = learned.and_then(|learned| learned.confirm(&again)) {
-            let shown = ShownUrl(&url).to_string();
-            let shows = learned.member.first().map_or_else(
-                || format!("strangers get something else ({learned})"),
-                |mark| format!("{mark}, which strangers don't see"),
-            );
-            trail.say(format!(
-                "logged in as {}: at {shown} {shows}",
-                login.credentials.user
-            ));
-            return Ok(Some(Check::learned(url, learned)));
-        }
+    let urls = candidates(login, landed, &trail.login_pages);
+    if let Some(proof) = learn_at(session, member, login, urls).await? {
+        trail.say(proof.why);
+        return Ok(Some(proof.check));
     }
     // Nothing to check by later; whether it worked shows at least in what the site handed out.
     let url = ShownUrl(&landed.url).to_string();
-    let words = flow::words(landed, &login.credentials);
+    let words = flow::words(landed, &login.credentials, &[]);
     if messages::classify_refusal(&words) != Refusal::Other {
         let message = words.join(" ");
         return Err(LoginError::Refused {
@@ -96,6 +181,45 @@ async fn learn(
         landed.cookies_set.join(", ")
     ));
     Ok(None)
+}
+
+/// The same after requests that were no pages: what they granted says that it worked.
+async fn learn_after_requests(
+    session: &Session,
+    member: &Session,
+    login: &Login,
+    trail: &mut Trail,
+) -> Result<Option<Check>, LoginError> {
+    let start = login.how.start();
+    let home = member.read(|state| state.base_url().cloned());
+    let urls = match &login.check {
+        Some(url) => vec![url.clone()],
+        None => {
+            let mut urls = vec![start.clone()];
+            urls.extend(home.filter(|home| home != start));
+            urls
+        }
+    };
+    if let Some(proof) = learn_at(session, member, login, urls).await? {
+        trail.say(proof.why);
+        return Ok(Some(proof.check));
+    }
+    if login.check.is_some() {
+        let url = ShownUrl(start).to_string();
+        return Err(LoginError::CanNotTell { url });
+    }
+    let logged_in = logged_in(login);
+    trail.say(format!(
+        "{logged_in}, it seems: no page was found that shows it"
+    ));
+    Ok(None)
+}
+
+fn logged_in(login: &Login) -> String {
+    match login.credentials.user.as_str() {
+        "" => "logged in".to_owned(),
+        user => format!("logged in as {user}"),
+    }
 }
 
 /// Pages that may show it, best first.
@@ -119,6 +243,13 @@ fn candidates(login: &Login, landed: &Visit, login_pages: &[Url]) -> Vec<Url> {
     }
     urls.dedup();
     urls
+}
+
+/// What a check says of its page.
+async fn judge(member: &Session, check: &Check) -> Result<Judgement, LoginError> {
+    let request = visit::page_request(Request::get(check.url.as_str()));
+    let mut reply = member.send(request).await?;
+    Ok(visit::judge(check, &mut reply, member).await?.0)
 }
 
 async fn evidence(session: &Session, url: &Url) -> Result<Evidence, LoginError> {

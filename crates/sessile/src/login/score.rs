@@ -31,13 +31,16 @@ impl Tally {
 
 pub(crate) fn roles(page: &Page, form: &Form) -> Option<Roles> {
     let fields = || form.fields.iter().enumerate();
+    let boxes = code_boxes(form);
     let passwords: Vec<usize> = fields()
-        .filter(|(_, field)| is_password(field) && !is_code(field))
+        .filter(|(at, field)| is_password(field) && !is_code(field) && !boxes.contains(at))
         .map(|(at, _)| at)
         .collect();
-    let code = fields()
-        .find(|(_, field)| field.is_typed() && !field.is_concealed && is_code(field))
-        .map(|(at, _)| at);
+    let code = boxes.first().copied().or_else(|| {
+        let mut fields = fields();
+        let code = fields.find(|(_, field)| is_typed_code(field))?;
+        Some(code.0)
+    });
     let Some(password) = passwords.first().copied() else {
         return match code {
             Some(_) => Some(Roles {
@@ -69,6 +72,36 @@ fn is_password(field: &Field) -> bool {
     // A password shown while it is typed is a text field by its markup.
     field.kind == FieldKind::Password
         || (field.kind == FieldKind::Text && field.autocomplete.contains("current-password"))
+}
+
+fn is_typed_code(field: &Field) -> bool {
+    field.is_typed() && !field.is_concealed && is_code(field)
+}
+
+/// The boxes of a code that is typed one digit a box, by their places in the form; none where the
+/// form has no such row.
+pub(crate) fn code_boxes(form: &Form) -> Vec<usize> {
+    let is_box =
+        |field: &Field| field.is_typed() && !field.is_concealed && field.max_length == Some(1);
+    let fields = form.fields.iter().enumerate();
+    let boxes = fields.filter(|(_, field)| is_box(field));
+    let boxes: Vec<usize> = boxes.map(|(at, _)| at).collect();
+    match boxes.len() {
+        4..=8 => boxes,
+        _ => Vec::new(),
+    }
+}
+
+/// The field that a page's script writes the digits of all boxes into.
+pub(crate) fn joined_code(form: &Form, boxes: &[usize]) -> Option<usize> {
+    let mut fields = form.fields.iter().enumerate();
+    let is_joined = |at: usize, field: &Field| {
+        let is_unseen = field.kind == FieldKind::Hidden || field.is_concealed;
+        let is_named = is_code(field) || words::has(&field.names(), &["code"]);
+        is_unseen && is_named && field.value.is_empty() && !boxes.contains(&at)
+    };
+    let (at, _) = fields.find(|(at, field)| is_joined(*at, field))?;
+    (!boxes.is_empty()).then_some(at)
 }
 
 fn is_code(field: &Field) -> bool {
@@ -185,10 +218,11 @@ fn user_points(field: &Field) -> i32 {
 }
 
 pub(crate) fn weigh_fields(form: &Form, roles: Roles, tally: &mut Tally) {
-    let passwords: Vec<&Field> = form
-        .fields
-        .iter()
-        .filter(|field| is_password(field) && !is_code(field))
+    let boxes = code_boxes(form);
+    let fields = form.fields.iter().enumerate();
+    let passwords: Vec<&Field> = fields
+        .filter(|(at, field)| is_password(field) && !is_code(field) && !boxes.contains(at))
+        .map(|(_, field)| field)
         .collect();
     match roles.kind {
         LoginKind::NameFirst => tally.add(5, "it asks for a user name"),
@@ -220,10 +254,9 @@ pub(crate) fn weigh_fields(form: &Form, roles: Roles, tally: &mut Tally) {
     {
         tally.add(-40, "it asks for a password twice");
     }
-    let typed = form
-        .fields
-        .iter()
-        .filter(|field| can_be_user(field))
+    let fields = form.fields.iter().enumerate();
+    let typed = fields
+        .filter(|(at, field)| can_be_user(field) && !boxes.contains(at))
         .count();
     if typed > 2 {
         tally.add(

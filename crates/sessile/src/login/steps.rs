@@ -71,7 +71,7 @@ impl<'a> StepsFlow<'a> {
 
     /// Whether the step at hand asks for a code of the second factor.
     pub(super) fn wants_code(&self) -> bool {
-        self.step().is_some_and(|step| asks_for(step, "otp"))
+        self.step().is_some_and(|step| step.asks_for("otp"))
     }
 
     /// The next request; `None` where all steps are done.
@@ -86,13 +86,13 @@ impl<'a> StepsFlow<'a> {
             captured: &self.captured,
         };
         let url = step.url.fill(&values, self.here.as_ref());
-        let url = url.map_err(|what| self.fault(what))?;
+        let url = url.map_err(|what| self.fault(&what))?;
         let request = self.request(step, &url, &values);
-        let request = request.map_err(|name| self.fault(format!("there is no {{{name}}}")))?;
+        let request = request.map_err(|name| self.fault(&format!("there is no {{{name}}}")))?;
         Ok(Some(Draft {
             request,
             url,
-            is_secret: asks_for(step, "password") || asks_for(step, "otp"),
+            is_secret: step.asks_for("password") || step.asks_for("otp"),
         }))
     }
 
@@ -130,7 +130,7 @@ impl<'a> StepsFlow<'a> {
         let Some(step) = self.step() else {
             return Ok(());
         };
-        self.has_sent |= asks_for(step, "password");
+        self.has_sent |= step.asks_for("password");
         let wants_status = !step.expect.status.is_empty();
         if !wants_status {
             answer.refuse_obstacles(&self.secrets())?;
@@ -167,7 +167,7 @@ impl<'a> StepsFlow<'a> {
             captured: &self.captured,
         };
         let token = token.fill(&values);
-        let token = token.map_err(|name| self.fault(format!("there is no {{{name}}}")))?;
+        let token = token.map_err(|name| self.fault(&format!("there is no {{{name}}}")))?;
         Ok(Grant {
             token: Some((self.login.into.clone(), token)),
             expires_in: None,
@@ -186,7 +186,7 @@ impl<'a> StepsFlow<'a> {
         }
     }
 
-    fn fault(&self, what: String) -> LoginError {
+    fn fault(&self, what: &str) -> LoginError {
         LoginError::Step {
             url: ShownUrl(&self.login.url).to_string(),
             what: format!("{}: {what}", self.step_name()),
@@ -206,17 +206,6 @@ impl<'a> StepsFlow<'a> {
         let secrets = captured.chain(self.password);
         secrets.map(|secret| secret.expose().as_str()).collect()
     }
-}
-
-fn asks_for(step: &Step, name: &str) -> bool {
-    let in_body = match &step.body {
-        StepBody::Form(fields) => fields.iter().any(|(_, value)| value.asks_for(name)),
-        StepBody::Json(json) => json.asks_for(name),
-        StepBody::Nothing => false,
-        StepBody::Text(text) => text.asks_for(name),
-    };
-    let mut headers = step.headers.iter();
-    in_body || headers.any(|(_, value)| value.asks_for(name)) || step.url.asks_for(name)
 }
 
 fn accept(body: &StepBody) -> &'static str {

@@ -140,6 +140,76 @@ fn steps_of_a_login_are_told_apart() {
 }
 
 #[test]
+fn a_code_goes_into_one_field_or_digit_by_digit_into_boxes() {
+    let plain = "<form method=post action=/2><input name=csrf type=hidden value=t>{}<button>Go</button></form>";
+    let form = |inside: &str| plain.replace("{}", inside);
+    let boxes = |name: &str| -> String {
+        let one = |at| {
+            format!(
+                "<input {} maxlength=1>",
+                name.replace('#', &format!("{at}"))
+            )
+        };
+        (1..=6).map(one).collect()
+    };
+    check_code(&form("<input name=otp>"), "csrf=t&otp=123456");
+    check_code(
+        &form(&boxes("name=d#")),
+        "csrf=t&d1=1&d2=2&d3=3&d4=4&d5=5&d6=6",
+    );
+    check_code(
+        &form(&boxes("name=digit[] type=password")),
+        "csrf=t&digit%5B%5D=1&digit%5B%5D=2&digit%5B%5D=3&digit%5B%5D=4&digit%5B%5D=5&digit%5B%5D=6",
+    );
+    // The boxes have no names: a script writes their digits into a hidden field.
+    let hidden = format!("{}<input type=hidden name=code>", boxes("type=tel id=d#"));
+    check_code(&form(&hidden), "csrf=t&code=123456");
+
+    // A list of devices with one in it.
+    let device =
+        "<select name=device><option value=''>–</option><option value=app>App</option></select>";
+    check_code(
+        &form(&format!("{device}<input name=otp>")),
+        "csrf=t&device=app&otp=123456",
+    );
+
+    let page = form(&boxes("name=d#"));
+    let eight = Filled::new("anna", "s").with_code("12345678");
+    let refused = login(&page).submission(&eight, &[]).unwrap_err();
+    assert_eq!(refused, FillError::CodeLength { boxes: 6 });
+    // Three of them are no code.
+    let few = form(&"<input name=a maxlength=1>".repeat(3));
+    assert!(find(&parse(&few)).is_err());
+}
+
+#[test]
+fn a_device_is_trusted_only_when_that_is_asked_for() {
+    for label in [
+        "Remember this device",
+        "Trust this browser",
+        "Don't ask again",
+    ] {
+        let page = format!(
+            "<form method=post action=/2><input name=otp><label><input type=checkbox name=b value=y>{label}</label></form>"
+        );
+        check_code(&page, "otp=123456");
+        let filled = Filled::new("anna", "s")
+            .with_code("123456")
+            .trusting_device();
+        let sent = login(&page).submission(&filled, &[]).unwrap();
+        assert_eq!(body(&sent), "otp=123456&b=y", "{label}");
+    }
+}
+
+#[track_caller]
+fn check_code(page: &str, expected: &str) {
+    let form = login(page);
+    assert_eq!(form.kind, LoginKind::OneTimeCode, "{page}");
+    let filled = Filled::new("anna", "s").with_code("123456");
+    assert_eq!(body(&form.submission(&filled, &[]).unwrap()), expected);
+}
+
+#[test]
 fn what_is_no_login_is_refused_with_the_reason() {
     refused(
         "",

@@ -3,6 +3,7 @@
 use url::Url;
 
 use super::{LoginError, Person};
+use crate::record::Tokens;
 use crate::redact::ShownUrl;
 
 /// What a login has done so far, and who hears of it.
@@ -17,8 +18,12 @@ pub(crate) struct Trail {
     pub(crate) login_pages: Vec<Url>,
     /// The names of the cookies that were set.
     pub(crate) cookies: Vec<String>,
+    /// What came with an access token.
+    pub(crate) tokens: Option<Tokens>,
     /// What was done, in words.
     pub(crate) steps: Vec<String>,
+    /// The step of time of the last code that was sent.
+    pub(crate) last_step: Option<u64>,
 }
 
 impl Trail {
@@ -29,12 +34,13 @@ impl Trail {
             sent_to: Vec::new(),
             login_pages: Vec::new(),
             cookies: Vec::new(),
+            tokens: None,
             steps: Vec::new(),
+            last_step: None,
         }
     }
 
     /// Who helps.
-    #[expect(dead_code, reason = "asked by the ways that need more than a password")]
     pub(crate) fn person(&self) -> &Person {
         &self.person
     }

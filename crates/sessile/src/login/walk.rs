@@ -6,6 +6,7 @@ use url::Url;
 use super::fill::Submission;
 use super::flow::{Action, FormLogin};
 use super::form::FormMethod;
+use super::second_factor::CodeSource;
 use super::visit::{Visit, visit};
 use super::{Credentials, FormPlace, Known, Landed, LoginError, Trail, prove};
 use crate::redact::ShownUrl;
@@ -22,7 +23,9 @@ pub(super) async fn log_in(
     known: &Known,
     trail: &mut Trail,
 ) -> Result<Landed, LoginError> {
-    match walk(member, &mut FormLogin::new(place, credentials, trail)).await {
+    let mut codes = CodeSource::new(credentials, &known.factor);
+    let mut flow = FormLogin::new(place, credentials, trail);
+    match walk(member, &mut flow, &mut codes).await {
         Ok(page) => Ok(Landed::On(Box::new(page))),
         // The cookies alone may have opened the door, as single sign-on does.
         Err(LoginError::NoForm { .. }) if prove::holds(member, known, trail).await? => {
@@ -33,11 +36,22 @@ pub(super) async fn log_in(
 }
 
 /// Goes from page to page until the form was sent; answers the page it led to.
-async fn walk(member: &Session, flow: &mut FormLogin<'_>) -> Result<Visit, LoginError> {
+async fn walk(
+    member: &Session,
+    flow: &mut FormLogin<'_>,
+    codes: &mut CodeSource<'_>,
+) -> Result<Visit, LoginError> {
     let mut page = visit(member, Request::get(flow.start().as_str())).await?;
     for _page in 0..PAGES {
         let jar = member.read(|state| state.jar().clone());
-        let request = match flow.next(&page, &visible(&jar, &page.url, member.now()))? {
+        let visible = visible(&jar, &page.url, member.now());
+        let request = match flow.next(&page, &visible)? {
+            Action::AskCode(wanted) => {
+                let ahead = page.clock_ahead;
+                let code = codes.next(member, wanted, ahead, flow.trail).await;
+                let submission = flow.send_code(&page, code, &visible)?;
+                request(&submission)
+            }
             Action::Done => return Ok(page),
             Action::Fetch(url) => Request::get(url.as_str()),
             Action::Submit(submission) => request(&submission),

@@ -290,6 +290,10 @@ pub(crate) const CODE_WORDS: &[&str] = &[
     "six-digit",
     "bestätigungscode",
     "sicherheitscode",
+    "otp token",
+    "otp code",
+    "otp-code",
+    "mfa code",
     "einmal",
     "zwei-faktor",
     "zweiter faktor",
@@ -372,6 +376,29 @@ pub(crate) const REMEMBER: &[&str] = &[
     "rememberlogin",
     "wpremember",
     "cookieuser",
+];
+
+/// Words of a box by which a site asks for no code on this device again.
+pub(crate) const TRUST: &[&str] = &[
+    "trust",
+    "this device",
+    "this browser",
+    "this computer",
+    "don't ask",
+    "don’t ask",
+    "do not ask",
+    "dont_ask",
+    "skip",
+    "vertrau",
+    "diesem gerät",
+    "dieses gerät",
+    "nicht mehr fragen",
+    "confiance",
+    "cet appareil",
+    "confiar",
+    "este dispositivo",
+    "questo dispositivo",
+    "dit apparaat",
 ];
 
 pub(crate) const USER_NAMES: &[&str] = &[

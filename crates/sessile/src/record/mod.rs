@@ -2,6 +2,7 @@
 //!
 //! A value without behaviour; `renew` works with it, `wire` turns it into bytes.
 
+mod tokens;
 mod wire;
 
 use std::fmt;
@@ -9,14 +10,14 @@ use std::fmt;
 use sessile_jar::Timestamp;
 use url::Url;
 
-use crate::check::evidence::Evidence;
-use crate::check::learn::{Judgement, LearnedCheck};
+use crate::check::learn::LearnedCheck;
 use crate::login::{Credentials, How};
 use crate::redact::ShownUrl;
-use crate::secret::Secret;
 use crate::session::SessionState;
+use crate::site::SiteCheck;
 use crate::token_file::TokenFile;
 
+pub use tokens::Tokens;
 pub use wire::WireError;
 pub(crate) use wire::{decode, encode};
 
@@ -28,16 +29,14 @@ pub struct Record {
     pub id: String,
     /// When it was made.
     pub created: Timestamp,
-    /// Cookies, headers, authorization and counts.
+    /// Cookies, what a browser's pages keep beside them, headers, authorization and counts.
     pub state: SessionState,
     /// How it logs in, where it does.
     pub login: Option<KeptLogin>,
     /// How to see that it is still logged in, where that is known.
     pub check: Option<Check>,
-    /// What an authorization server has handed out, where one has.
+    /// What came with an access token, where one was given.
     pub tokens: Option<Tokens>,
-    /// What a browser's scripts have kept, by origin.
-    pub storage: Vec<OriginStorage>,
     /// What happened last.
     pub last: Last,
     /// The file of tokens that it is kept in step with, where there is one.
@@ -72,27 +71,8 @@ pub struct Check {
 pub enum CheckRule {
     /// By what a login has learned of it.
     Learned(LearnedCheck),
-}
-
-/// What an authorization server has handed out beside the access token, which is the session's
-/// authorization (RFC 6749, section 5.1).
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct Tokens {
-    /// What a new access token is had for.
-    pub refresh: Option<Secret<String>>,
-    /// When the access token ends, where the server has said so.
-    pub expires: Option<Timestamp>,
-}
-
-/// What a site's scripts keep in a browser under one origin (HTML, section 12.2.2: `localStorage`).
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct OriginStorage {
-    /// Scheme, host and port.
-    pub origin: String,
-    /// Names and values.
-    pub items: Vec<(String, Secret<String>)>,
+    /// By the rules of a site file.
+    Site(SiteCheck),
 }
 
 impl Check {
@@ -102,10 +82,11 @@ impl Check {
         Self { url, rule }
     }
 
-    /// Says whether the login that `evidence` was loaded with still holds.
-    pub(crate) fn judge(&self, evidence: &Evidence) -> Judgement {
-        match &self.rule {
-            CheckRule::Learned(learned) => learned.judge(evidence),
+    /// A check by the rules of a site file.
+    pub fn of_site(check: &SiteCheck) -> Self {
+        Self {
+            url: check.url.clone(),
+            rule: CheckRule::Site(check.clone()),
         }
     }
 }
@@ -114,6 +95,10 @@ impl fmt::Display for CheckRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Learned(learned) => learned.fmt(f),
+            Self::Site(check) => {
+                let rules: Vec<String> = check.rules.iter().map(ToString::to_string).collect();
+                f.write_str(&rules.join(", and "))
+            }
         }
     }
 }
@@ -135,6 +120,10 @@ pub struct Last {
     pub login: Option<Timestamp>,
     /// A check, and what it found in words.
     pub check: Option<(Timestamp, String)>,
+    /// The step of time of the last one-time code that was sent: none is sent twice.
+    pub code: Option<u64>,
+    /// What a person was told of, and when; forgotten at the next login that works.
+    pub told: Vec<(String, Timestamp)>,
     /// A login that the site refused; it isn't tried again before somebody looks.
     pub refusal: Option<KeptRefusal>,
 }
@@ -167,7 +156,6 @@ impl Record {
             login: None,
             check: None,
             tokens: None,
-            storage: Vec::new(),
             last: Last::default(),
             token_file: None,
         }
@@ -178,6 +166,7 @@ impl Last {
     /// Takes over what happened later there than here.
     pub(crate) fn take_newer(&mut self, other: Self) {
         self.login = self.login.max(other.login);
+        self.code = self.code.max(other.code);
         if other.check.as_ref().map(|check| check.0) > self.check.as_ref().map(|check| check.0) {
             self.check = other.check;
         }

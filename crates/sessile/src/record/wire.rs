@@ -3,8 +3,11 @@
 //! The types here are what is written, and change only together with the version. Sealing the
 //! bytes is the vault's.
 
+mod tokens;
+
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use base64ct::{Base64, Encoding};
 use http::{HeaderName, HeaderValue};
@@ -13,15 +16,18 @@ use sessile_jar::{Delta, Jar, Timestamp};
 use url::Url;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{Check, CheckRule, KeptLogin, KeptRefusal, Last, OriginStorage, Record, Tokens};
+use super::{Check, CheckRule, KeptLogin, KeptRefusal, Last, Record, Tokens};
 use crate::check::learn::LearnedCheck;
 use crate::check::mark::Mark;
-use crate::login::{Credentials, FormPlace, How};
+use crate::login::{BrowserPlace, Credentials, FormPlace, How, OtpSecret};
 use crate::profile::Profile;
 use crate::secret::Secret;
-use crate::session::{Authorization, Counts, Headers, Scope, SessionState, Signs};
+use crate::session::{Authorization, Counts, Headers, OriginStorage, Scope, SessionState, Signs};
+use crate::site::Site;
 use crate::token_file::{Digest, Seen, TokenFile, TokenNames};
 use crate::transport::Proxy;
+
+use tokens::WireTokens;
 
 /// The version that is written. What is new in it: 2, the proxy; 3, ways of logging in beside the
 /// form that is found, tokens, a browser's storage, the token file.
@@ -89,6 +95,9 @@ struct WireRecord {
     last_login: Option<i64>,
     last_check: Option<(i64, String)>,
     refusal: Option<WireRefusal>,
+    last_code: Option<u64>,
+    #[serde(default)]
+    told: Vec<(String, i64)>,
     token_file: Option<WireTokenFile>,
 }
 
@@ -99,24 +108,36 @@ enum WireAuthorization {
     Bearer { token: String },
     Digest { user: String, password: String },
     Header { value: String },
+    Named { name: String, value: String },
 }
 
 #[derive(Deserialize, Serialize)]
 struct WireLogin {
+    #[serde(default)]
+    way: WireWay,
     /// Where it starts.
     url: String,
     /// Which form of the page.
     form: Option<String>,
+    /// The site file and what it was called, where there was one.
+    site: Option<(String, String)>,
     user: String,
     password: Option<String>,
+    /// What codes are made from, as an `otpauth:` address.
+    otp: Option<String>,
+    #[serde(default)]
+    trusts_device: bool,
     /// The first records had none: then the login's own page is where a password was sent.
     sent_to: Option<Vec<String>>,
 }
 
-#[derive(Deserialize, Serialize)]
-struct WireTokens {
-    refresh: Option<String>,
-    expires: Option<i64>,
+#[derive(Default, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum WireWay {
+    Browser,
+    #[default]
+    Form,
+    Site,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -213,9 +234,9 @@ impl From<&Record> for WireRecord {
             replies: state.counts.replies,
             requests: state.counts.requests,
             login: record.login.as_ref().map(WireLogin::from),
-            check: record.check.as_ref().map(WireCheck::from),
+            check: record.check.as_ref().and_then(WireCheck::of),
             tokens: record.tokens.as_ref().map(WireTokens::from),
-            storage: record.storage.iter().map(WireStorage::from).collect(),
+            storage: state.storage.iter().map(WireStorage::from).collect(),
             last_login: record.last.login.map(Timestamp::as_millis),
             last_check: record
                 .last
@@ -223,6 +244,8 @@ impl From<&Record> for WireRecord {
                 .clone()
                 .map(|(at, found)| (at.as_millis(), found)),
             refusal: record.last.refusal.as_ref().map(WireRefusal::from),
+            last_code: record.last.code,
+            told: record.last.told.iter().map(told).collect(),
             token_file: record.token_file.as_ref().map(WireTokenFile::from),
         }
     }
@@ -238,12 +261,20 @@ impl TryFrom<WireRecord> for Record {
                 .last_check
                 .take()
                 .map(|(at, found)| (Timestamp::from_millis(at), found)),
+            code: wire.last_code,
+            told: std::mem::take(&mut wire.told)
+                .into_iter()
+                .map(|(what, at)| (what, Timestamp::from_millis(at)))
+                .collect(),
             refusal: wire.refusal.take().map(KeptRefusal::from),
         };
         let login = wire.login.take().map(KeptLogin::try_from).transpose()?;
-        let check = wire.check.take().map(Check::try_from).transpose()?;
-        let tokens = wire.tokens.take().map(Tokens::from);
-        let storage = std::mem::take(&mut wire.storage);
+        let learned = wire.check.take().map(Check::try_from).transpose()?;
+        let of_site = login
+            .as_ref()
+            .and_then(|login: &KeptLogin| login.how.check());
+        let check = learned.or(of_site);
+        let tokens = wire.tokens.take().map(Tokens::try_from).transpose()?;
         let token_file = wire.token_file.take();
         let token_file = token_file.map(TokenFile::try_from).transpose()?;
         Ok(Self {
@@ -253,7 +284,6 @@ impl TryFrom<WireRecord> for Record {
             login,
             check,
             tokens,
-            storage: storage.into_iter().map(OriginStorage::from).collect(),
             last,
             token_file,
         })
@@ -289,6 +319,7 @@ fn state(wire: &WireRecord) -> Result<SessionState, WireError> {
         scope: wire.scope.clone().map(Scope::from),
         proxy: wire.proxy.as_deref().map(read_proxy).transpose()?,
         jar,
+        storage: wire.storage.iter().map(OriginStorage::from).collect(),
         signs: Signs {
             login_pages: pages.collect::<Result<_, _>>()?,
         },
@@ -340,6 +371,10 @@ impl From<&Authorization> for WireAuthorization {
                 password: text(password),
             },
             Authorization::Header(value) => Self::Header { value: text(value) },
+            Authorization::Named { name, value } => Self::Named {
+                name: name.clone(),
+                value: text(value),
+            },
         }
     }
 }
@@ -357,23 +392,50 @@ impl From<&WireAuthorization> for Authorization {
                 password: password.clone().into(),
             },
             WireAuthorization::Header { value } => Self::Header(value.clone().into()),
+            WireAuthorization::Named { name, value } => Self::Named {
+                name: name.clone(),
+                value: value.clone().into(),
+            },
         }
     }
 }
 
+/// A site file that was read when it was kept is read again.
+fn read_site(name: &str, source: &str) -> Result<Site, WireError> {
+    let site = Site::parse(source, name).map_err(|errors| WireError::Malformed {
+        what: format!("the site file kept with it: {errors}"),
+    })?;
+    Ok(Site {
+        name: name.to_owned(),
+        ..site
+    })
+}
+
 impl From<&KeptLogin> for WireLogin {
     fn from(login: &KeptLogin) -> Self {
-        let KeptLogin {
-            how: How::Form(place),
-            credentials,
-            sent_to,
-        } = login;
+        let (way, form, site) = match &login.how {
+            How::Browser(_) => (WireWay::Browser, None, None),
+            How::Form(place) => (WireWay::Form, place.form.clone(), None),
+            How::Site(site) => {
+                let site = (site.name.clone(), site.source.clone());
+                (WireWay::Site, None, Some(site))
+            }
+        };
+        let credentials = &login.credentials;
+        let trusts_device = match &login.how {
+            How::Form(place) => place.trusts_device,
+            How::Browser(_) | How::Site(_) => false,
+        };
         Self {
-            url: place.url.to_string(),
-            form: place.form.clone(),
+            way,
+            url: login.how.start().to_string(),
+            form,
+            site,
             user: credentials.user.clone(),
             password: credentials.password.as_ref().map(text),
-            sent_to: Some(sent_to.clone()),
+            otp: credentials.otp.as_ref().map(|otp| text(&otp.to_address())),
+            trusts_device,
+            sent_to: Some(login.sent_to.clone()),
         }
     }
 }
@@ -382,32 +444,49 @@ impl TryFrom<WireLogin> for KeptLogin {
     type Error = WireError;
 
     fn try_from(wire: WireLogin) -> Result<Self, WireError> {
+        let otp = wire.otp.map(Zeroizing::new);
+        let otp = otp.map(|address| OtpSecret::parse(&address));
         let url = parse_url(&wire.url, "login URL")?;
         let origin = vec![url.origin().ascii_serialization()];
-        let mut place = FormPlace::new(url);
-        place.form = wire.form;
+        let how = match (wire.way, &wire.site) {
+            (_, Some((name, source))) => How::Site(Arc::new(read_site(name, source)?)),
+            (WireWay::Site, None) => return Err(bad("site file")),
+            (WireWay::Browser, None) => How::Browser(BrowserPlace::new(url)),
+            (WireWay::Form, None) => {
+                let mut place = FormPlace::new(url);
+                place.form = wire.form;
+                place.trusts_device = wire.trusts_device;
+                How::Form(place)
+            }
+        };
         let credentials = Credentials {
             user: wire.user,
             password: wire.password.map(Secret::from),
+            otp: otp
+                .transpose()
+                .map_err(|_unreadable| bad("second factor"))?,
         };
         Ok(Self {
-            how: How::Form(place),
+            how,
             credentials,
             sent_to: wire.sent_to.unwrap_or(origin),
         })
     }
 }
 
-impl From<&Check> for WireCheck {
-    fn from(check: &Check) -> Self {
-        let CheckRule::Learned(learned) = &check.rule;
+impl WireCheck {
+    /// A check of the site file is in the site file.
+    fn of(check: &Check) -> Option<Self> {
+        let CheckRule::Learned(learned) = &check.rule else {
+            return None;
+        };
         let marks = |marks: &[Mark]| marks.iter().map(WireMark::from).collect();
-        Self {
+        Some(Self {
             url: check.url.to_string(),
             landing: learned.landing.clone(),
             member: marks(&learned.member),
             stranger: marks(&learned.stranger),
-        }
+        })
     }
 }
 
@@ -418,24 +497,6 @@ impl TryFrom<WireCheck> for Check {
         let marks = |marks: Vec<WireMark>| marks.into_iter().map(Mark::from).collect();
         let learned = LearnedCheck::new(wire.landing, marks(wire.member), marks(wire.stranger));
         Ok(Self::learned(parse_url(&wire.url, "check URL")?, learned))
-    }
-}
-
-impl From<&Tokens> for WireTokens {
-    fn from(tokens: &Tokens) -> Self {
-        Self {
-            refresh: tokens.refresh.as_ref().map(text),
-            expires: tokens.expires.map(Timestamp::as_millis),
-        }
-    }
-}
-
-impl From<WireTokens> for Tokens {
-    fn from(wire: WireTokens) -> Self {
-        Self {
-            refresh: wire.refresh.map(Secret::from),
-            expires: wire.expires.map(Timestamp::from_millis),
-        }
     }
 }
 
@@ -451,14 +512,16 @@ impl From<&OriginStorage> for WireStorage {
     }
 }
 
-impl From<WireStorage> for OriginStorage {
-    fn from(wire: WireStorage) -> Self {
-        let items = wire.items.into_iter();
-        Self {
-            origin: wire.origin,
-            items: items.map(|(name, value)| (name, value.into())).collect(),
-        }
+impl From<&WireStorage> for OriginStorage {
+    fn from(wire: &WireStorage) -> Self {
+        let items = wire.items.iter();
+        let items = items.map(|(name, value)| (name.clone(), value.clone().into()));
+        Self::new(wire.origin.clone(), items.collect())
     }
+}
+
+fn told((what, at): &(String, Timestamp)) -> (String, i64) {
+    (what.clone(), at.as_millis())
 }
 
 fn text(secret: &Secret<String>) -> String {
@@ -589,9 +652,7 @@ impl Drop for WireRecord {
         self.proxy.zeroize();
         if let Some(login) = &mut self.login {
             login.password.zeroize();
-        }
-        if let Some(tokens) = &mut self.tokens {
-            tokens.refresh.zeroize();
+            login.otp.zeroize();
         }
         let items = self
             .storage

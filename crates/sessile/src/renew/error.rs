@@ -25,6 +25,12 @@ pub enum KeepError {
     /// Logging in failed.
     #[error(transparent)]
     Login(#[from] LoginError),
+    /// A code was handed over for a login that waits for none.
+    #[error("no login of session `{name}` waits for a code")]
+    NobodyWaits {
+        /// The session.
+        name: String,
+    },
     /// The login was renewed, but the request could not be sent again.
     #[error(
         "session `{name}` was logged in again, but the request's body was streamed and is gone; \
@@ -80,6 +86,9 @@ pub enum NoRenewal {
     /// The login holds, but this page asks for one all the same.
     #[error("its login holds, so this page wants other rights than this user has")]
     OtherRights,
+    /// A person logs it in, in a browser.
+    #[error("a person logs it in, in a browser: run `sessile login` with --browser again")]
+    PersonNeeded,
     /// The caller asked to change nothing.
     #[error("it isn't renewed, because the request was read-only")]
     ReadOnly,
@@ -94,4 +103,7 @@ pub enum NoRenewal {
     /// The new login works, but this page still says that there is none.
     #[error("it was logged in again, but the page still asks for a login")]
     StillAsking,
+    /// The site refuses a token that the provider has only just given.
+    #[error("the site refuses a fresh access token too, so this page wants other rights")]
+    TokenRefused,
 }

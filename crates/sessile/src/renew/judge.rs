@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{StatusCode, header};
 use sessile_jar::Timestamp;
 
 use super::{Inner, KeepError};
-use crate::check::learn::Judgement;
+use crate::check::learn::{Finding, Judgement};
 use crate::login::visit;
+use crate::record::CheckRule;
 use crate::redact::ShownUrl;
-use crate::session::{Reply, Request, Sign, Verdict};
+use crate::session::{Reply, Request, Session, Sign, Verdict};
+use crate::site::{Content, ExpiredRule, Seen};
 
 /// How many pages without any mark are checked before a pause is made between checks.
 const AT_ONCE: u32 = 3;
@@ -29,6 +31,8 @@ pub struct CheckReport {
     pub page: String,
     /// In words.
     pub why: String,
+    /// What each rule of the check said; none where there is no check, or its page wasn't seen.
+    pub findings: Vec<Finding>,
 }
 
 /// How often a page without marks was suspected for nothing.
@@ -63,9 +67,30 @@ fn may_be_a_strangers(reply: &Reply) -> bool {
     }
 }
 
+fn reads_body(rules: &[ExpiredRule]) -> bool {
+    rules.iter().any(ExpiredRule::reads_body)
+}
+
+/// Whether a body ends soon, so that it may be read before it is passed on.
+fn may_be_read(reply: &Reply) -> bool {
+    let kind = reply.headers().get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    reply.is_html() || kind == "text/plain" || kind == "application/json" || kind.ends_with("+json")
+}
+
 impl Inner {
     /// Looks at a page that speaks for itself neither way.
     pub(super) async fn judge(&self, reply: &mut Reply) -> Result<(), KeepError> {
+        if let Some(why) = self.sign_of_site(reply).await? {
+            reply.set_verdict(Verdict::Expired(Sign::StrangersPage(why)));
+            return Ok(());
+        }
         if !may_be_a_strangers(reply) {
             return Ok(());
         }
@@ -83,7 +108,16 @@ impl Inner {
         if is_empty && reply.status().is_success() {
             return Ok(());
         }
-        let why = match check.judge(&evidence) {
+        let judgement = match &check.rule {
+            CheckRule::Learned(learned) => learned.judge(&evidence),
+            CheckRule::Site(_) if *reply.url() == check.url => {
+                visit::judge(&check, reply, &self.session).await?.0
+            }
+            // The rules are for their own page; a login form in place of another makes suspicious.
+            CheckRule::Site(_) if !evidence.has_login_form => return Ok(()),
+            CheckRule::Site(_) => Judgement::Unsure("the page has a login form".to_owned()),
+        };
+        let why = match judgement {
             Judgement::Valid(_) => return Ok(()),
             Judgement::Expired(why) if *reply.url() == check.url => why,
             Judgement::Expired(_) | Judgement::Unsure(_) => {
@@ -96,6 +130,36 @@ impl Inner {
         };
         reply.set_verdict(Verdict::Expired(Sign::StrangersPage(why)));
         Ok(())
+    }
+
+    /// What the site file says of replies when the login is gone, where this reply shows it.
+    async fn sign_of_site(&self, reply: &mut Reply) -> Result<Option<String>, KeepError> {
+        let held_site = |held: &super::Held| held.login.as_ref()?.how.site().cloned();
+        let Some(site) = held_site(&self.held()) else {
+            return Ok(None);
+        };
+        let is_open = matches!(reply.verdict(), Verdict::Blocked | Verdict::Valid);
+        let is_there = reply.url().origin() == site.home().origin();
+        if !is_open || !is_there || site.expired.is_empty() {
+            return Ok(None);
+        }
+        let reads = reads_body(&site.expired) && may_be_read(reply);
+        let rules = site.expired.iter();
+        let found = |seen: &Seen<'_>| {
+            let mut rules = rules.filter(|rule| reads || !rule.reads_body());
+            rules
+                .find(|rule| rule.shows_in(seen))
+                .map(ToString::to_string)
+        };
+        Ok(match reads {
+            true => visit::look(reply, &self.session, found).await?,
+            false => found(&Seen {
+                status: reply.status().as_u16(),
+                url: reply.url(),
+                content: &Content::new("", false),
+                cookies: &[],
+            }),
+        })
     }
 
     /// Asks the check about a page that could be a stranger's; the reason where it is.
@@ -121,6 +185,15 @@ impl Inner {
 
     /// Fetches the check's page and judges it.
     pub(super) async fn check(&self) -> Result<CheckReport, KeepError> {
+        self.check_with(&self.session).await
+    }
+
+    /// The same as a stranger.
+    pub(super) async fn check_as_stranger(&self) -> Result<CheckReport, KeepError> {
+        self.check_with(&self.session.stranger()).await
+    }
+
+    async fn check_with(&self, session: &Session) -> Result<CheckReport, KeepError> {
         let check = self.held().check.clone();
         let url = check
             .as_ref()
@@ -133,10 +206,10 @@ impl Inner {
                 is_certain: false,
                 page: String::new(),
                 why,
+                findings: Vec::new(),
             });
         };
-        let mut reply = self
-            .session
+        let mut reply = session
             .send(visit::page_request(Request::get(url.as_str())))
             .await?;
         let page = ShownUrl(&url).to_string();
@@ -154,9 +227,11 @@ impl Inner {
                 is_certain,
                 page,
                 why,
+                findings: Vec::new(),
             });
         };
-        let (verdict, is_certain, why) = match check.judge(&visit::evidence(&mut reply).await?) {
+        let (judgement, findings) = visit::judge(&check, &mut reply, session).await?;
+        let (verdict, is_certain, why) = match judgement {
             Judgement::Expired(why) => (
                 Verdict::Expired(Sign::StrangersPage(why.clone())),
                 true,
@@ -173,6 +248,7 @@ impl Inner {
             is_certain,
             page,
             why,
+            findings,
         })
     }
 

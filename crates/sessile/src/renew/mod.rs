@@ -6,11 +6,15 @@
 //! that has gone quiet, `limits` shares the manners towards hosts. How to log in is not here, nor how
 //! bytes are kept.
 
+mod ends;
 mod error;
 mod flush;
 mod in_step;
 mod judge;
 mod limits;
+mod mailbox;
+mod notify;
+mod refresh;
 mod single;
 mod sync;
 
@@ -23,7 +27,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use url::Url;
 
 use crate::login::{Login, LoginReport, Person};
-use crate::record::{Check, KeptLogin, Last, OriginStorage, Record, Tokens};
+use crate::record::{Check, KeptLogin, Last, Record, Tokens};
 use crate::session::{Reply, Request, Session, SessionBuilder, SessionState, Sign, Verdict};
 use crate::store::{HolderId, Name, Vault};
 use crate::token_file::{Stamp, TokenFile, TokenTrouble};
@@ -32,10 +36,17 @@ pub use error::{KeepError, NoRenewal};
 pub use in_step::{bring_in_step, keep_in_step, step, stop_in_step};
 pub use judge::CheckReport;
 pub use limits::{HostLimits, limits_at, share_limits};
+pub use mailbox::hand_over_code;
+pub use notify::{Notify, Trouble, TroubleKind};
 pub use sync::{copy, edit};
 
 use flush::Flusher;
 use judge::Suspicion;
+use refresh::Seen;
+
+/// How often, at most, a login is renewed for one request: more than once only while its token is so
+/// short-lived that it ends on the way.
+const RENEWALS: u32 = 5;
 
 /// A stored session that many processes share and that logs in again when it has to.
 ///
@@ -62,6 +73,8 @@ struct Inner {
     session: Session,
     mode: Mode,
     person: Person,
+    code_wait: Option<Duration>,
+    notify: Option<Notify>,
     save_every: Duration,
     holder: HolderId,
     held: Mutex<Held>,
@@ -81,7 +94,6 @@ struct Held {
     login: Option<KeptLogin>,
     check: Option<Check>,
     tokens: Option<Tokens>,
-    storage: Vec<OriginStorage>,
     last: Last,
     token_file: Option<TokenFile>,
     /// What the token file was when it was in step last: an outer `None` before the first look.
@@ -94,6 +106,8 @@ struct Held {
     /// What of the jar and the counts the store has.
     saved: sync::Saved,
     suspicion: Suspicion,
+    /// After a refresh that failed: when it is tried again.
+    not_before: Option<Timestamp>,
 }
 
 /// What a kept session may do by itself.
@@ -114,6 +128,11 @@ pub struct KeptOptions {
     pub mode: Mode,
     /// Who helps where a login can't be renewed with what is kept. Defaults to nobody.
     pub person: Person,
+    /// How long a login that asks for a code waits for one that [`hand_over_code`] brings, where no
+    /// secret and no person has it. Defaults to not at all.
+    pub code_wait: Option<Duration>,
+    /// Who hears, once for each trouble, that a person is needed. Defaults to nobody.
+    pub notify: Option<Notify>,
     /// How long new cookies may wait to be stored, together with those that come meanwhile: what a
     /// killed process can lose. [`Kept::save`] and [`Kept::close`] store them at once, and so does
     /// the end of the last handle. Defaults to one second.
@@ -128,6 +147,8 @@ impl Default for KeptOptions {
         Self {
             mode: Mode::default(),
             person: Person::default(),
+            code_wait: None,
+            notify: None,
             save_every: Duration::from_secs(1),
             builder: SessionBuilder::default(),
         }
@@ -160,8 +181,20 @@ pub struct Renewal {
     pub sign: Sign,
     /// Who renewed it.
     pub by: Renewer,
+    /// What was renewed.
+    pub what: Renewed,
     /// The login that holds now.
     pub generation: u64,
+}
+
+/// What a renewal has renewed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Renewed {
+    /// The login, from its beginning.
+    Login,
+    /// The access token of a login that goes on.
+    Token,
 }
 
 /// Who renewed a login.
@@ -249,7 +282,6 @@ impl Kept {
             login: record.login,
             check: record.check,
             tokens: record.tokens,
-            storage: record.storage,
             last: record.last,
             token_file: record.token_file,
             stepped: None,
@@ -258,6 +290,7 @@ impl Kept {
             changes: None,
             saved,
             suspicion: Suspicion::default(),
+            not_before: None,
         };
         Ok(Self(Arc::new(Inner {
             name: name.clone(),
@@ -265,6 +298,8 @@ impl Kept {
             session,
             mode: options.mode,
             person: options.person,
+            code_wait: options.code_wait,
+            notify: options.notify,
             save_every: options.save_every,
             holder: single::holder()?,
             held: Mutex::new(held),
@@ -283,57 +318,39 @@ impl Kept {
     pub async fn send(&self, request: Request) -> Result<Answer, KeepError> {
         let inner = &self.0;
         inner.pull().await?;
-        let again = request.try_clone();
-        let mut reply = inner.session.send(request).await?;
-        inner.judge(&mut reply).await?;
-        let Verdict::Expired(sign) = reply.verdict().clone() else {
-            inner.save_if_due().await?;
-            flush::schedule(inner);
-            return Ok(Answer {
-                reply,
-                renewal: None,
-            });
-        };
-        // A 401 of a session that never logs in is the site's answer, and the caller's to read.
-        if inner.held().login.is_none() {
-            return Ok(Answer {
-                reply,
-                renewal: None,
-            });
-        }
-        reply.make_room();
-        let Some(by) = inner.renew(reply.generation(), &sign).await? else {
-            if let Sign::LoginRedirect(_) = sign {
-                return Err(inner.logged_out(&sign, NoRenewal::OtherRights));
+        let mut renewal = inner.renew_if_due().await?;
+        let mut request = request;
+        let mut renewals = 0;
+        loop {
+            let (again, seen) = (request.try_clone(), inner.seen());
+            let mut reply = inner.session.send(request).await?;
+            inner.judge(&mut reply).await?;
+            inner.tell_of_challenge(reply.verdict()).await;
+            let Verdict::Expired(sign) = reply.verdict().clone() else {
+                inner.save_if_due().await?;
+                flush::schedule(inner);
+                return Ok(Answer { reply, renewal });
+            };
+            if !inner.is_ours(&reply) {
+                return Ok(Answer { reply, renewal });
             }
-            reply.set_verdict(Verdict::Blocked);
-            return Ok(Answer {
-                reply,
-                renewal: None,
-            });
-        };
-        let again = again.ok_or_else(|| KeepError::NotReplayable {
-            name: inner.name.to_string(),
-        })?;
-        let mut reply = inner.session.send(again).await?;
-        inner.judge(&mut reply).await?;
-        if let Verdict::Expired(sign) = reply.verdict() {
-            if by == Renewer::Ourselves {
-                inner.remember_fruitless_login().await?;
+            if !inner.may_send_again(renewals) {
+                return Err(inner.still_asked(&sign, renewal.as_ref()).await?);
             }
-            return Err(inner.logged_out(sign, NoRenewal::StillAsking));
+            reply.make_room();
+            let seen = Seen {
+                generation: reply.generation(),
+                ..seen
+            };
+            let Some(done) = inner.renew(seen, &sign).await? else {
+                return inner.without_rights(reply, &sign);
+            };
+            renewal = Some(done);
+            request = again.ok_or_else(|| KeepError::NotReplayable {
+                name: inner.name.to_string(),
+            })?;
+            renewals += 1;
         }
-        inner.save_if_due().await?;
-        flush::schedule(inner);
-        let generation = inner.session.read(SessionState::generation);
-        Ok(Answer {
-            reply,
-            renewal: Some(Renewal {
-                sign,
-                by,
-                generation,
-            }),
-        })
     }
 
     /// Asks the site whether the session is still logged in; renews nothing.
@@ -344,8 +361,18 @@ impl Kept {
     pub async fn check(&self) -> Result<CheckReport, KeepError> {
         self.0.pull().await?;
         let report = self.0.check().await?;
+        self.0.tell_of_challenge(&report.verdict).await;
         self.0.held().last.check = Some((self.0.session.now(), report.why.clone()));
         Ok(report)
+    }
+
+    /// Asks the site as somebody who isn't logged in: a check that a stranger passes tells nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`KeepError::Request`] where the site can't be reached.
+    pub async fn check_as_stranger(&self) -> Result<CheckReport, KeepError> {
+        self.0.check_as_stranger().await
     }
 
     /// Logs in again if a check says that the login is gone.
@@ -359,8 +386,8 @@ impl Kept {
         let report = inner.check().await?;
         match report.verdict {
             Verdict::Expired(sign) => {
-                let generation = inner.session.read(SessionState::generation);
-                inner.renew(generation, &sign).await
+                let renewal = inner.renew(inner.seen(), &sign).await?;
+                Ok(renewal.map(|renewal| renewal.by))
             }
             _ => Ok(None),
         }
@@ -440,6 +467,50 @@ impl Inner {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether a refusal is this session's affair. A 401 of a session that never logs in is the
+    /// site's answer, and the caller's to read; so is one of a site that is shown no token.
+    fn is_ours(&self, reply: &Reply) -> bool {
+        let (has_login, has_tokens) = {
+            let held = self.held();
+            (held.login.is_some(), held.tokens.is_some())
+        };
+        has_login && (!has_tokens || self.is_about_token(reply))
+    }
+
+    /// A request is sent again once, and once more where a short-lived token has ended meanwhile.
+    fn may_send_again(&self, renewals: u32) -> bool {
+        renewals == 0 || (renewals < RENEWALS && self.is_token_due())
+    }
+
+    /// The error for a page that asks for a login right after one.
+    async fn still_asked(
+        &self,
+        sign: &Sign,
+        renewal: Option<&Renewal>,
+    ) -> Result<KeepError, KeepError> {
+        let by = renewal.map(|renewal| renewal.by);
+        if self.held().tokens.is_some() {
+            self.remember_refused_token().await?;
+            return Ok(self.logged_out(sign, NoRenewal::TokenRefused));
+        }
+        if by == Some(Renewer::Ourselves) {
+            self.remember_fruitless_login().await?;
+        }
+        Ok(self.logged_out(sign, NoRenewal::StillAsking))
+    }
+
+    /// What to make of a refusal while the login holds.
+    fn without_rights(&self, mut reply: Reply, sign: &Sign) -> Result<Answer, KeepError> {
+        if let Sign::LoginRedirect(_) = sign {
+            return Err(self.logged_out(sign, NoRenewal::OtherRights));
+        }
+        reply.set_verdict(Verdict::Blocked);
+        Ok(Answer {
+            reply,
+            renewal: None,
+        })
+    }
+
     fn logged_out(&self, sign: &Sign, why: NoRenewal) -> KeepError {
         KeepError::LoggedOut {
             name: self.name.to_string(),
@@ -462,7 +533,6 @@ impl Held {
             login: self.login.clone(),
             check: self.check.clone(),
             tokens: self.tokens.clone(),
-            storage: self.storage.clone(),
             last: self.last.clone(),
             token_file: self.token_file.clone(),
         }

@@ -2,19 +2,26 @@
 //!
 //! Inside the lease the stored generation is compared: whoever comes second finds the work done.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use tokio::time::sleep;
 
+use super::mailbox::Mailbox;
+use super::notify::TroubleKind;
+use super::refresh::Seen;
 use super::sync::Purpose;
-use super::{Inner, KeepError, NoRenewal, Renewer};
+use super::{Inner, KeepError, NoRenewal, Renewal, Renewed, Renewer};
 use crate::error::{Error as RequestError, Phase};
-use crate::login::{self, Known, Login, LoginError, LoginReport, PasswordWanted};
+use crate::login::oauth2::OAuthError;
+use crate::login::{
+    self, AwaitCode, Factor, How, Known, Login, LoginError, LoginReport, NoteStep, PasswordWanted,
+};
 use crate::record::{KeptLogin, KeptRefusal, Record};
 use crate::secret::Secret;
 use crate::session::{SessionState, Sign, Verdict};
-use crate::store::{Acquired, HolderId, Lease, LeaseKey, StoreError};
+use crate::store::{Acquired, HolderId, Lease, LeaseKey, Name, StoreError, Vault};
 
 /// How long a lease lasts that nobody extends: as long as others wait for a killed process.
 const TERM: Duration = Duration::from_secs(15);
@@ -28,11 +35,14 @@ const LOOK: Duration = Duration::from_millis(40);
 /// How long a process waits for another one's login.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How long a login may take: a site that answers a byte at a time must not hold all for ever.
-const LONGEST: Duration = Duration::from_secs(300);
+/// How many codes may be waited for in one login.
+const CODES: u32 = 3;
 
 /// How long a login is left alone when the site asks to wait and doesn't say how long.
 const COOL_DOWN: u64 = 300;
+
+/// How long a login is left alone where the site itself is in trouble.
+const TROUBLE: Duration = Duration::from_secs(15);
 
 /// The longest time, in seconds, for which a site is believed that it wants no login.
 const LONGEST_COOL_DOWN: u64 = 24 * 3600;
@@ -46,6 +56,7 @@ pub(super) fn holder() -> Result<HolderId, StoreError> {
 /// Logs in because a person asked for it.
 pub(super) async fn log_in(inner: &Inner, login: Login) -> Result<LoginReport, KeepError> {
     let lease = inner.wait_for_lease().await?;
+    let limit = login.limit();
     let work = async {
         // Whoever logged in while this one waited has counted one more; who removed the session
         // has not forbidden to make it again.
@@ -53,9 +64,11 @@ pub(super) async fn log_in(inner: &Inner, login: Login) -> Result<LoginReport, K
             Ok(()) | Err(KeepError::Unknown { .. }) => {}
             Err(error) => return Err(error),
         }
-        let report = inner
-            .log_in_now(&login, Start::Afresh, &Known::default())
-            .await?;
+        let known = Known {
+            factor: inner.factor(),
+            ..Known::default()
+        };
+        let report = inner.log_in_now(&login, Start::Afresh, &known).await?;
         let (record, report) = inner.renewed(&login, report);
         let purpose = Purpose::Login(lease.fence());
         let stored = inner.push_login(record, purpose).await?;
@@ -64,8 +77,11 @@ pub(super) async fn log_in(inner: &Inner, login: Login) -> Result<LoginReport, K
             ..report
         })
     };
-    let done = inner.guarded(&lease, work).await;
+    let done = inner.guarded(&lease, limit, work).await;
     inner.release(&lease).await;
+    if let Err(error) = &done {
+        inner.tell_of(error).await;
+    }
     done
 }
 
@@ -80,19 +96,42 @@ enum Start {
 
 impl Inner {
     /// Brings a login back that was seen to be gone; `None` where the check says that it is not.
-    pub(super) async fn renew(&self, seen: u64, sign: &Sign) -> Result<Option<Renewer>, KeepError> {
+    /// Where only a person can, one is told.
+    pub(super) async fn renew(
+        &self,
+        seen: Seen,
+        sign: &Sign,
+    ) -> Result<Option<Renewal>, KeepError> {
+        let renewed = self.renew_once(seen, sign).await;
+        if let Err(error) = &renewed {
+            self.tell_of(error).await;
+        }
+        let by = renewed?;
+        let generation = self.session.read(SessionState::generation);
+        Ok(by.map(|by| Renewal {
+            sign: sign.clone(),
+            by,
+            what: match generation == seen.generation {
+                true => Renewed::Token,
+                false => Renewed::Login,
+            },
+            generation,
+        }))
+    }
+
+    async fn renew_once(&self, seen: Seen, sign: &Sign) -> Result<Option<Renewer>, KeepError> {
         if self.mode == super::Mode::ReadOnly {
             return Err(self.logged_out(sign, NoRenewal::ReadOnly));
         }
         let _single = self.renewing.lock().await;
-        if self.session.read(SessionState::generation) > seen {
+        if self.has_moved(seen) {
             return Ok(Some(Renewer::Other));
         }
         let Some(lease) = self.lease(seen, sign).await? else {
             return Ok(Some(Renewer::Other));
         };
         let renewed = self
-            .guarded(&lease, self.renew_now(seen, sign, &lease))
+            .guarded(&lease, login::LONGEST, self.renew_now(seen, sign, &lease))
             .await;
         self.release(&lease).await;
         let Err(KeepError::Store(StoreError::Fenced { .. })) = renewed else {
@@ -103,7 +142,7 @@ impl Inner {
         };
         // This process stood still for too long; whoever took over may have done the work.
         self.pull().await?;
-        match self.session.read(SessionState::generation) > seen {
+        match self.has_moved(seen) {
             true => Ok(Some(Renewer::Other)),
             false => renewed,
         }
@@ -112,17 +151,23 @@ impl Inner {
     /// Inside the lease: is it done already, is it needed, may it be tried?
     async fn renew_now(
         &self,
-        seen: u64,
+        seen: Seen,
         sign: &Sign,
         lease: &Lease,
     ) -> Result<Option<Renewer>, KeepError> {
         self.pull().await?;
-        if self.session.read(SessionState::generation) > seen {
+        if self.has_moved(seen) {
             return Ok(Some(Renewer::Other));
         }
-        let report = self.check().await?;
-        if report.verdict == Verdict::Valid && report.is_certain {
-            return Ok(None);
+        if let Some(renewer) = self.refresh(sign, lease).await? {
+            return Ok(Some(renewer));
+        }
+        // What the clock says needs no check, which would find that the token still holds.
+        if !self.is_end_near() {
+            let report = self.check().await?;
+            if report.verdict == Verdict::Valid && report.is_certain {
+                return Ok(None);
+            }
         }
         self.may_try(sign)?;
         let login = self.login_again(sign).await?;
@@ -149,7 +194,7 @@ impl Inner {
     }
 
     /// A refused password isn't tried again: the account could be locked.
-    fn may_try(&self, sign: &Sign) -> Result<(), KeepError> {
+    pub(super) fn may_try(&self, sign: &Sign) -> Result<(), KeepError> {
         let Some(refusal) = self.held().last.refusal.clone() else {
             return Ok(());
         };
@@ -160,7 +205,7 @@ impl Inner {
                 let seconds = (again.as_millis() - now.as_millis()) / 1000;
                 format!("{seconds} s have passed")
             }
-            None => "you run `sessile login` again".to_owned(),
+            None => by_hand(),
         };
         Err(self.logged_out(
             sign,
@@ -177,8 +222,12 @@ impl Inner {
         let kept = kept.ok_or_else(|| self.logged_out(sign, NoRenewal::NeverLoggedIn))?;
         let mut login = Login::new(kept.how, kept.credentials);
         login.remember = login.credentials.password.is_some();
-        if login.credentials.password.is_none() {
-            let password = self.ask_password(&login).await;
+        if login.how.needs_window() {
+            return Err(self.logged_out(sign, NoRenewal::PersonNeeded));
+        }
+        if login.credentials.password.is_none() && login.how.needs_password() {
+            let asked = self.ask_password(&login.how, &login.credentials.user);
+            let password = asked.await;
             let password = password.ok_or_else(|| self.logged_out(sign, NoRenewal::NoPassword))?;
             login.credentials.password = Some(password);
         }
@@ -189,9 +238,9 @@ impl Inner {
     }
 
     /// Asks a person on a thread of its own: the lease is extended while the password is typed.
-    async fn ask_password(&self, login: &Login) -> Option<Secret<String>> {
+    pub(super) async fn ask_password(&self, how: &How, user: &str) -> Option<Secret<String>> {
         let ask = self.person.password.clone()?;
-        let wanted = PasswordWanted::at(login.how.start(), &login.credentials.user);
+        let wanted = PasswordWanted::at(how.start(), user);
         let asked = tokio::task::spawn_blocking(move || ask(&wanted));
         asked.await.ok().flatten()
     }
@@ -203,12 +252,45 @@ impl Inner {
             check,
             login_pages: self.session.read(|state| state.signs.login_pages.clone()),
             sent_to: self.sent_to(),
+            factor: self.factor(),
         };
         match self.log_in_now(login, Start::WithCookies, &known).await {
             Err(KeepError::Login(LoginError::NoForm { .. })) => {
                 self.log_in_now(login, Start::Afresh, &known).await
             }
             done => done,
+        }
+    }
+
+    /// What is known of the second factor, and who waits for a code from elsewhere.
+    fn factor(&self) -> Factor {
+        let (vault, name) = (self.vault.clone(), self.name.clone());
+        let note: NoteStep = Arc::new(move |step| {
+            let (vault, name) = (vault.clone(), name.clone());
+            Box::pin(async move { note_step(&vault, &name, step).await })
+        });
+        let mailbox = Mailbox::new(&self.vault, &self.name);
+        let clock = self.session.clone();
+        let notify = self.notify.clone();
+        let trouble = self.trouble(TroubleKind::Code, String::new());
+        let elsewhere = self.code_wait.map(|limit| -> AwaitCode {
+            Arc::new(move |wanted| {
+                let (mailbox, now) = (mailbox.clone(), clock.now());
+                let mut trouble = trouble.clone();
+                trouble.reason = format!("{} asks for a code: {}", wanted.page, wanted.message);
+                let notify = notify.clone();
+                Box::pin(async move {
+                    if let Some(notify) = notify {
+                        tokio::task::spawn_blocking(move || notify(&trouble));
+                    }
+                    mailbox.wait(now, limit).await.ok().flatten()
+                })
+            })
+        });
+        Factor {
+            last_step: self.held().last.code,
+            elsewhere,
+            note: Some(note),
         }
     }
 
@@ -227,9 +309,15 @@ impl Inner {
     ) -> Result<LoginReport, KeepError> {
         let mut state = self.session.state();
         state.signs.login_pages.clear();
-        if start == Start::Afresh {
-            let now = self.session.now();
-            state.jar.clear(now);
+        let now = self.session.now();
+        match start {
+            Start::Afresh => state.jar.clear(now),
+            // With those that are about to end the site would take the login for done.
+            Start::WithCookies => {
+                for name in self.ending_cookies() {
+                    state.jar.remove(name, now);
+                }
+            }
         }
         Ok(login::log_in(&self.session, state, login, known).await?)
     }
@@ -249,6 +337,7 @@ impl Inner {
         let mut credentials = login.credentials.clone();
         if !login.remember {
             credentials.password = None;
+            credentials.otp = None;
         }
         record.login = Some(KeptLogin {
             how: login.how.clone(),
@@ -256,8 +345,11 @@ impl Inner {
             sent_to,
         });
         record.check.clone_from(&report.check);
+        record.tokens.clone_from(&report.tokens);
         record.last.login = Some(self.session.now());
+        record.last.code = record.last.code.max(report.last_step);
         record.last.refusal = None;
+        record.last.told.clear();
         (record, report)
     }
 
@@ -275,19 +367,25 @@ impl Inner {
     }
 
     /// What the site refused is stored, so that the next process doesn't ask again.
-    async fn remember_refusal(&self, error: &KeepError) -> Result<(), KeepError> {
+    pub(super) async fn remember_refusal(&self, error: &KeepError) -> Result<(), KeepError> {
         let now = self.session.now();
         let KeepError::Login(error) = error else {
             return Ok(());
         };
         let again = match error {
-            // The site or the way to it is in trouble, which says nothing of the login.
-            LoginError::Failing { .. } | LoginError::Request(_) => return Ok(()),
+            // The way to the site is in trouble, which says nothing of the login.
+            LoginError::Request(_) => return Ok(()),
+            LoginError::Failing { .. } => Some(now.plus(TROUBLE)),
             LoginError::RateLimited { wait, .. } => {
                 let wait = wait.unwrap_or(COOL_DOWN).min(LONGEST_COOL_DOWN);
                 Some(now.plus(Duration::from_secs(wait)))
             }
-            LoginError::Refused { .. } => None,
+            LoginError::OAuth(OAuthError::RateLimited { wait, .. }) => {
+                let wait = wait.unwrap_or(COOL_DOWN).min(LONGEST_COOL_DOWN);
+                Some(now.plus(Duration::from_secs(wait)))
+            }
+            LoginError::OAuth(error) if error.is_passing() => return Ok(()),
+            LoginError::OAuth(OAuthError::Refused { .. }) | LoginError::Refused { .. } => None,
             other if other.needs_person() => None,
             _ => Some(now.plus(Duration::from_secs(COOL_DOWN))),
         };
@@ -312,7 +410,7 @@ impl Inner {
     }
 
     /// The right to log in; `None` where another process did it while this one waited.
-    async fn lease(&self, seen: u64, sign: &Sign) -> Result<Option<Lease>, KeepError> {
+    async fn lease(&self, seen: Seen, sign: &Sign) -> Result<Option<Lease>, KeepError> {
         let mut waited = Duration::ZERO;
         loop {
             if let Acquired::Granted(lease) = self.acquire().await? {
@@ -321,7 +419,7 @@ impl Inner {
             sleep(LOOK).await;
             waited += LOOK;
             self.pull().await?;
-            if self.session.read(SessionState::generation) > seen {
+            if self.has_moved(seen) {
                 return Ok(None);
             }
             if waited > PATIENCE {
@@ -363,11 +461,14 @@ impl Inner {
     async fn guarded<T>(
         &self,
         lease: &Lease,
+        limit: Duration,
         work: impl Future<Output = Result<T, KeepError>>,
     ) -> Result<T, KeepError> {
+        // Whoever waits for a code waits for a person.
+        let limit = limit + self.code_wait.unwrap_or_default() * CODES;
         let extending = async {
             let mut passed = Duration::ZERO;
-            while passed < LONGEST {
+            while passed < limit {
                 sleep(EXTEND).await;
                 passed += EXTEND;
                 if let Err(error) = self.vault.extend(lease, TERM).await {
@@ -377,7 +478,7 @@ impl Inner {
             KeepError::Request(RequestError::TimeOut {
                 phase: Phase::Total,
                 url: "the login".to_owned(),
-                after: LONGEST,
+                after: limit,
             })
         };
         match select(Box::pin(work), Box::pin(extending)).await {
@@ -392,4 +493,21 @@ impl Inner {
             tracing::warn!(session = %self.name, %error, "the lease could not be given back");
         }
     }
+}
+
+/// Stores that the code of a step is about to be sent, so that nobody sends it again.
+async fn note_step(vault: &Vault, name: &Name, step: u64) {
+    let noted = super::edit(vault, name, move |record| {
+        record.last.code = record.last.code.max(Some(step));
+    });
+    match noted.await {
+        // A first login has no record yet; it is stored with the login.
+        Ok(()) | Err(KeepError::Unknown { .. }) => {}
+        Err(error) => tracing::warn!(session = %name, %error, "the code was not noted"),
+    }
+}
+
+/// When a login that was refused may be tried again, where only a person can know.
+pub(super) fn by_hand() -> String {
+    "you run `sessile login` again".to_owned()
 }

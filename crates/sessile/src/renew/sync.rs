@@ -10,7 +10,7 @@ use url::Url;
 
 use super::{Held, Inner, KeepError, Mode};
 use crate::record::{self, Record, WireError};
-use crate::session::{Authorization, Counts, Scope, SessionState};
+use crate::session::{Authorization, Counts, OriginStorage, Scope, SessionState};
 use crate::store::{Fence, Name, NextPlain, Opened, StoreError, Vault};
 use crate::transport::Proxy;
 
@@ -39,7 +39,7 @@ impl Saved {
     }
 }
 
-/// What is set by hand: each of them changes as a whole.
+/// What has no history of its own: each of them changes as a whole.
 #[derive(Clone, Debug)]
 struct Settings {
     authorization: Option<Authorization>,
@@ -47,6 +47,7 @@ struct Settings {
     headers: Headers,
     proxy: Option<Proxy>,
     scope: Option<Scope>,
+    storage: Vec<OriginStorage>,
 }
 
 impl Settings {
@@ -57,6 +58,7 @@ impl Settings {
             headers: state.headers.clone(),
             proxy: state.proxy.clone(),
             scope: state.scope.clone(),
+            storage: state.storage.clone(),
         }
     }
 
@@ -77,6 +79,9 @@ impl Settings {
         if self.scope != earlier.scope {
             into.scope = self.scope;
         }
+        if self.storage != earlier.storage {
+            into.storage = self.storage;
+        }
     }
 }
 
@@ -87,6 +92,8 @@ pub(super) enum Purpose {
     Changes,
     /// A person logged in: that takes the place of whatever is stored.
     Login(Fence),
+    /// There is a new access token, in the place of the one with this revision and of no other.
+    Refresh(Fence, u64),
     /// The login was renewed: the new one takes the place of this very one, and of no other.
     Renewal(Fence, u64),
 }
@@ -95,7 +102,9 @@ impl Purpose {
     fn fence(&self) -> Option<Fence> {
         match self {
             Self::Changes => None,
-            Self::Login(fence) | Self::Renewal(fence, _) => Some(fence.clone()),
+            Self::Login(fence) | Self::Refresh(fence, _) | Self::Renewal(fence, _) => {
+                Some(fence.clone())
+            }
         }
     }
 }
@@ -212,10 +221,9 @@ impl Inner {
         held.login = stored.login;
         held.check = stored.check;
         held.tokens = stored.tokens;
-        held.storage = stored.storage;
         held.last = stored.last;
         held.token_file = stored.token_file;
-        self.session.update(|state, now| {
+        let take_over = |state: &mut SessionState, now| {
             let unsaved = state.counts.since(held.saved.counts);
             if is_other || stored.state.generation > state.generation {
                 // A proxy that was chosen here and isn't stored yet stands, whoever has logged in.
@@ -241,7 +249,11 @@ impl Inner {
             if !is_other {
                 state.counts = state.counts.plus(unsaved);
             }
-        });
+        };
+        match is_other {
+            true => self.session.become_another(take_over),
+            false => self.session.update(take_over),
+        }
     }
 
     /// Brings the session's changes to the store, and the store's to the session.
@@ -357,7 +369,11 @@ struct Pending {
 impl Pending {
     /// The stored record with our changes in it; `None` where it was removed, or where another one
     /// has its name.
-    fn merge(self, opened: Option<&Opened>, now: Timestamp) -> Result<Option<Record>, WireError> {
+    fn merge(
+        mut self,
+        opened: Option<&Opened>,
+        now: Timestamp,
+    ) -> Result<Option<Record>, WireError> {
         let is_login = matches!(self.purpose, Purpose::Login(_));
         let Some(opened) = opened else {
             let may_make = is_login || !self.saved.is_stored;
@@ -372,6 +388,14 @@ impl Pending {
         let counts = theirs.counts.plus(ours.counts.since(self.saved.counts));
         let takes_place = match self.purpose {
             Purpose::Changes => ours.generation > theirs.generation,
+            Purpose::Refresh(_, replaced) => {
+                let revision = stored.tokens.as_ref().map(|tokens| tokens.revision);
+                if revision != Some(replaced) || ours.generation != theirs.generation {
+                    return Ok(None);
+                }
+                stored.tokens = self.record.tokens.take();
+                false
+            }
             Purpose::Login(_) => true,
             Purpose::Renewal(_, renewed) if renewed == theirs.generation => true,
             Purpose::Renewal(..) => return Ok(None),
@@ -383,7 +407,6 @@ impl Pending {
             stored.login = self.record.login;
             stored.check = self.record.check;
             stored.tokens = self.record.tokens;
-            stored.storage = self.record.storage;
             // A login that works makes up for one that was refused.
             stored.last.refusal = None;
         } else if ours.generation == theirs.generation {
@@ -393,8 +416,9 @@ impl Pending {
         }
         stored.state.counts = counts;
         stored.last.take_newer(self.record.last);
-        if matches!(self.purpose, Purpose::Login(_) | Purpose::Renewal(..)) {
+        if !matches!(self.purpose, Purpose::Changes) {
             stored.last.refusal = None;
+            stored.last.told.clear();
         }
         Ok(Some(stored))
     }

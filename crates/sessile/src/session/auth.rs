@@ -4,7 +4,7 @@
 
 use base64ct::{Base64, Encoding};
 use digest_auth::{AlgorithmType, AuthContext, HttpMethod, WwwAuthenticateHeader};
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use url::Url;
 
 use crate::error::Error;
@@ -32,6 +32,13 @@ pub enum Authorization {
     },
     /// The header's value as it is.
     Header(Secret<String>),
+    /// Another header than `Authorization`, as some sites want their token.
+    Named {
+        /// The header's name.
+        name: String,
+        /// Its value.
+        value: Secret<String>,
+    },
 }
 
 impl Authorization {
@@ -41,11 +48,22 @@ impl Authorization {
             Self::Basic { .. } => "basic",
             Self::Bearer(_) => "bearer",
             Self::Digest { .. } => "digest",
-            Self::Header(_) => "header",
+            Self::Header(_) | Self::Named { .. } => "header",
         }
     }
 
-    /// The header where it needs no challenge first.
+    /// Which header it goes into.
+    pub(super) fn header_name(&self) -> Result<HeaderName, Error> {
+        match self {
+            Self::Named { name, .. } => HeaderName::from_bytes(name.as_bytes())
+                .map_err(|_invalid| Error::bad_request("the authorization's header has no name")),
+            Self::Basic { .. } | Self::Bearer(_) | Self::Digest { .. } | Self::Header(_) => {
+                Ok(header::AUTHORIZATION)
+            }
+        }
+    }
+
+    /// The header's value where it needs no challenge first.
     pub(super) fn header(&self) -> Result<Option<HeaderValue>, Error> {
         let text = match self {
             Self::Basic { user, password } => {
@@ -62,7 +80,7 @@ impl Authorization {
             }
             Self::Bearer(token) => Secret::from(format!("Bearer {}", token.expose())),
             Self::Digest { .. } => return Ok(None),
-            Self::Header(value) => value.clone(),
+            Self::Header(value) | Self::Named { value, .. } => value.clone(),
         };
         sensitive(text.expose()).map(Some)
     }

@@ -22,10 +22,14 @@ pub enum Challenge {
     Cloudflare,
     /// DataDome: the header `x-datadome` on a 403 or 401, or its captcha page.
     DataDome,
+    /// A page with a widget of Friendly Captcha.
+    FriendlyCaptcha,
     /// A page with a widget of hCaptcha.
     HCaptcha,
     /// HUMAN, formerly PerimeterX: its page to press and hold.
     Human,
+    /// Imperva, formerly Incapsula: a page with its resource that checks the browser.
+    Imperva,
     /// A page with a widget of reCAPTCHA.
     ReCaptcha,
     /// A page with a widget of Cloudflare's Turnstile.
@@ -74,7 +78,7 @@ impl Challenge {
 ///
 /// Cloudflare adds `/cdn-cgi/challenge-platform/` to pages that it lets through as well, so that
 /// is no sign; neither are the sensors of Akamai and HUMAN.
-const VENDORS: [(Challenge, &[&str]); 5] = [
+const VENDORS: [(Challenge, &[&str]); 6] = [
     (
         Challenge::Cloudflare,
         &[
@@ -116,11 +120,13 @@ const VENDORS: [(Challenge, &[&str]); 5] = [
             "://captcha.px-cloud.net/",
         ],
     ),
+    (Challenge::Imperva, &["/_incapsula_resource?"]),
 ];
 
 /// The class that the documentation of each widget gives to its element.
-const WIDGETS: [(Challenge, &str); 3] = [
+const WIDGETS: [(Challenge, &str); 4] = [
     (Challenge::Turnstile, "cf-turnstile"),
+    (Challenge::FriendlyCaptcha, "frc-captcha"),
     (Challenge::HCaptcha, "h-captcha"),
     (Challenge::ReCaptcha, "g-recaptcha"),
 ];
@@ -170,8 +176,10 @@ impl fmt::Display for Challenge {
             Self::AwsWaf => "AWS WAF asks for a browser check",
             Self::Cloudflare => "Cloudflare asks for a browser check",
             Self::DataDome => "DataDome asks for a browser check",
+            Self::FriendlyCaptcha => "the page asks to pass a Friendly Captcha",
             Self::HCaptcha => "the page asks to solve an hCaptcha",
             Self::Human => "HUMAN (PerimeterX) asks for a person",
+            Self::Imperva => "Imperva asks for a browser check",
             Self::ReCaptcha => "the page asks to solve a reCAPTCHA",
             Self::Turnstile => "the page asks to pass Cloudflare's Turnstile",
         })
@@ -205,6 +213,10 @@ mod tests {
             Some(Challenge::Akamai),
         );
         check("<div id=\"px-captcha\"></div>", Some(Challenge::Human));
+        check(
+            "<iframe src=\"/_Incapsula_Resource?incident_id=1\"></iframe>",
+            Some(Challenge::Imperva),
+        );
     }
 
     #[test]
@@ -215,6 +227,7 @@ mod tests {
         );
         check("<div class='h-captcha'></div>", Some(Challenge::HCaptcha));
         check("<div class=cf-turnstile></div>", Some(Challenge::Turnstile));
+        check("<div class=frc-captcha>", Some(Challenge::FriendlyCaptcha));
         check("<DIV CLASS=\"CF-Turnstile\">", Some(Challenge::Turnstile));
     }
 

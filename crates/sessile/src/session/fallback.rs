@@ -12,9 +12,10 @@ use http::{HeaderMap, header};
 use sessile_jar::Timestamp;
 use url::{Position, Url};
 
+use super::hop::Hop;
 use super::reply::Reply;
 use super::request::Request;
-use super::run::{self, Hop};
+use super::run;
 use super::verdict::Verdict;
 use super::{Inner, prepare};
 use crate::error::Error;

@@ -8,6 +8,7 @@ use sessile_jar::{Jar, Revision, Timestamp};
 use url::{Position, Url};
 
 use super::auth::Scope;
+use super::credential::is_credential;
 use super::request::{Body, Request};
 use super::{Authorization, Live, cookies};
 use crate::error::Error;
@@ -131,7 +132,7 @@ fn page(url: &Url) -> &str {
 /// Everything but the cookies. Nothing is removed from a map: that would change its order.
 fn merge(live: &mut Live, request: &Request, url: &Url) -> Result<HeaderMap, Error> {
     let of_profile = live.state.profile.headers();
-    let of_session = &live.state.headers.to_map();
+    let of_session = &own_headers(live, url);
     let mut merged = HeaderMap::with_capacity(12);
     merged.insert(header::HOST, host(url)?);
     for name in of_profile.keys().chain(of_session.keys()) {
@@ -146,14 +147,24 @@ fn merge(live: &mut Live, request: &Request, url: &Url) -> Result<HeaderMap, Err
     if !request.headers.is_empty() {
         add_own(&mut merged, &request.headers);
     }
-    let is_wanted = !request.without.contains(&header::AUTHORIZATION);
-    if is_wanted
-        && !merged.contains_key(header::AUTHORIZATION)
+    if let Some(name) = authorization_name(live)?
+        && !request.without.contains(&name)
+        && !merged.contains_key(&name)
         && let Some(value) = authorization(live, &request.method, url)?
     {
-        merged.insert(header::AUTHORIZATION, value);
+        merged.insert(name, value);
     }
     Ok(merged)
+}
+
+/// The session's headers, without the credentials among them where they don't belong.
+fn own_headers(live: &mut Live, url: &Url) -> HeaderMap {
+    let own = &live.state.headers;
+    if own.iter().any(|(name, _)| is_credential(&name)) && !is_in_scope(live, url) {
+        let others = live.state.headers.iter();
+        return others.filter(|(name, _)| !is_credential(name)).collect();
+    }
+    live.state.headers.to_map()
 }
 
 /// A request's own headers that take no other's place, but for `Host`, which has one.
@@ -184,22 +195,33 @@ fn host(url: &Url) -> Result<HeaderValue, Error> {
         .map_err(|_invalid| Error::bad_request("the URL's host can't be sent"))
 }
 
+/// The header that the session's authorization goes into, where it has one.
+fn authorization_name(live: &Live) -> Result<Option<HeaderName>, Error> {
+    let authorization = live.state.authorization.as_ref();
+    authorization.map(Authorization::header_name).transpose()
+}
+
 /// The session's authorization, where this request may carry it.
 fn authorization(
     live: &mut Live,
     method: &Method,
     url: &Url,
 ) -> Result<Option<HeaderValue>, Error> {
+    if live.state.authorization.is_none() || !is_in_scope(live, url) {
+        return Ok(None);
+    }
     let Some(authorization) = &live.state.authorization else {
         return Ok(None);
     };
-    // Without a base URL it belongs to the first site that is asked.
-    let scope = live.state.scope.get_or_insert_with(|| Scope::of(url));
-    if !scope.covers(url) {
-        return Ok(None);
-    }
     match (&mut live.digest, authorization) {
         (Some(prompt), Authorization::Digest { .. }) => prompt.answer(authorization, method, url),
         (Some(_) | None, _) => authorization.header(),
     }
+}
+
+/// Whether the session's credentials belong to the URL's site: that of the base URL or, without
+/// one, the first that is asked.
+fn is_in_scope(live: &mut Live, url: &Url) -> bool {
+    let scope = live.state.scope.get_or_insert_with(|| Scope::of(url));
+    scope.covers(url)
 }

@@ -41,6 +41,16 @@ pub struct Reply {
     pub(super) body: ReplyBody,
 }
 
+/// A body, read whole.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "it is text or it isn't")]
+pub enum Content {
+    /// What isn't text.
+    Bytes(Bytes),
+    /// What is.
+    Text(String),
+}
+
 /// One page on the way to the final one.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
@@ -166,6 +176,21 @@ impl Reply {
         ))
     }
 
+    /// The whole body as text where it is text, by the `charset` of its `Content-Type` or else as
+    /// UTF-8; as bytes where that can't be read so.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reply::bytes`].
+    pub async fn content(self) -> Result<Content, Error> {
+        let label = self.charset();
+        let bytes = self.bytes().await?;
+        Ok(match whole_text(&bytes, label.as_deref()) {
+            Some(text) => Content::Text(text),
+            None => Content::Bytes(bytes),
+        })
+    }
+
     /// The reply, unless its status says that the request failed (4xx and 5xx).
     ///
     /// # Errors
@@ -266,6 +291,13 @@ fn decode_text(bytes: &[u8], label: Option<&str>) -> String {
         .and_then(|label| encoding_rs::Encoding::for_label(label.as_bytes()))
         .unwrap_or(encoding_rs::UTF_8);
     encoding.decode(bytes).0.into_owned()
+}
+
+/// The text, where every byte is part of it.
+fn whole_text(bytes: &[u8], label: Option<&str>) -> Option<String> {
+    let encoding = label.and_then(|label| encoding_rs::Encoding::for_label(label.as_bytes()));
+    let (text, _, is_broken) = encoding.unwrap_or(encoding_rs::UTF_8).decode(bytes);
+    (!is_broken).then(|| text.into_owned())
 }
 
 /// A body of which the beginning may have been read already.

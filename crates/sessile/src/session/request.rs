@@ -158,7 +158,9 @@ impl Request {
         self
     }
 
-    /// Sends this header in place of the session's.
+    /// Sends this header in place of the session's. It follows redirects, but to another origin
+    /// only where its name doesn't say that it is a credential, as `Authorization`, `X-Api-Key` or
+    /// `X-CSRF-Token` do.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         match header_pair(name, value) {
             Ok((name, value)) => {
@@ -281,7 +283,9 @@ impl Request {
         self.may_repeat || self.method.is_idempotent()
     }
 
-    pub(super) fn without_robots(mut self) -> Self {
+    /// For what is no page of the site, as its `robots.txt` itself: asked for whatever the file
+    /// says, and without the session's own query pairs.
+    pub(crate) fn without_robots(mut self) -> Self {
         self.asks_robots = false;
         self
     }

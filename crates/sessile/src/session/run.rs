@@ -7,25 +7,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{FutureExt, stream};
-use http::header::{
-    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, COOKIE, HOST, LOCATION,
-    PROXY_AUTHORIZATION, REFERER,
-};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use sessile_jar::Revision;
+use http::header::{AUTHORIZATION, LOCATION};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tokio::time::{sleep, timeout_at};
 use url::Url;
 
 use super::auth::DigestPrompt;
 use super::deadline::Deadline;
 use super::fallback::{self, Tier};
+use super::hop::Hop;
 use super::manners::{Ender, Turn};
-use super::redirect::{self, Attempt, Decision, Next};
-use super::reply::{Hop as Passed, Reply, ReplyBody};
-use super::request::{Body, Request};
+use super::redirect::{self, Attempt, Decision};
+use super::reply::{Reply, ReplyBody};
+use super::request::Request;
 use super::retry::{self, Outcome, Sent};
 use super::verdict::{self, Sign, Verdict};
-use super::{Inner, address, cookies, decode, permission, prepare, window};
+use super::{Inner, Live, cookies, decode, permission, prepare, window};
 use crate::error::Error;
 use crate::profile::{self, Browser, Occasion, RequestKind};
 use crate::redact::ShownUrl;
@@ -60,144 +57,6 @@ async fn fetch(session: &Inner, mut hop: Hop) -> Result<Reply, Error> {
         [_, _, ..] => return fallback::climb(session, hop).boxed().await,
     }
     follow(session, hop).await
-}
-
-/// One request of a chain of redirects.
-pub(super) struct Hop {
-    pub(super) request: Request,
-    pub(super) url: Arc<Url>,
-    pub(super) tier: Tier,
-    timeout: Option<Duration>,
-    /// Whether the chain is still where the request's own credentials may go.
-    is_at_origin: bool,
-    pub(super) cookies_set: Vec<String>,
-    pub(super) passed: Vec<Passed>,
-    /// The pages that redirected, with the cookies they were asked with.
-    been: Vec<(Method, Arc<Url>, Revision)>,
-    /// The cookies that this page is asked with.
-    cookies: Revision,
-}
-
-impl Hop {
-    fn first(session: &Inner, mut request: Request) -> Result<Self, Error> {
-        let mut url = address::of(&mut session.live(), &request.url)?;
-        if request.asks_robots && !session.habits.query.is_empty() {
-            let live = session.live();
-            let base = live.state.base_url.as_ref();
-            if base.is_none_or(|base| base.origin() == url.origin()) {
-                add_defaults(&mut request, &url, &session.habits.query);
-            }
-        }
-        if !request.query.is_empty() {
-            let pairs = request.query.drain(..);
-            Arc::make_mut(&mut url)
-                .query_pairs_mut()
-                .extend_pairs(pairs);
-        }
-        take_cookie_header(&mut request);
-        Ok(Self {
-            timeout: request.timeout,
-            request,
-            url,
-            tier: Tier::Direct,
-            is_at_origin: true,
-            cookies_set: Vec::new(),
-            passed: Vec::new(),
-            been: Vec::new(),
-            cookies: Revision::default(),
-        })
-    }
-
-    /// The same request by another way, before it was sent; `None` where its body is a stream.
-    pub(super) fn by(&self, tier: Tier) -> Option<Self> {
-        Some(Self {
-            request: self.request.try_clone()?,
-            url: Arc::clone(&self.url),
-            tier,
-            timeout: self.timeout,
-            is_at_origin: true,
-            cookies_set: Vec::new(),
-            passed: Vec::new(),
-            been: Vec::new(),
-            cookies: Revision::default(),
-        })
-    }
-
-    fn advance(&mut self, status: StatusCode, next: Next) {
-        let from = std::mem::replace(&mut self.url, Arc::new(next.url));
-        let method = std::mem::replace(&mut self.request.method, next.method);
-        self.passed.push(Passed {
-            url: Url::clone(&from),
-            status,
-        });
-        self.been.push((method, from, self.cookies));
-        let headers = &mut self.request.headers;
-        if !next.keeps_body {
-            self.request.body = Body::Empty;
-            leave_out(headers, &[CONTENT_TYPE, CONTENT_ENCODING, CONTENT_LANGUAGE]);
-        }
-        if next.leaves_origin {
-            self.is_at_origin = false;
-            // Section 15.4 step 1 of RFC 9110: credentials stay with the origin they are for.
-            leave_out(headers, &[AUTHORIZATION, HOST, PROXY_AUTHORIZATION]);
-            self.request.cookies.clear();
-            shorten_referer(&mut self.request.headers);
-        }
-    }
-}
-
-/// Another site learns which site leads to it, not which page, as browsers have it by default.
-fn shorten_referer(headers: &mut HeaderMap) {
-    let Some(referer) = headers.get(REFERER) else {
-        return;
-    };
-    let page = referer.to_str().ok().and_then(|text| Url::parse(text).ok());
-    let site = page.map(|page| format!("{}/", page.origin().ascii_serialization()));
-    match site.and_then(|site| HeaderValue::from_str(&site).ok()) {
-        Some(site) => _ = headers.insert(REFERER, site),
-        None => leave_out(headers, &[REFERER]),
-    }
-}
-
-/// Drops headers; the others keep their order.
-fn leave_out(headers: &mut HeaderMap, names: &[HeaderName]) {
-    if names.iter().any(|name| headers.contains_key(name)) {
-        let all = std::mem::take(headers);
-        let kept = all.iter().filter(|(name, _)| !names.contains(name));
-        *headers = kept
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
-    }
-}
-
-/// The session's query pairs that the request has nothing of its own for, before its own.
-fn add_defaults(request: &mut Request, url: &Url, defaults: &[(String, String)]) {
-    let is_absent = |name: &str| {
-        !request.query.iter().any(|(own, _)| own == name)
-            && !url.query_pairs().any(|(own, _)| own == name)
-    };
-    let absent: Vec<_> = defaults
-        .iter()
-        .filter(|(name, _)| is_absent(name))
-        .cloned()
-        .collect();
-    request.query.splice(..0, absent);
-}
-
-/// A `Cookie` header by hand means cookies for this request: one header goes out, never two.
-fn take_cookie_header(request: &mut Request) {
-    for value in request.headers.get_all(COOKIE) {
-        let text = String::from_utf8_lossy(value.as_bytes());
-        for pair in text
-            .split(';')
-            .map(str::trim)
-            .filter(|pair| !pair.is_empty())
-        {
-            let (name, value) = pair.split_once('=').unwrap_or(("", pair));
-            request.cookies.push((name.to_owned(), value.to_owned()));
-        }
-    }
-    leave_out(&mut request.headers, &[COOKIE]);
 }
 
 pub(super) async fn follow(session: &Inner, mut hop: Hop) -> Result<Reply, Error> {
@@ -275,18 +134,7 @@ fn decide(session: &Inner, hop: &Hop, incoming: &Incoming) -> Decision {
         is_replayable: hop.request.body.is_replayable(),
         body_stays: hop.request.body_stays,
         followed: hop.passed.len(),
-        was_there: &|method, url| {
-            // A page that sends one back to itself after it has set a cookie is no loop.
-            let is_same =
-                hop.request.method == *method && *hop.url == *url && hop.cookies == cookies;
-            is_same
-                || hop
-                    .been
-                    .iter()
-                    .any(|(been_method, been_url, been_cookies)| {
-                        been_method == method && **been_url == *url && *been_cookies == cookies
-                    })
-        },
+        was_there: &|method, url| hop.was_at(method, url, cookies),
     })
 }
 
@@ -301,6 +149,23 @@ async fn drain(session: &Inner, result: Result<Incoming, Error>) {
     let mut body = ReplyBody::new(incoming.body, LITTLE.min(session.habits.body_limit));
     // Its body says nothing; if it can't be read, the next request has a new connection.
     let _unreadable = body.skip_little().await;
+}
+
+/// On whose behalf a request was sent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Sender {
+    identity: u32,
+    /// The login.
+    generation: u64,
+}
+
+impl Sender {
+    fn of(live: &Live) -> Self {
+        Self {
+            identity: live.identity,
+            generation: live.state.generation,
+        }
+    }
 }
 
 /// What came of one request.
@@ -323,8 +188,8 @@ async fn attempt(session: &Inner, hop: &mut Hop) -> Result<Answered, Error> {
             Some(manners) => Some(manners.wait(&hop.url).boxed().await?),
             None => None,
         };
-        let (outgoing, generation) = prepare(session, hop)?;
-        let sending = exchange(session, hop, outgoing, generation);
+        let (outgoing, sender) = prepare(session, hop)?;
+        let sending = exchange(session, hop, outgoing, sender.generation);
         let mut result = match &turn {
             Some(turn) => turn.during(sending).boxed().await,
             None => sending.await,
@@ -334,7 +199,7 @@ async fn attempt(session: &Inner, hop: &mut Hop) -> Result<Answered, Error> {
             (Some(_), Err(_)) | (None, _) => None,
         };
         if let Ok(incoming) = &result {
-            take_in(session, hop, incoming, generation);
+            take_in(session, hop, incoming, sender);
             let is_refused = incoming.status == StatusCode::UNAUTHORIZED;
             if is_refused && is_replayable && !has_answered_digest && meet(session, hop, incoming) {
                 has_answered_digest = true;
@@ -345,7 +210,7 @@ async fn attempt(session: &Inner, hop: &mut Hop) -> Result<Answered, Error> {
         let Some(wait) = wait_before_next(session, hop, is_replayable, made, &result) else {
             return Ok(Answered {
                 incoming: result?,
-                generation,
+                generation: sender.generation,
                 ender,
             });
         };
@@ -421,14 +286,14 @@ fn jitter() -> f64 {
     f64::from(random) / f64::from(u32::MAX)
 }
 
-/// The request as it goes out, and the login that it belongs to.
-fn prepare(session: &Inner, hop: &mut Hop) -> Result<(Outgoing, u64), Error> {
+/// The request as it goes out, and for whom.
+fn prepare(session: &Inner, hop: &mut Hop) -> Result<(Outgoing, Sender), Error> {
     let now = session.clock.now();
     let mut live = session.live();
     let mut headers = prepare::headers(&mut live, &hop.request, &hop.url, now)?;
     live.state.counts.requests += 1;
     let browser = live.state.profile.browser();
-    let generation = live.state.generation;
+    let sender = Sender::of(&live);
     hop.cookies = live.state.jar.line_revision();
     drop(live);
     let body = hop
@@ -446,7 +311,7 @@ fn prepare(session: &Inner, hop: &mut Hop) -> Result<(Outgoing, u64), Error> {
         body,
         patience: session.habits.patience,
     };
-    Ok((outgoing, generation))
+    Ok((outgoing, sender))
 }
 
 /// What the browser adds for this very request, in its order.
@@ -484,12 +349,13 @@ fn meet(session: &Inner, hop: &Hop, incoming: &Incoming) -> bool {
     live.digest.is_some()
 }
 
-/// Stores the reply's cookies, unless a newer login has begun since the request was sent.
-fn take_in(session: &Inner, hop: &mut Hop, incoming: &Incoming, generation: u64) {
+/// Stores the reply's cookies, unless the session is another one since the request was sent, or has
+/// logged in anew.
+fn take_in(session: &Inner, hop: &mut Hop, incoming: &Incoming, sender: Sender) {
     let now = session.clock.now();
     let mut live = session.live();
     live.state.counts.replies += 1;
-    if live.state.generation != generation {
+    if Sender::of(&live) != sender {
         return;
     }
     let jar = &mut live.state.jar;

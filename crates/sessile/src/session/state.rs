@@ -13,6 +13,7 @@ use super::cookies;
 use super::headers::Headers;
 use super::request::header_pair;
 use super::verdict::Signs;
+use crate::browser::OriginStorage;
 use crate::error::Error;
 use crate::profile::Profile;
 use crate::redact::ShownUrl;
@@ -29,6 +30,7 @@ pub struct SessionState {
     pub(crate) scope: Option<Scope>,
     pub(crate) proxy: Option<Proxy>,
     pub(crate) jar: Jar,
+    pub(crate) storage: Vec<OriginStorage>,
     pub(crate) signs: Signs,
     pub(crate) generation: u64,
     pub(crate) counts: Counts,
@@ -119,6 +121,11 @@ impl SessionState {
         &mut self.jar
     }
 
+    /// What pages keep with a browser beside cookies, by origin.
+    pub fn storage(&self) -> &[OriginStorage] {
+        &self.storage
+    }
+
     /// What says that the login is gone.
     pub fn signs(&self) -> &Signs {
         &self.signs
@@ -134,13 +141,14 @@ impl SessionState {
         self.counts
     }
 
-    /// Forgets cookies, headers, authorization and login; base URL, profile, proxy and counts
+    /// Forgets cookies, what a browser keeps, headers, authorization and login; base URL, profile, proxy and counts
     /// stay.
     ///
     /// It counts as a new login, so that nobody who still holds the old one brings it back.
     pub fn clear(&mut self, now: Timestamp) {
         self.jar.clear(now);
         self.headers.clear();
+        self.storage.clear();
         self.authorization = None;
         self.signs.login_pages.clear();
         self.generation += 1;
@@ -150,6 +158,11 @@ impl SessionState {
     pub fn set_base_url(&mut self, url: Url) {
         self.scope = Some(Scope::of(&url));
         self.base_url = Some(url);
+    }
+
+    /// Whether a request to this URL carries the authorization.
+    pub(crate) fn is_in_scope(&self, url: &Url) -> bool {
+        self.scope.as_ref().is_some_and(|scope| scope.covers(url))
     }
 
     /// Sets what connections go through from the next request on.
@@ -163,7 +176,8 @@ impl SessionState {
     }
 
     /// Sets a header for every request. A `Cookie` goes into the jar, an `Authorization` takes the
-    /// place of the session's.
+    /// place of the session's. One whose name says that it is a credential, as `X-Api-Key` or
+    /// `X-CSRF-Token` do, goes where the authorization goes and nowhere else.
     ///
     /// # Errors
     ///

@@ -40,6 +40,8 @@ pub enum Sign {
     LoginRedirect(String),
     /// The page is the one that strangers get; the reason in words.
     StrangersPage(String),
+    /// By the clock: the access token or the login's cookie ends, or has ended.
+    TokenEnds,
     /// Status 401.
     Unauthorized,
 }
@@ -149,6 +151,7 @@ impl fmt::Display for Sign {
         match self {
             Self::LoginRedirect(path) => write!(f, "redirected to {path}"),
             Self::StrangersPage(why) => f.write_str(why),
+            Self::TokenEnds => f.write_str("the login is about to end"),
             Self::Unauthorized => f.write_str("the server answered 401"),
         }
     }

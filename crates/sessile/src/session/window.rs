@@ -6,9 +6,10 @@ use http::{HeaderMap, StatusCode};
 use url::Url;
 
 use super::Inner;
+use super::hop::Hop;
 use super::reply::Hop as Passed;
-use super::run::Hop;
 use super::verdict::{self, Verdict};
+use crate::browser;
 use crate::error::{Error, RedirectRefusal};
 use crate::redact::ShownUrl;
 use crate::transport::{Incoming, Luggage, Outgoing};
@@ -21,11 +22,14 @@ pub(super) async fn visit(
     outgoing: Outgoing,
     generation: u64,
 ) -> Result<Incoming, Error> {
-    let luggage = Luggage {
-        jar: session.live().state.jar.clone(),
-        storage: Vec::new(),
-        now: session.clock.now(),
-        is_refusal,
+    let luggage = {
+        let live = session.live();
+        Luggage {
+            jar: live.state.jar.clone(),
+            storage: live.state.storage.clone(),
+            now: session.clock.now(),
+            is_refusal,
+        }
     };
     let arrival = session.ladder.browser().visit(outgoing, luggage).await?;
     let passed = arrival.passed.iter().map(|(url, _)| url.clone());
@@ -39,6 +43,7 @@ pub(super) async fn visit(
         let jar = &mut live.state.jar;
         let (before, after) = (&arrival.before, &arrival.after);
         hop.cookies_set = after.bring_changes(before, jar, &pages, now);
+        browser::bring_storage(&mut live.state.storage, arrival.storage);
     }
     drop(live);
     let passed = arrival.passed.into_iter();

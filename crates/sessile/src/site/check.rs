@@ -7,11 +7,11 @@ use url::Url;
 use super::pattern::{Content, Css, JsonPath};
 use super::read::{Entry, Table};
 use super::schema::{Key, Section};
-use crate::check::learn::Judgement;
+use crate::check::learn::{Finding, Judgement};
 use crate::redact::ShownUrl;
 
 /// A page, and what it shows to whoever is logged in.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct SiteCheck {
     /// The page.
@@ -56,16 +56,6 @@ pub enum ExpiredRule {
     Status(u16),
     /// The page says this.
     Text(String),
-}
-
-/// What a rule said of a reply.
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct Finding {
-    /// The rule, in words.
-    pub rule: String,
-    /// Whether it holds.
-    pub holds: bool,
 }
 
 /// What rules look at.
@@ -178,6 +168,14 @@ impl fmt::Display for CheckRule {
 }
 
 impl ExpiredRule {
+    /// Whether it looks at more than the head of a reply.
+    pub fn reads_body(&self) -> bool {
+        match self {
+            Self::Css(_) | Self::JsonPath(_) | Self::Text(_) => true,
+            Self::Redirect(_) | Self::Status(_) => false,
+        }
+    }
+
     /// Whether a reply shows that the login is gone; a redirect is seen before it is followed.
     pub fn shows_in(&self, seen: &Seen<'_>) -> bool {
         match self {
@@ -394,3 +392,97 @@ pub(super) static EXPIRED: Section = Section {
         },
     ]],
 };
+
+#[cfg(test)]
+mod tests {
+    use super::super::Site;
+    use super::*;
+
+    const PAGE: &str = "<h1>Hello,\n <b>Ada</b></h1><a href='/out'>Log out</a>\
+                        <script>var a = 'Please log in';</script>";
+
+    #[test]
+    fn all_rules_have_to_hold() {
+        check(
+            "css = \"a[href='/out']\"\ntext = \"Hello, Ada\"",
+            200,
+            PAGE,
+            "valid",
+        );
+        check("no_text = \"Please log in\"", 200, PAGE, "valid");
+        check(
+            "text = \"Hello\"\nno_css = \"a\"",
+            200,
+            PAGE,
+            "the page has `a`",
+        );
+        check(
+            "css = [\"a\", \"form\"]",
+            200,
+            PAGE,
+            "nothing on the page is `form`",
+        );
+        check("status = 200", 403, PAGE, "the status is 403");
+        check("status = 200", 503, PAGE, "unsure");
+        check("status = [200, 503]", 503, PAGE, "valid");
+        check("redirect = \"/me/\"", 200, PAGE, "valid");
+        check(
+            "redirect = \"/\"",
+            200,
+            PAGE,
+            "the request ends at /me, not at /",
+        );
+        check("cookies = [\"sid\"]", 200, PAGE, "valid");
+        check(
+            "cookies = \"other\"",
+            200,
+            PAGE,
+            "the cookie `other` is gone",
+        );
+        check("", 204, "", "valid");
+        check("", 302, "", "the status is 302");
+    }
+
+    #[test]
+    fn json_is_looked_into() {
+        let user = "jsonpath = \"$.user\"";
+        check(user, 200, "{\"user\": \"ada\"}", "valid");
+        let nothing = "`$.user` finds nothing in the reply";
+        check(user, 200, "{\"user\": null}", nothing);
+        check(user, 200, "{\"user\": false}", nothing);
+        let no_json = "the reply is no JSON, so `$.user` finds nothing in it";
+        check(user, 200, "<p>", no_json);
+    }
+
+    #[test]
+    fn a_page_without_end_is_not_climbed_into() {
+        let deep = "<div>".repeat(200_000);
+        check(
+            "css = \"div div p\"",
+            200,
+            &deep,
+            "nothing on the page is `div div p`",
+        );
+        let flat = "<p><br>a<svg><path d=''/><g/></svg>".repeat(2_000);
+        check("css = \"p\"", 200, &flat, "valid");
+    }
+
+    #[track_caller]
+    fn check(rules: &str, status: u16, body: &str, expected: &str) {
+        let text = format!("[login]\nurl = \"http://a.test/\"\n[check]\nurl = \"/me\"\n{rules}");
+        let site = Site::parse(&text, "f.toml").unwrap();
+        let rules = site.check.unwrap();
+        let is_html = !body.starts_with('{');
+        let told = match rules.judge(&Seen {
+            status,
+            url: &rules.url,
+            content: &Content::new(body, is_html),
+            cookies: &["sid".to_owned()],
+        }) {
+            Judgement::Valid(_) => "valid".to_owned(),
+            Judgement::Unsure(_) => "unsure".to_owned(),
+            Judgement::Expired(why) => why,
+        };
+        assert_eq!(told, expected, "{text}");
+    }
+}

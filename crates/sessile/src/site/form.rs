@@ -8,7 +8,7 @@ use super::schema::{Key, Section};
 use super::template::Template;
 
 /// A login by form.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct FormLogin {
     /// The page with the form, or one that leads to it.

@@ -11,7 +11,7 @@ use super::template::{JsonTemplate, Template};
 use super::token::{self, TokenFrom, TokenPlace};
 
 /// A login by one request with JSON.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct JsonLogin {
     /// Where it goes.
@@ -28,6 +28,14 @@ pub struct JsonLogin {
     pub into: TokenPlace,
     /// Where the reply says how many seconds the token lives.
     pub expires_in: Option<JsonPath>,
+}
+
+impl JsonLogin {
+    /// Whether a placeholder of this name is in the request.
+    pub fn asks_for(&self, name: &str) -> bool {
+        let mut headers = self.headers.iter();
+        self.body.asks_for(name) || headers.any(|(_, value)| value.asks_for(name))
+    }
 }
 
 pub(super) fn read(table: &Table<'_>, base: Option<&Url>) -> Option<JsonLogin> {

@@ -6,13 +6,14 @@ use super::browser::{self, BrowserLogin};
 use super::form::{self, FormLogin};
 use super::http_auth::{self, BearerLogin, HttpAuthLogin, HttpScheme};
 use super::json::{self, JsonLogin};
-use super::oauth2::{self, OAuth2Login};
+use super::oauth2;
 use super::read::Entry;
 use super::schema::{Key, Section};
 use super::steps::{self, StepsLogin};
+use crate::login::oauth2::OAuth2;
 
 /// How a site logs in.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum SiteLogin {
     /// A token that is given.
@@ -26,7 +27,7 @@ pub enum SiteLogin {
     /// A request with JSON.
     Json(JsonLogin),
     /// OAuth 2.
-    OAuth2(OAuth2Login),
+    OAuth2(Box<OAuth2>),
     /// Requests one after the other.
     Steps(StepsLogin),
 }
@@ -40,8 +41,21 @@ impl SiteLogin {
             Self::Form(login) => &login.url,
             Self::HttpAuth(login) => &login.url,
             Self::Json(login) => &login.url,
-            Self::OAuth2(login) => &login.url,
+            Self::OAuth2(login) => &login.site,
             Self::Steps(login) => &login.url,
+        }
+    }
+
+    /// Whether it needs the user's name (`user`), a password (`password`) or a code of the second
+    /// factor (`otp`) from the start.
+    pub fn asks_for(&self, name: &str) -> bool {
+        match self {
+            Self::Bearer(_) => name == "password",
+            Self::Browser(_) => false,
+            Self::Form(_) | Self::HttpAuth(_) => matches!(name, "password" | "user"),
+            Self::Json(login) => login.asks_for(name),
+            Self::OAuth2(login) => name == "password" && login.needs_secret(),
+            Self::Steps(login) => login.steps.iter().any(|step| step.asks_for(name)),
         }
     }
 
@@ -135,7 +149,7 @@ pub(super) fn read(entry: &Entry<'_>, base: Option<&Url>) -> Option<SiteLogin> {
         Kind::Digest => SiteLogin::HttpAuth(http_auth::read(table, base, HttpScheme::Digest)?),
         Kind::Form => SiteLogin::Form(form::read(table, base)?),
         Kind::Json => SiteLogin::Json(json::read(table, base)?),
-        Kind::OAuth2 => SiteLogin::OAuth2(oauth2::read(table, base)?),
+        Kind::OAuth2 => SiteLogin::OAuth2(Box::new(oauth2::read(table, base)?)),
         Kind::Steps => SiteLogin::Steps(steps::read(table, base)?),
     })
 }

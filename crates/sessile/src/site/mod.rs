@@ -33,14 +33,13 @@ use url::Url;
 use crate::profile::ProfileChoice;
 
 pub use browser::BrowserLogin;
-pub use check::{CheckRule, ExpiredRule, Finding, Seen, SiteCheck};
+pub use check::{CheckRule, ExpiredRule, Seen, SiteCheck};
 pub use fault::{SiteError, SiteErrors};
 pub use form::{FieldNames, FormLogin};
 pub use http_auth::{BearerLogin, HttpAuthLogin, HttpScheme};
 pub use json::JsonLogin;
 pub use limits::SiteLimits;
 pub use login::SiteLogin;
-pub use oauth2::OAuth2Login;
 
 pub use pattern::{Content, Css, JsonPath, Regex};
 pub use reference::reference;
@@ -70,7 +69,7 @@ pub const LARGEST: usize = 256 * 1024;
 /// assert!(wrong.to_string().contains("did you mean `url`?"));
 /// # Ok::<(), sessile::site::SiteErrors>(())
 /// ```
-#[derive(Clone, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Site {
     /// The file's text.
@@ -155,6 +154,32 @@ impl Site {
             Some(errors) => Err(errors),
             None => Self::parse(&text, file),
         }
+    }
+}
+
+impl Site {
+    /// Where the site is: what relative addresses are relative to, and where credentials go.
+    pub fn home(&self) -> Url {
+        if let Some(base) = &self.base_url {
+            return base.clone();
+        }
+        let mut home = self.login.url().clone();
+        home.set_path("/");
+        home.set_query(None);
+        home.set_fragment(None);
+        home
+    }
+
+    /// The pages that a reply leads to when the login is gone.
+    pub(crate) fn ended_pages(&self) -> impl Iterator<Item = Url> {
+        let home = self.home();
+        self.expired.iter().filter_map(move |rule| match rule {
+            ExpiredRule::Redirect(path) => home.join(path).ok(),
+            ExpiredRule::Css(_)
+            | ExpiredRule::JsonPath(_)
+            | ExpiredRule::Status(_)
+            | ExpiredRule::Text(_) => None,
+        })
     }
 }
 

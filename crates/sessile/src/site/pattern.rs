@@ -261,30 +261,45 @@ fn is_shallow(text: &str) -> bool {
     deepest <= DEEPEST || open_unbalanced(text) <= DEEPEST
 }
 
-/// The same count without the elements that have no end tag, or may leave it out.
+/// The same count without the elements that have no end tag, or may leave it out; drawings close
+/// theirs by a slash.
 fn open_unbalanced(text: &str) -> usize {
-    const UNCLOSED: [&str; 24] = [
+    const UNCLOSED: [&str; 22] = [
         "area", "base", "br", "col", "dd", "dt", "embed", "hr", "img", "input", "li", "link",
-        "meta", "option", "p", "param", "path", "rect", "source", "td", "th", "tr", "track", "wbr",
+        "meta", "option", "p", "param", "source", "td", "th", "tr", "track", "wbr",
     ];
     let mut open = 0_usize;
     let mut deepest = 0;
+    // How deep it was where a drawing began.
+    let mut drawing = None;
     for piece in text.split('<').skip(1) {
         let is_end = piece.starts_with('/');
         let name = piece.trim_start_matches('/');
         let end = name.find(|c: char| !c.is_ascii_alphanumeric());
         let name = end.and_then(|end| name.get(..end)).unwrap_or(name);
+        let is = |other: &str| name.eq_ignore_ascii_case(other);
         let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic());
-        if !starts_well || UNCLOSED.iter().any(|void| name.eq_ignore_ascii_case(void)) {
+        let is_closed = drawing.is_some() && piece.split('>').next().is_some_and(ends_itself);
+        if !starts_well || is_closed || UNCLOSED.iter().any(|void| is(void)) {
             continue;
         }
         match is_end {
+            true if is("svg") => open = drawing.take().unwrap_or(open),
             true => open = open.saturating_sub(1),
-            false => open += 1,
+            false => {
+                if is("svg") && drawing.is_none() {
+                    drawing = Some(open);
+                }
+                open += 1;
+            }
         }
         deepest = deepest.max(open);
     }
     deepest
+}
+
+fn ends_itself(tag: &str) -> bool {
+    tag.ends_with('/')
 }
 
 macro_rules! shown {

@@ -475,7 +475,7 @@ impl<'a> Entry<'a> {
     }
 
     /// A text that is a credential by its name, and stands there as it is, is refused.
-    fn refuse_credential(&self) {
+    pub(super) fn refuse_credential(&self) {
         let DeValue::String(text) = self.value.get_ref() else {
             return;
         };

@@ -15,7 +15,7 @@ use super::template::{JsonTemplate, Template, Values, is_name};
 use super::token::{self, TokenPlace};
 
 /// A login by requests one after the other.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct StepsLogin {
     /// Where the first step goes.
@@ -29,7 +29,7 @@ pub struct StepsLogin {
 }
 
 /// One request.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Step {
     /// What it is called in messages.
@@ -51,7 +51,7 @@ pub struct Step {
 }
 
 /// What a request sends.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum StepBody {
     /// Fields of a form.
@@ -105,11 +105,25 @@ pub struct Expectation {
 }
 
 /// An address with placeholders.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct UrlTemplate {
     template: Template,
     base: Option<Url>,
+}
+
+impl Step {
+    /// Whether a placeholder of this name is in its request.
+    pub fn asks_for(&self, name: &str) -> bool {
+        let in_body = match &self.body {
+            StepBody::Form(fields) => fields.iter().any(|(_, value)| value.asks_for(name)),
+            StepBody::Json(json) => json.asks_for(name),
+            StepBody::Nothing => false,
+            StepBody::Text(text) => text.asks_for(name),
+        };
+        let mut headers = self.headers.iter();
+        in_body || headers.any(|(_, value)| value.asks_for(name)) || self.url.asks_for(name)
+    }
 }
 
 /// What is written as it is in an address; everything else of a value is encoded.

@@ -45,7 +45,7 @@ pub struct Values<'a> {
 }
 
 /// JSON with templates in the place of its texts.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum JsonTemplate {
     /// `[…]`
@@ -153,7 +153,18 @@ pub(super) fn is_name(name: &str) -> bool {
     starts_well && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-impl Values<'_> {
+impl<'a> Values<'a> {
+    /// A name and a password, before anything was captured.
+    pub fn of(user: &'a str, password: Option<&'a Secret<String>>) -> Self {
+        static NOTHING: BTreeMap<String, Secret<String>> = BTreeMap::new();
+        Self {
+            user,
+            password,
+            otp: None,
+            captured: &NOTHING,
+        }
+    }
+
     fn value(&self, name: &str) -> Option<&str> {
         match name {
             "user" => Some(self.user),

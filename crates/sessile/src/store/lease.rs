@@ -3,6 +3,14 @@
 use super::{HolderId, LeaseKey, StoreError};
 use crate::clock::Timestamp;
 
+/// How many numbers are given out between two looks for leases that ended long ago: rarely enough to
+/// cost nothing. Later numbers are higher all the same, since they come from one sequence; who writes
+/// under a number that is gone is refused as if he had a successor.
+pub(super) const PURGE_EVERY: u64 = 1024;
+
+/// For how many milliseconds a lease that has ended is kept: a day.
+pub(super) const KEPT_LEASES: i64 = 24 * 3600 * 1000;
+
 /// The answer to a wish for a lease.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[expect(clippy::exhaustive_enums, reason = "there is no third")]

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::change::decide;
+use super::lease::{KEPT_LEASES, PURGE_EVERY};
 use super::{
     Acquired, Answer, Change, Current, Draft, Fence, HolderId, KeyRow, Lease, LeaseKey, Name, Next,
     Row, RowSummary, Source, Store, StoreError, Transfer,
@@ -37,12 +38,6 @@ struct Held {
     holder: Option<HolderId>,
     until: Timestamp,
 }
-
-/// How many numbers are given out between two looks for leases that ended long ago.
-const PURGE_EVERY: u64 = 1024;
-
-/// For how many milliseconds a lease that has ended is kept: a day.
-const KEPT_LEASES: i64 = 24 * 3600 * 1000;
 
 const PLACE: &str = "memory:";
 
@@ -293,7 +288,6 @@ impl State {
         self.last += 1;
         self.changes += 1;
         let number = self.last;
-        // Later numbers are higher all the same, and a fence without its lease is refused.
         if number.is_multiple_of(PURGE_EVERY) {
             let ended = now.as_millis().saturating_sub(KEPT_LEASES);
             self.leases

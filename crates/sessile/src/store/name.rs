@@ -28,6 +28,25 @@ impl Name {
         &self.0
     }
 
+    /// The name of the row beside this one in which a one-time code is handed over. No name that
+    /// [`Name::parse`] takes starts with a dot.
+    pub(crate) fn mailbox(&self) -> Self {
+        Self(format!("{MAILBOX}{}", self.0).into())
+    }
+
+    /// Whether it names a row that isn't a session's.
+    pub(crate) fn is_aside(&self) -> bool {
+        self.0.starts_with('.')
+    }
+
+    /// Reads the name of a row that is there already, which may be one beside a session's.
+    pub(crate) fn stored(text: &str) -> Result<Self, StoreError> {
+        match text.strip_prefix(MAILBOX) {
+            Some(name) => Self::parse(name).map(|name| name.mailbox()),
+            None => Self::parse(text),
+        }
+    }
+
     /// The name of a note: a row that isn't anybody's record.
     pub(crate) fn of_note(number: u64) -> Self {
         Self(format!("{NOTE}{number}").into())
@@ -51,6 +70,8 @@ impl Name {
     }
 }
 
+/// The start of the name of a row for one-time codes.
+const MAILBOX: &str = ".code.";
 /// How the names of notes begin.
 const NOTE: &str = "~note ";
 
@@ -194,6 +215,16 @@ mod tests {
     }
 
     #[test]
+    fn rows_beside_sessions_are_told_from_them() {
+        let shop = Name::parse("shop").unwrap();
+        let beside = shop.mailbox();
+        assert!(beside.is_aside() && !shop.is_aside());
+        assert_eq!(Name::stored(beside.as_str()).unwrap(), beside);
+        assert_eq!(Name::stored("shop").unwrap(), shop);
+        assert!(Name::stored(".other.shop").is_err());
+    }
+
+    #[test]
     fn each_rule_is_named() {
         check("", "it must have 1 to 128 characters");
         check(&"x".repeat(129), "it must have 1 to 128 characters");
@@ -209,6 +240,7 @@ mod tests {
         check("../etc", "it must not contain `/` or `\\`");
         check("-rf", "it must not start with `-` or `.`");
         check(".hidden", "it must not start with `-` or `.`");
+        check(".code.shop", "it must not start with `-` or `.`");
     }
 
     #[track_caller]

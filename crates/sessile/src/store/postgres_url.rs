@@ -14,11 +14,13 @@ use crate::secret::Secret;
 ///
 /// | option | what it says | defaults to |
 /// | --- | --- | --- |
-/// | `host` | a directory with the server's Unix socket, in place of HOST | |
+/// | `host`, `port` | a directory with the server's Unix socket, in place of HOST; which of those in it | `5432` |
 /// | `user` | the role, in place of USER | |
 /// | `schema` | the schema that holds the store | `sessile` |
 /// | `sslmode` | `verify-full`: TLS, and the certificate must be HOST's; `disable`: plain | `disable` on this machine, else `verify-full` |
 /// | `sslrootcert` | a PEM file with an authority to trust besides the system's | |
+///
+/// A pooler between must keep a connection for a session as long as it lasts. PostgreSQL 13 is the oldest that will do.
 ///
 /// `require` and `verify-ca` are taken as `verify-full`. DATABASE defaults to the role's name. A password may stand
 /// behind USER, or come by [`PostgresUrl::with_password`]; neither `Display` nor `Debug` shows it.
@@ -78,7 +80,7 @@ impl PostgresUrl {
             _ => return Err(bad(format!("the host is missing: {FORM}"))),
         };
         Ok(Self {
-            port: url.port().unwrap_or(PORT),
+            port: url.port().or(options.port).unwrap_or(PORT),
             password: password.transpose()?.map(Secret::new),
             database: if database.is_empty() {
                 user.clone()
@@ -110,6 +112,7 @@ impl PostgresUrl {
 #[derive(Default)]
 struct Options {
     host: Option<PostgresHost>,
+    port: Option<u16>,
     user: Option<String>,
     schema: Option<String>,
     tls: Option<Wanted>,
@@ -128,13 +131,17 @@ impl Options {
                 self.host = Some(PostgresHost::Socket(value.into()));
             }
             "host" => self.host = Some(PostgresHost::Tcp(value.to_owned())),
+            "port" => {
+                let port = value.parse();
+                self.port = Some(port.map_err(|_| bad(format!("bad port {value:?}")))?);
+            }
             "user" => self.user = Some(value.to_owned()),
             "schema" => self.schema = Some(schema(value)?),
             "sslmode" => self.tls = Some(wanted(value)?),
             "sslrootcert" => self.extra_root = Some(value.into()),
             other => {
                 return Err(bad(format!(
-                    "unknown option {other:?}; known are `host`, `user`, `schema`, `sslmode` and `sslrootcert`"
+                    "unknown option {other:?}; known are `host`, `port`, `user`, `schema`, `sslmode` and `sslrootcert`"
                 )));
             }
         }
@@ -219,7 +226,14 @@ impl fmt::Display for PostgresUrl {
         let mut mark = '?';
         match &self.host {
             PostgresHost::Socket(path) => {
-                write!(f, "postgres://{user}@/{database}?host={}", path.display())?;
+                write!(
+                    f,
+                    "postgres:///{database}?host={}&user={user}",
+                    path.display()
+                )?;
+                if self.port != PORT {
+                    write!(f, "&port={}", self.port)?;
+                }
                 mark = '&';
             }
             PostgresHost::Tcp(host) if host.contains(':') => {
@@ -248,7 +262,7 @@ mod tests {
         shown("postgres://a%40b@[::1]/w", "postgres://a@b@[::1]:5432/w");
         shown(
             "postgres:///web?host=/run/pg&user=ada&schema=two",
-            "postgres://ada@/web?host=/run/pg&schema=two",
+            "postgres:///web?host=/run/pg&user=ada&schema=two",
         );
     }
 

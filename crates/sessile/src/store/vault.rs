@@ -162,8 +162,14 @@ impl Vault {
         Err(self.keys_keep_moving().into())
     }
 
-    /// The rows in the order of their names, without opening them.
+    /// The sessions' rows in the order of their names, without opening them.
     pub async fn list(&self) -> Result<Vec<RowSummary>, StoreError> {
+        let mut rows = self.rows().await?;
+        rows.retain(|row| !row.name.is_aside());
+        Ok(rows)
+    }
+
+    async fn rows(&self) -> Result<Vec<RowSummary>, StoreError> {
         let mut rows: Vec<RowSummary> = Vec::new();
         loop {
             let after = rows.last().map(|row| row.name.clone());
@@ -258,7 +264,7 @@ impl Vault {
     /// What a check of the whole store finds wrong: damage to the file, and records that do not open.
     pub async fn check(&self) -> Result<Vec<String>, StoreError> {
         let mut findings = self.store().check().await?;
-        for row in self.list().await? {
+        for row in self.rows().await? {
             if let Err(error) = self.load(&row.name).await {
                 findings.push(error.to_string());
             }

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{ConnectOptions, Incoming, Outgoing, OutgoingBody, Patience, Proxy, ProxyKind, Trust};
-use crate::browser::{Browser, Cookies, Launch, NoPage, Order, OriginStorage, Visited};
+use crate::browser::{Browser, Cookies, Fault, Launch, NoPage, Order, OriginStorage, Visited};
 use crate::error::{Error, Phase};
 use crate::redact::ShownUrl;
 
@@ -74,6 +74,7 @@ pub(crate) struct Arrival {
     pub(crate) passed: Vec<(Url, StatusCode)>,
     pub(crate) before: Cookies,
     pub(crate) after: Cookies,
+    pub(crate) storage: Option<OriginStorage>,
 }
 
 impl Chromium {
@@ -156,7 +157,7 @@ impl Chromium {
             is_refusal: luggage.is_refusal,
         };
         let _running = Running::count(&self.running);
-        let fault = |fault: crate::browser::Fault| fault.error(&launch.name());
+        let fault = |fault| self.error(fault);
         let mut browser = Browser::start(&launch, self.patience)
             .await
             .map_err(fault)?;
@@ -177,6 +178,40 @@ impl Chromium {
             }),
             Err(NoPage::Net(why)) => Err(net_error::error(&why, url, head)),
         }
+    }
+
+    /// Starts a browser for a person: it connects as the session does, and goes by the session's
+    /// name where these headers have one that fits.
+    pub(crate) async fn open(
+        &self,
+        has_window: bool,
+        headers: &HeaderMap,
+    ) -> Result<Browser, Error> {
+        let connect = self.connect();
+        let launch = Launch {
+            has_window,
+            ..self.launch(&connect)?
+        };
+        let opened = async {
+            let mut browser = Browser::start(&launch, self.patience).await?;
+            if matches!(connect.tls.trust, Trust::DangerAnyone) {
+                browser.trust_anyone().await?;
+            }
+            if let Some(agent) = headers::user_agent(headers) {
+                browser.go_by(&agent).await?;
+            }
+            Ok(browser)
+        };
+        opened.await.map_err(|fault: Fault| self.error(fault))
+    }
+
+    /// What a browser's fault is to a session.
+    pub(crate) fn error(&self, fault: Fault) -> Error {
+        let launch = Launch {
+            program: self.program.clone(),
+            ..Launch::default()
+        };
+        fault.error(&launch.name())
     }
 
     fn connect(&self) -> Arc<ConnectOptions> {
@@ -294,6 +329,7 @@ fn arrival(visited: Visited) -> Arrival {
         passed: visited.passed,
         before: visited.before,
         after: visited.after,
+        storage: visited.storage,
     }
 }
 

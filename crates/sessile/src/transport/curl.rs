@@ -15,13 +15,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use bytes::BytesMut;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use http::StatusCode;
 use tempfile::NamedTempFile;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{ConnectOptions, Incoming, Outgoing, Proxy, ProxyKind, Transport, Trust};
+use super::{ConnectOptions, Incoming, Outgoing, Proxy, ProxyKind, Transport, Trust, proxy};
 use crate::error::{Error, Obstacle, Phase};
 use crate::redact::ShownUrl;
 use child::{Exchange, ReplyBody};
@@ -103,7 +102,7 @@ impl Curl {
         };
         let is_passed_on = url.scheme() == "http"
             && matches!(&options.connect.proxy, Some(proxy) if proxy.kind() == ProxyKind::Http);
-        if is_passed_on && head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+        if is_passed_on && proxy::refuses(head.status, &head.headers) {
             return Err(Error::Connect {
                 origin: exit::origin(&url),
                 obstacle: Obstacle::ProxyRefused,

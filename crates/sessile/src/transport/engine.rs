@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use tokio::time::timeout;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use url::Url;
@@ -124,6 +124,11 @@ async fn exchange(home: &Arc<Connections<Sender>>, request: Outgoing) -> Result<
     *request.headers_mut() = headers;
     loop {
         let (mut lent, is_reused) = match home.take(&url) {
+            // Some proxies end a connection after each reply without a word, and what can't be
+            // repeated would be lost on it.
+            Some(kept) if kept.connection.is_passed_on() && !request.method().is_idempotent() => {
+                continue;
+            }
             Some(kept) => (kept, true),
             // Boxed, so that an exchange that needs none stays small.
             None => (
@@ -151,7 +156,7 @@ fn incoming(
     patience: Duration,
 ) -> Result<Incoming, Error> {
     let (head, body) = response.into_parts();
-    if lent.connection.is_passed_on() && head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+    if lent.connection.is_passed_on() && super::proxy::refuses(head.status, &head.headers) {
         return Err(Error::Connect {
             origin: lent.origin.to_string(),
             obstacle: Obstacle::ProxyRefused,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use base64ct::{Base64, Encoding};
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use tokio::net::TcpStream;
 use tokio_socks::tcp::Socks5Stream;
@@ -93,17 +93,6 @@ impl Proxy {
         Some(value)
     }
 
-    /// Its URL, with the login percent-encoded.
-    pub(super) fn url_with_login(&self) -> Secret<String> {
-        let Some(Login { user, password }) = &self.login else {
-            return Secret::from(self.to_string());
-        };
-        let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-        let password = Secret::from(encoded(password.expose()));
-        let login = format!("://{}:{}@", encoded(user), password.expose());
-        Secret::from(self.to_string().replacen("://", &login, 1))
-    }
-
     /// Asks a SOCKS proxy for a connection; fails with its answer in words.
     pub(super) async fn socks(
         &self,
@@ -154,6 +143,24 @@ impl FromStr for Proxy {
             port,
             login,
         })
+    }
+}
+
+/// Whether it is the proxy that refuses a request which it was to pass on, not the site.
+///
+/// tinyproxy answers a wrong password with the status of a site (401) in place of 407. Such a
+/// reply is told from a site's by the server that it names, and by naming nobody that it came
+/// through.
+pub(super) fn refuses(status: StatusCode, headers: &HeaderMap) -> bool {
+    let is_tinyproxys = || {
+        let server = headers.get(header::SERVER).map(HeaderValue::as_bytes);
+        server.is_some_and(|name| name.starts_with(b"tinyproxy/"))
+            && !headers.contains_key(header::VIA)
+    };
+    match status {
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED => true,
+        StatusCode::UNAUTHORIZED => is_tinyproxys(),
+        _ => false,
     }
 }
 
@@ -246,7 +253,7 @@ mod tests {
         assert_eq!(proxy.authorization().unwrap(), "Basic YWRhOnNAY3JldGU=");
         assert_eq!(format!("{proxy:?}"), "Proxy(http://proxy.test:80)");
         let whole = "http://ada:s%40crete@proxy.test:80";
-        assert_eq!(proxy.url_with_login().expose(), whole);
+        assert_eq!(proxy.url().expose(), whole);
         assert_eq!(format!("{:?}", proxy.authorization().unwrap()), "Sensitive");
     }
 
@@ -259,6 +266,29 @@ mod tests {
         ] {
             let proxy: Proxy = text.parse().unwrap();
             assert_eq!(proxy.url().expose().parse::<Proxy>().unwrap(), proxy);
+        }
+    }
+
+    #[test]
+    fn a_proxys_refusal_is_no_sites() {
+        for (status, server, via, expected) in [
+            (407, "nginx", "", true),
+            (401, "tinyproxy/1.11.1", "", true),
+            (401, "tinyproxy/1.11.1", "1.1 proxy", false),
+            (401, "nginx", "", false),
+            (403, "tinyproxy/1.11.1", "", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::SERVER, server.parse().unwrap());
+            if !via.is_empty() {
+                headers.insert(header::VIA, via.parse().unwrap());
+            }
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(
+                refuses(status, &headers),
+                expected,
+                "{status} {server} {via}"
+            );
         }
     }
 

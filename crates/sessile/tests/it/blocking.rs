@@ -2,8 +2,12 @@
 
 use std::io::Read as _;
 
-use sessile::Request;
-use sessile::blocking::{self, Session};
+use sessile::blocking::{self, Kept, Session};
+use sessile::login::Login;
+use sessile::renew::{KeptOptions, Renewer};
+use sessile::store::{Name, StoreOptions, Vault};
+use sessile::{Request, Secret};
+use sessile_practice::{ADA, ADA_PASSWORD, Options, Site};
 
 use crate::recorder::{EMPTY, Recorder};
 
@@ -72,4 +76,43 @@ fn errors_come_back_as_they_are() {
     assert!(matches!(ours, sessile::Error::CutShort { .. }), "{ours}");
     let error = session.get("/").unwrap_err();
     assert!(matches!(error, sessile::Error::Connect { .. }), "{error}");
+}
+
+#[test]
+fn a_kept_session_logs_in_and_again_when_it_has_to() {
+    let elsewhere = tokio::runtime::Runtime::new().unwrap();
+    let site = elsewhere.block_on(Site::start(Options::default())).unwrap();
+    let vault = blocking::wait(Vault::in_memory(&StoreOptions::default()));
+    let vault = vault.unwrap().unwrap();
+    let name: Name = "ada".parse().unwrap();
+    let members = format!("{}/members", site.url());
+    let password = Secret::from(ADA_PASSWORD.to_owned());
+    let mut login = Login::form(members.parse().unwrap(), ADA, password);
+    login.remember = true;
+    let (kept, _) = Kept::log_in(&vault, &name, login, KeptOptions::default()).unwrap();
+    assert!(kept.check().unwrap().is_certain);
+    site.kill_sessions();
+
+    let other = Kept::open(&vault, &name, KeptOptions::default()).unwrap();
+    let answer = other.send(Request::get(&members)).unwrap();
+    assert_eq!(answer.renewal.unwrap().by, Renewer::Ourselves);
+    assert!(answer.reply.text().unwrap().contains(ADA));
+    assert_eq!(kept.renew().unwrap(), None);
+    kept.update(|state, now| state.set_header("x-trace", "7", now))
+        .unwrap()
+        .unwrap();
+    other.save().unwrap();
+    assert_eq!(other.name(), &name);
+    assert_eq!(other.record().state.headers().get("x-trace").unwrap(), "7");
+    let reply = other.session().get(&members).unwrap();
+    assert_eq!(reply.status(), 200);
+    elsewhere.block_on(site.stop());
+}
+
+#[tokio::test]
+async fn a_kept_session_is_refused_inside_a_runtime() {
+    let vault = Vault::in_memory(&StoreOptions::default()).await.unwrap();
+    let open = Kept::open(&vault, &"ada".parse().unwrap(), KeptOptions::default());
+    let error = open.unwrap_err().to_string();
+    assert!(error.contains("use sessile::Session there"), "{error}");
 }

@@ -10,7 +10,7 @@ use sessile::login::Login;
 use sessile::renew::{Kept, KeptOptions, Renewer};
 use sessile::store::{Acquired, HolderId, LeaseKey, StoreOptions, Vault};
 use sessile::transport::{ConnectOptions, Engine, Incoming, Outgoing, Transport};
-use sessile::{Error, Request, Secret};
+use sessile::{Error, Request, Secret, SessionState};
 use sessile_practice::{ADA, ADA_PASSWORD, Options, Site};
 use tokio::sync::Notify;
 
@@ -157,4 +157,36 @@ async fn a_process_that_died_while_it_logged_in_is_waited_for_and_replaced() {
     let (answer, ()) = join(kept.send(Request::get(url)), time_passes).await;
     assert_eq!(answer.unwrap().renewal.unwrap().by, Renewer::Ourselves);
     assert_eq!(site.logins(), 2);
+}
+
+#[tokio::test]
+async fn a_late_reply_brings_no_cookie_into_the_session_that_took_the_place() {
+    let site = Site::start(Options::default()).await.unwrap();
+    let gate = Gate::new("/cookies/five");
+    let vault = Vault::in_memory(&StoreOptions::default()).await.unwrap();
+    let name = "shop".parse().unwrap();
+    let create = || {
+        let mut options = KeptOptions::default();
+        options.builder = options
+            .builder
+            .transport(Arc::clone(&gate) as Arc<dyn Transport>);
+        Kept::create(&vault, &name, SessionState::default(), options).unwrap()
+    };
+    let kept = create();
+    kept.save().await.unwrap();
+    let page = |path: &str| Request::get(format!("{}{path}", site.url()));
+    let late = kept.send(page("/cookies/five"));
+    let others = async {
+        gate.holds.notified().await;
+        vault.remove(&name).await.unwrap();
+        create().save().await.unwrap();
+        kept.send(page("/cookies/show")).await.unwrap();
+        gate.let_go.notify_one();
+    };
+    let (answer, ()) = join(late, others).await;
+    let reply = answer.unwrap().reply;
+    let cookies = reply.headers().get_all("set-cookie").iter();
+    assert!(cookies.count() > 1);
+    assert_eq!(kept.session().read(|state| state.jar().len()), 0);
+    site.stop().await;
 }

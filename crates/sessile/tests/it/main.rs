@@ -4,12 +4,16 @@
 
 mod blocking;
 mod formats;
+mod hard;
 mod kept;
 mod late;
+mod notify;
 mod profile;
 mod quiet;
 mod recorder;
+mod refresh;
 mod request;
+mod second_factor;
 mod session;
 mod store;
 mod strangers;

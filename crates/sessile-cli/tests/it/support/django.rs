@@ -40,6 +40,16 @@ impl Django {
         }
     }
 
+    /// The page that only the admin sees, and only with a code.
+    pub(crate) fn guarded_admin(&self) -> String {
+        format!("{}/otp/", self.server.url())
+    }
+
+    /// The file with what the admin's codes are made from.
+    pub(crate) fn otp_secret_file(&self) -> PathBuf {
+        prepared("SESSILE_TEST_DJANGO").join("otp-secret")
+    }
+
     /// The page that only the admin sees.
     pub(crate) fn admin(&self) -> String {
         format!("{}/admin/", self.server.url())

@@ -2,12 +2,14 @@
 
 mod authority;
 mod daemon;
+mod database;
 mod desk;
 mod django;
 mod faults;
 mod gunicorn;
 mod person;
 mod practice;
+mod provider;
 pub(crate) mod servers;
 mod table;
 mod wire;
@@ -17,12 +19,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) use daemon::Daemon;
+pub(crate) use database::Database;
 pub(crate) use desk::Desk;
 pub(crate) use django::{ADMIN, Django, MEMBERS_PAGE};
 pub(crate) use faults::Faults;
 pub(crate) use gunicorn::Gunicorn;
-pub(crate) use person::{Outcome, Person};
+pub(crate) use person::{Invocation, Outcome, Person};
 pub(crate) use practice::Practice;
+pub(crate) use provider::{OpenIdProvider, ROBOT_SECRET, browser};
 pub(crate) use table::Table;
 pub(crate) use wire::{Wire, send, stopwatch};
 
@@ -31,7 +35,7 @@ pub(crate) use wire::{Wire, send, stopwatch};
 fn prepared(variable: &str) -> PathBuf {
     let named: Option<OsString> = std::env::var_os(variable);
     let path = PathBuf::from(named.unwrap_or_else(|| {
-        panic!("{variable} is not set: run scripts/test, which installs what this test needs")
+        panic!("{variable} is not set: run scripts/test, which prepares what this test needs; CONTRIBUTING.md says how to run one")
     }));
     assert!(
         path.is_dir(),

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -125,6 +125,14 @@ impl Invocation {
         }
     }
 
+    /// The same with standard input left open for more.
+    pub(crate) fn start_open(mut self) -> Running {
+        Running {
+            line: self.line,
+            child: self.command.spawn().unwrap(),
+        }
+    }
+
     pub(crate) fn run(self) -> Outcome {
         self.start().finish()
     }
@@ -141,6 +149,13 @@ impl Running {
         self.child.id()
     }
 
+    /// Sends it a signal by its name, as `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let mut kill = Command::new("kill");
+        kill.arg(format!("-{name}")).arg(self.pid().to_string());
+        assert!(kill.status().unwrap().success());
+    }
+
     /// The most memory that it has had so far.
     pub(crate) fn peak_kb(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
@@ -149,12 +164,23 @@ impl Running {
         peak.parse().unwrap()
     }
 
+    /// Standard input, where it was left open; dropped, it is at its end.
+    pub(crate) fn take_input(&mut self) -> ChildStdin {
+        self.child.stdin.take().unwrap()
+    }
+
     /// The next bytes of standard output, as soon as they are there.
     pub(crate) fn read(&mut self, count: usize) -> String {
         let stdout: &mut ChildStdout = self.child.stdout.as_mut().unwrap();
         let mut bytes = vec![0; count];
         stdout.read_exact(&mut bytes).unwrap();
         String::from_utf8(bytes).unwrap()
+    }
+
+    /// Ends it as nobody can prevent.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     pub(crate) fn finish(self) -> Outcome {
@@ -220,6 +246,10 @@ impl Outcome {
             );
         }
         self
+    }
+
+    pub(crate) fn code(&self) -> Option<i32> {
+        self.code
     }
 
     pub(crate) fn stdout(&self) -> String {

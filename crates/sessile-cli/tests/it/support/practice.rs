@@ -5,7 +5,7 @@ use std::ops::Deref;
 use sessile_practice::{GRACE, GRACE_PASSWORD, Options, Site};
 use tokio::runtime::Runtime;
 
-use super::{Outcome, Person};
+use super::{Invocation, Outcome, Person};
 
 /// A running practice site; ends when dropped.
 pub(crate) struct Practice {
@@ -22,6 +22,13 @@ impl Practice {
             site,
             _runtime: runtime,
         }
+    }
+
+    /// Runs the login with a second factor, as the session `ada`.
+    pub(crate) fn log_in_with_code(&self, person: &Person, options: &str) -> Invocation {
+        let url = self.page("/totp/field/login");
+        let line = format!("login ada {url} --username {GRACE} --password-stdin {options}");
+        person.sessile(&line).input(GRACE_PASSWORD)
     }
 
     /// The address of a page, given its path.

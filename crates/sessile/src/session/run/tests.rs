@@ -183,6 +183,7 @@ async fn credentials_never_leave_their_origin() {
             .base_url("http://a.test/")
             .unwrap()
             .authorization(bearer("session's"))
+            .header("x-own-token", "session's")
             .build()
             .unwrap();
         script.on_each(
@@ -194,6 +195,7 @@ async fn credentials_never_leave_their_origin() {
             .header("authorization", "Basic request's")
             .header("cookie", "secret=1")
             .header("host", "inner.test")
+            .header("x-api-key", "request's")
             .header("x-stays", "1");
         session.send(by_hand).await.unwrap();
         session.get("/").await.unwrap();
@@ -201,6 +203,9 @@ async fn credentials_never_leave_their_origin() {
         assert_eq!(sent[0].header("authorization"), Some("Basic request's"));
         assert_eq!(sent[0].header("cookie"), Some("secret=1"));
         assert_eq!(sent[0].header("host"), Some("inner.test"));
+        assert_eq!(sent[0].header("x-api-key"), Some("request's"));
+        assert_eq!(sent[0].header("x-own-token"), Some("session's"));
+        assert_eq!(sent[2].header("x-own-token"), Some("session's"));
         assert_eq!(sent[2].header("authorization"), Some("Bearer session's"));
         let host = elsewhere.split('/').nth(2).unwrap();
         assert_eq!(

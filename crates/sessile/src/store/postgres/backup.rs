@@ -8,6 +8,7 @@ use super::fault::Fault;
 use super::hub::Hub;
 use super::line::Line;
 use super::read;
+use super::settle::Evidence;
 use super::transaction::{LOCK_KEYS, Transaction};
 use crate::store::sqlite::{Archive, NewArchive};
 use crate::store::{KeyRow, Name, Row, StoreError};
@@ -67,14 +68,16 @@ async fn page(line: &Line, after: Option<&Name>) -> Result<Vec<Row>, Fault> {
 /// Puts the rows and keys of a backup in place of what is stored. Leases stay, and numbers go on growing.
 pub(super) async fn restore(hub: &Hub, source: PathBuf) -> Result<(), StoreError> {
     // Says what is wrong with the backup before anything else happens.
+    let place = source.display().to_string();
     let archive = blocking(move || Archive::open(&source)).await?;
     let open = Transaction::begin_with(hub, LOCK_KEYS, &[]).await?;
-    let copied = replace(open.line(), archive).await;
-    copied.map_err(|fault| fault.at(&hub.site))?;
-    open.commit(&[]).await
+    let copied = replace(open.line(), archive, &place).await;
+    let keys = copied.map_err(|fault| fault.at(&hub.site))?;
+    let evidence = Evidence::Keys(keys.revision.cast_signed(), &keys.sealed);
+    open.commit(&[], &evidence).await
 }
 
-async fn replace(line: &Line, mut archive: Archive) -> Result<(), Fault> {
+async fn replace(line: &Line, mut archive: Archive, place: &str) -> Result<KeyRow, Fault> {
     // Whoever changes a row holds a lock on the keys; this one is for those who don't ask us.
     line.say("LOCK TABLE record IN EXCLUSIVE MODE; SET LOCAL statement_timeout = 0")
         .await?;
@@ -93,12 +96,13 @@ async fn replace(line: &Line, mut archive: Archive) -> Result<(), Fault> {
         insert(line, &rows).await?;
     }
     let (last, keys) = blocking(move || archive.state()).await?;
-    let advance = "SELECT setval('number', greatest((SELECT last_value FROM number), $1))";
+    let advance = "SELECT setval('number', greatest((SELECT last_value FROM number), $1::bigint))";
     line.rows(advance, &[&last.cast_signed()]).await?;
-    match keys {
-        None => Ok(()),
-        Some(keys) => restore_keys(line, &keys).await,
-    }
+    let keys = keys.ok_or(StoreError::NotAStore {
+        place: place.to_owned(),
+        detail: "it has no key table".to_owned(),
+    })?;
+    restore_keys(line, keys).await
 }
 
 async fn insert(line: &Line, rows: &[Row]) -> Result<(), Fault> {
@@ -121,12 +125,16 @@ async fn insert(line: &Line, rows: &[Row]) -> Result<(), Fault> {
     .map(drop)
 }
 
-async fn restore_keys(line: &Line, keys: &KeyRow) -> Result<(), Fault> {
-    let sql = "INSERT INTO key_table AS kept (id, revision, sealed) VALUES (0, $1 + 1, $2)
-               ON CONFLICT (id) DO UPDATE SET revision = greatest(kept.revision, $1) + 1, sealed = excluded.sealed";
-    line.execute(sql, &[&keys.revision.cast_signed(), &keys.sealed])
-        .await
-        .map(drop)
+/// Puts the keys in place, as the latest; answers what they are now.
+async fn restore_keys(line: &Line, keys: KeyRow) -> Result<KeyRow, Fault> {
+    let sql = "INSERT INTO key_table AS kept (id, revision, sealed) VALUES (0, $1::bigint + 1, $2)
+               ON CONFLICT (id) DO UPDATE SET revision = greatest(kept.revision, $1::bigint) + 1,
+               sealed = excluded.sealed RETURNING revision, sealed";
+    let restored = line
+        .row(sql, &[&keys.revision.cast_signed(), &keys.sealed])
+        .await?;
+    let restored = restored.as_ref().map(read::key_row).transpose()?;
+    Ok(restored.unwrap_or(keys))
 }
 
 /// What is wrong with the tables as a whole. A row that was damaged doesn't open, and is found by whoever has the key.

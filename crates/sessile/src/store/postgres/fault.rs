@@ -54,7 +54,7 @@ impl Fault {
             return false;
         };
         match error.code() {
-            None => !is_tls(error),
+            None => error.is_closed() || (is_of_system(error) && !is_tls(error)),
             Some(code) => is_line_code(code),
         }
     }
@@ -62,6 +62,11 @@ impl Fault {
     /// Whether a server that starts or stops says so: it will answer in a moment.
     pub(super) fn is_starting(&self) -> bool {
         matches!(self, Self::Engine(error) if error.code() == Some(&SqlState::CANNOT_CONNECT_NOW))
+    }
+
+    /// Whether a value can't be what it says it is.
+    pub(super) fn is_out_of_range(&self) -> bool {
+        matches!(self, Self::Engine(error) if error.code() == Some(&SqlState::INVALID_PARAMETER_VALUE))
     }
 
     /// Whether there is no such table or column.
@@ -105,11 +110,10 @@ impl Fault {
 
 fn refusal(error: &tokio_postgres::Error, site: &Site) -> StoreError {
     let (place, detail) = (site.place.clone(), words(error));
-    let Some(code) = error.code() else {
-        return StoreError::Unreachable { place, detail };
-    };
-    let code = code.code();
+    let code = error.code().map_or("", SqlState::code);
     match code {
+        "" if is_tls(error) => StoreError::Unreachable { place, detail },
+        "" if is_login(error) => StoreError::Denied { place, detail },
         "40P01" | "55P03" | "57014" => StoreError::Locked {
             place,
             holder: "another writer".to_owned(),
@@ -143,6 +147,18 @@ pub(super) fn words(error: &tokio_postgres::Error) -> String {
 fn is_line_code(code: &SqlState) -> bool {
     let code = code.code();
     code.starts_with("08") || matches!(code, "25P03" | "57P01" | "57P02" | "57P03" | "57P05")
+}
+
+fn is_of_system(error: &tokio_postgres::Error) -> bool {
+    error
+        .source()
+        .is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
+}
+
+/// A password that is wanted and wasn't given, or a way of asking for it that isn't known here.
+fn is_login(error: &tokio_postgres::Error) -> bool {
+    let said = error.to_string();
+    said.starts_with("authentication error") || said.starts_with("invalid configuration")
 }
 
 /// A server without TLS, or with another's certificate, stays so.

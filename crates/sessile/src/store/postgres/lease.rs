@@ -6,6 +6,7 @@ use super::fault::Fault;
 use super::hub::Hub;
 use super::line::Line;
 use crate::clock::Timestamp;
+use crate::store::lease::{KEPT_LEASES, PURGE_EVERY};
 use crate::store::{Acquired, HolderId, Lease, LeaseKey, StoreError};
 
 /// The number in SET is drawn when the row is locked, so that it is higher than that of every lease on it before.
@@ -16,6 +17,8 @@ const TAKE: &str = "
     SET number = nextval('number'), holder = excluded.holder, until = now_ms() + $3
     WHERE held.holder IS NULL OR held.holder = excluded.holder OR held.until <= now_ms()
     RETURNING number, until";
+
+const PURGE: &str = "DELETE FROM lease WHERE until < now_ms() - $1::bigint";
 
 const LOOK: &str = "SELECT holder, until FROM lease WHERE key = $1 AND holder IS NOT NULL";
 
@@ -29,6 +32,11 @@ pub(super) async fn acquire(
     let acquired = hub
         .patiently(async |line| {
             let acquired = take(&line, key, holder, ttl).await?;
+            if let Acquired::Granted(lease) = &acquired
+                && lease.number.is_multiple_of(PURGE_EVERY)
+            {
+                line.execute(PURGE, &[&KEPT_LEASES]).await?;
+            }
             line.put_back();
             Ok(acquired)
         })

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Connect, Object};
+use rustls::{ClientConfig, RootCertStore};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::config::SslMode;
@@ -15,7 +16,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::fault::Fault;
 use crate::store::postgres_url::{PostgresHost, PostgresTls};
-use crate::store::{PostgresUrl, StoreError, StoreOptions};
+use crate::store::{PostgresUrl, StoreError, StoreOptions, files};
 use crate::transport::{TlsOptions, Trust, client_config};
 
 /// How a connection is made and made ready.
@@ -38,6 +39,8 @@ impl Dial {
             .connect_timeout(options.lock_timeout)
             .tcp_user_timeout(options.lock_timeout)
             .keepalives_idle(Duration::from_secs(30))
+            .keepalives_interval(Duration::from_secs(10))
+            .keepalives_retries(3)
             .ssl_mode(match url.tls {
                 PostgresTls::Off => SslMode::Disable,
                 PostgresTls::Verified { .. } => SslMode::Require,
@@ -95,6 +98,9 @@ impl Connect for Dial {
     }
 }
 
+/// A program on a busy machine may take some milliseconds between two of its statements.
+const SHORTEST_IDLE: u128 = 1000;
+
 /// Moves the connection's bytes, until it is dropped.
 #[expect(
     clippy::disallowed_methods,
@@ -125,27 +131,37 @@ fn settings(url: &PostgresUrl, options: &StoreOptions) -> String {
          SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
         schema = url.schema,
         statement = patience * 3 / 2,
-        idle = patience / 2,
+        idle = (patience / 2).max(SHORTEST_IDLE),
     )
 }
 
 fn tls(url: &PostgresUrl) -> Result<MakeRustlsConnect, StoreError> {
+    let failed = |detail: String| StoreError::Unreachable {
+        place: url.to_string(),
+        detail,
+    };
+    let PostgresTls::Verified { extra_root } = &url.tls else {
+        return trust_nobody().map_err(|error| failed(error.to_string()));
+    };
     let mut options = TlsOptions::default();
-    if let PostgresTls::Verified {
-        extra_root: Some(path),
-    } = &url.tls
-    {
+    if let Some(path) = extra_root {
         let pem = std::fs::read(path);
-        let pem = pem
-            .map_err(|error| crate::store::files::failed("read the authority in", path, &error))?;
+        let pem = pem.map_err(|error| files::failed("read the authority in", path, &error))?;
         options.trust = Trust::SystemAnd(pem);
     }
-    let config = client_config(&options).map_err(|error| StoreError::Unreachable {
-        place: url.to_string(),
-        detail: error.to_string(),
-    })?;
+    let config = client_config(&options).map_err(|error| failed(error.to_string()))?;
     let mut config = Arc::unwrap_or_clone(config);
     config.alpn_protocols = vec![b"postgresql".to_vec()];
+    Ok(MakeRustlsConnect::new(config))
+}
+
+/// For a line without TLS, which asks nobody: the system's authorities take milliseconds to read.
+fn trust_nobody() -> Result<MakeRustlsConnect, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
     Ok(MakeRustlsConnect::new(config))
 }
 

@@ -23,14 +23,14 @@ use super::hub::{Hub, channel};
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     count: AtomicU64,
-    is_begun: AtomicBool,
+    asked: AtomicU64,
     is_heard: AtomicBool,
 }
 
 impl Changes {
-    /// Whether this is the first call, so that somebody should listen.
+    /// Whether somebody should begin to listen: once, after enough calls.
     pub(super) fn begin(&self) -> bool {
-        !self.is_begun.swap(true, Ordering::SeqCst)
+        self.asked.fetch_add(1, Ordering::SeqCst) + 1 == WORTH_LISTENING
     }
 
     /// Something was changed.
@@ -51,6 +51,9 @@ impl Changes {
         self.is_heard.store(is_heard, Ordering::SeqCst);
     }
 }
+
+/// A program that asks a few times and ends is not worth a line of its own.
+const WORTH_LISTENING: u64 = 12;
 
 /// How often the line is tried, and how long it may be silent then.
 const HEARTBEAT: Duration = Duration::from_secs(1);

@@ -77,5 +77,5 @@ fn summary(name: &Name, found: &Found) -> Result<RowSummary, tokio_postgres::Err
 
 /// The name, which stands behind the numbers.
 pub(super) fn named(found: &Found) -> Result<Name, Fault> {
-    Ok(Name::parse(found.try_get("name")?)?)
+    Ok(Name::stored(found.try_get("name")?)?)
 }

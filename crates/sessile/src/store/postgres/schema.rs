@@ -1,5 +1,7 @@
 //! The tables: recognised, made, migrated.
 
+use tokio_postgres::SimpleQueryMessage;
+
 use super::Site;
 use super::fault::Fault;
 use super::line::Line;
@@ -45,6 +47,9 @@ const OLDEST_SERVER: i32 = 130_000;
 
 /// Whether the database holds a store of ours; makes or migrates it if need be.
 pub(super) async fn recognise(site: &Site, line: &Line) -> Result<(), Fault> {
+    if is_current(line).await? {
+        return Ok(());
+    }
     check_server(site, line).await?;
     match identity(site, line).await? {
         Identity::Ours(format) if format == known_format() => Ok(()),
@@ -53,6 +58,19 @@ pub(super) async fn recognise(site: &Site, line: &Line) -> Result<(), Fault> {
             Err(StoreError::NoStore { place }.into())
         }
         Identity::Empty | Identity::None | Identity::Ours(_) => migrate(site, line).await,
+    }
+}
+
+/// Whether it is plainly what it is to be, in one round trip. Whatever else it may be is looked at more closely.
+async fn is_current(line: &Line) -> Result<bool, Fault> {
+    let known = known_format();
+    let look = format!("SELECT FROM format WHERE application = 'sessile' AND number = {known}");
+    match line.heard(line.client().simple_query(&look)).await {
+        Ok(said) => Ok(said
+            .iter()
+            .any(|part| matches!(part, SimpleQueryMessage::Row(_)))),
+        Err(fault) if fault.is_cut() => Err(fault),
+        Err(_refused) => Ok(false),
     }
 }
 

@@ -16,6 +16,17 @@ pub(super) struct Id {
     pub(super) process: i32,
 }
 
+/// What is there if a change was stored. A server that crashed may give the number of a transaction that it forgot to
+/// another one: that the number was committed is not enough. What is sealed is never sealed twice alike.
+pub(super) enum Evidence<'a> {
+    /// There is no row of that name.
+    Gone(&'a str),
+    /// The keys, and how often they were changed.
+    Keys(i64, &'a [u8]),
+    /// The row of that name holds this.
+    Row(&'a str, &'a [u8]),
+}
+
 enum Outcome {
     Committed,
     Undone,
@@ -30,10 +41,19 @@ const END: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                    WHERE pid = $1 AND backend_xid = ($2::text::xid8)::xid";
 
 /// Asks on another line; `fault` is what happened to the first.
-pub(super) async fn settle(hub: &Hub, id: &Id, fault: Fault) -> Result<(), StoreError> {
+pub(super) async fn settle(
+    hub: &Hub,
+    id: &Id,
+    evidence: &Evidence<'_>,
+    fault: Fault,
+) -> Result<(), StoreError> {
     let outcome = hub
         .patiently(async |line| {
-            let outcome = ask(&line, id, hub.site.patience()).await?;
+            let mut outcome = ask(&line, id, hub.site.patience()).await?;
+            if matches!(outcome, Outcome::Committed) && !evidence.is_there(&line).await? {
+                // Forgotten, or stored and overwritten by somebody else since then.
+                outcome = Outcome::Unknown;
+            }
             if matches!(outcome, Outcome::Committed) {
                 // It may have died between the commit and the announcement. Where this one gets lost too, others see
                 // the change a little later.
@@ -58,7 +78,11 @@ pub(super) async fn settle(hub: &Hub, id: &Id, fault: Fault) -> Result<(), Store
 async fn ask(line: &Line, id: &Id, patience: Duration) -> Result<Outcome, Fault> {
     let start = Instant::now();
     loop {
-        let row = line.row(STATUS, &[&id.transaction]).await?;
+        let row = match line.row(STATUS, &[&id.transaction]).await {
+            // The number is still to come: a server that crashed has forgotten it.
+            Err(fault) if fault.is_out_of_range() => return Ok(Outcome::Undone),
+            answer => answer?,
+        };
         let status: Option<String> = row.map_or(Ok(None), |row| row.try_get(0))?;
         match status.as_deref() {
             Some("committed") => return Ok(Outcome::Committed),
@@ -68,6 +92,26 @@ async fn ask(line: &Line, id: &Id, patience: Duration) -> Result<Outcome, Fault>
         }
         line.rows(END, &[&id.process, &id.transaction]).await?;
         sleep(Duration::from_millis(10)).await;
+    }
+}
+
+impl Evidence<'_> {
+    async fn is_there(&self, line: &Line) -> Result<bool, Fault> {
+        let found = match self {
+            Self::Gone(name) => {
+                let gone = "SELECT WHERE NOT EXISTS (SELECT FROM record WHERE name = $1)";
+                line.row(gone, &[name]).await
+            }
+            Self::Keys(revision, sealed) => {
+                let keys = "SELECT FROM key_table WHERE revision = $1 AND sealed = $2";
+                line.row(keys, &[revision, sealed]).await
+            }
+            Self::Row(name, sealed) => {
+                let row = "SELECT FROM record WHERE name = $1 AND sealed = $2";
+                line.row(row, &[name, sealed]).await
+            }
+        };
+        Ok(found?.is_some())
     }
 }
 

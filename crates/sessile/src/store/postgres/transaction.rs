@@ -3,14 +3,14 @@
 //! It takes two round trips: what is there, and what becomes of it. Up to the decision a broken line is no harm and
 //! all is done again; from then on see `settle`.
 
-use futures_util::future::{join, try_join, try_join_all};
+use futures_util::future::{join, try_join_all, try_join3, try_join4};
 use tokio_postgres::types::ToSql;
 
 use super::fault::Fault;
 use super::hub::Hub;
 use super::line::Line;
 use super::read;
-use super::settle;
+use super::settle::{self, Evidence};
 use crate::clock::Timestamp;
 use crate::store::change::decide;
 use crate::store::{
@@ -74,14 +74,21 @@ pub(super) async fn update(
     let row = open.rows.pop().flatten();
     let before = row.as_ref().map(|row| row.summary.clone());
     match open.decide(name, row, change).await? {
-        (open, Next::Keep) => open.give_up().await.map(|()| before),
+        (open, Next::Keep) => {
+            open.give_up().await;
+            Ok(before)
+        }
         (open, Next::Remove(fence)) => {
             let open = open.check_fence(fence.as_ref()).await?;
-            open.commit(&[(REMOVE, &[&name.as_str()])]).await?;
+            let evidence = Evidence::Gone(name.as_str());
+            open.commit(&[(REMOVE, &[&name.as_str()])], &evidence)
+                .await?;
             Ok(None)
         }
         (open, Next::Reseal(sealed)) => {
-            open.commit(&[(RESEAL, &[&name.as_str(), &sealed])]).await?;
+            let evidence = Evidence::Row(name.as_str(), &sealed);
+            let reseal: Write<'_> = (RESEAL, &[&name.as_str(), &sealed]);
+            open.commit(&[reseal], &evidence).await?;
             Ok(before)
         }
         (open, Next::Write(draft)) => {
@@ -104,18 +111,18 @@ pub(super) async fn transfer(
     let mut open = Transaction::begin(hub, &[from, to]).await?;
     let (target, row) = (open.rows.pop().flatten(), open.rows.pop().flatten());
     let Some(row) = row else {
-        open.give_up().await?;
+        open.give_up().await;
         return Err(unknown());
     };
     if target.is_some() {
-        open.give_up().await?;
+        open.give_up().await;
         let name = to.to_string();
         return Err(StoreError::NameTaken { name });
     }
     let age = row.summary.created;
     let (open, next) = open.decide(from, Some(row), change).await?;
     let Next::Write(draft) = next else {
-        open.give_up().await?;
+        open.give_up().await;
         return Err(unknown());
     };
     let open = open.check_fence(draft.fence.as_ref()).await?;
@@ -138,14 +145,16 @@ pub(super) async fn save_keys(
         let stored = open.line.row(read::KEYS, &[]).await;
         let stored = stored.and_then(|row| Ok(row.as_ref().map(read::key_row).transpose()?));
         let stored = stored.map_err(|fault| fault.at(&hub.site))?;
-        open.give_up().await?;
+        open.give_up().await;
         return stored.ok_or_else(|| hub.site.corrupt("its key table is gone"));
     }
     let save = "INSERT INTO key_table (id, revision, sealed) VALUES (0, $1, $2)
                 ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, sealed = excluded.sealed";
     let revision = expected + 1;
     open.rows.clear();
-    open.commit(&[(save, &[&revision.cast_signed(), &sealed])])
+    let number = revision.cast_signed();
+    let evidence = Evidence::Keys(number, &sealed);
+    open.commit(&[(save, &[&number, &sealed])], &evidence)
         .await?;
     Ok(KeyRow { revision, sealed })
 }
@@ -197,7 +206,7 @@ impl<'a> Transaction<'a> {
         match decide(name, change, current) {
             Ok(next) => Ok((self, next)),
             Err(error) => {
-                self.give_up().await?;
+                self.give_up().await;
                 Err(error)
             }
         }
@@ -213,7 +222,7 @@ impl<'a> Transaction<'a> {
         match number.map_err(|fault| fault.at(&self.hub.site))? {
             Some(number) if number.cast_unsigned() == fence.number => Ok(self),
             _ => {
-                self.give_up().await?;
+                self.give_up().await;
                 Err(fence.lost())
             }
         }
@@ -246,15 +255,23 @@ impl<'a> Transaction<'a> {
             &draft.sealed,
         ];
         let put: Write<'_> = (PUT, &values);
+        let evidence = Evidence::Row(text, &draft.sealed);
         match gone {
-            None => self.commit(&[put]).await?,
-            Some(gone) => self.commit(&[put, (REMOVE, &[&gone])]).await?,
+            None => self.commit(&[put], &evidence).await?,
+            Some(gone) => {
+                let remove: Write<'_> = (REMOVE, &[&gone]);
+                self.commit(&[put, remove], &evidence).await?;
+            }
         }
         Ok(summary)
     }
 
     /// Writes, and makes everything durable. The writes and the end go out together.
-    pub(super) async fn commit(self, writes: &[Write<'_>]) -> Result<(), StoreError> {
+    pub(super) async fn commit(
+        self,
+        writes: &[Write<'_>],
+        evidence: &Evidence<'_>,
+    ) -> Result<(), StoreError> {
         let Self {
             hub, line, state, ..
         } = self;
@@ -279,62 +296,63 @@ impl<'a> Transaction<'a> {
             Err(fault) => fault,
         };
         drop(line);
-        settle::settle(hub, &state.id, fault).await
+        settle::settle(hub, &state.id, evidence, fault).await
     }
 
     /// Ends the transaction without a trace.
-    pub(super) async fn give_up(self) -> Result<(), StoreError> {
+    pub(super) async fn give_up(self) {
         match self.line.say("ROLLBACK").await {
             Ok(()) => self.line.put_back(),
             // The database undoes what was open on a line that broke.
             Err(fault) => tracing::debug!(?fault, "a transaction ended with its line"),
         }
-        Ok(())
     }
 }
 
-/// All statements go out together; the database does them in this order.
+/// Takes the locks and reads the rows. All statements go out together; the database does them in this order.
 async fn open(
     line: &Line,
     keys: &'static str,
     names: &[&Name],
 ) -> Result<(Vec<Option<Row>>, State), Fault> {
-    let keys = line.prepared(keys).await?;
-    let lock = line.prepared(LOCK_NAME).await?;
-    let select = line.prepared(ROW).await?;
-    let state = line.prepared(STATE).await?;
+    let prepared = try_join4(
+        line.prepared(keys),
+        line.prepared(LOCK_NAME),
+        line.prepared(ROW),
+        line.prepared(STATE),
+    );
+    let (keys, lock, select, state) = prepared.await?;
+    let client = line.client();
     // In one order everywhere, so that nobody waits for somebody who waits for him.
-    let mut ordered: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
+    let mut ordered = names.to_vec();
     ordered.sort_unstable();
     ordered.dedup();
-    let names: Vec<(&Name, &str)> = names.iter().map(|name| (*name, name.as_str())).collect();
-    let client = line.client();
-    let values: Vec<[&(dyn ToSql + Sync); 1]> = ordered
-        .iter()
-        .map(|name| [name as &(dyn ToSql + Sync)])
-        .collect();
-    let begin = client.batch_execute("BEGIN");
-    let lock_keys = client.execute(&keys, &[]);
-    let locked = try_join_all(values.iter().map(|name| client.execute(&lock, name)));
-    let found = try_join_all(names.iter().map(async |(name, text)| {
-        let row = client.query_opt(&select, &[text]).await?;
+    let lock_name = async |name: &&Name| client.execute(&lock, &[&name.as_str()]).await;
+    let read_row = async |name: &&Name| {
+        let row = client.query_opt(&select, &[&name.as_str()]).await?;
         row.map(|row| read::row(name, &row)).transpose()
-    }));
-    let state = client.query_one(&state, &[]);
-    let asked = async {
-        let locks = try_join(try_join(begin, lock_keys), locked);
-        let (_locked, (rows, state)) = try_join(locks, try_join(found, state)).await?;
-        Ok((rows, state))
     };
-    let (rows, state) = line.heard(asked).await?;
-    let state = State {
-        next_version: state.try_get::<_, i64>(0)?.cast_unsigned(),
-        now: Timestamp::from_millis(state.try_get(1)?),
-        key_revision: state.try_get::<_, i64>(2)?.cast_unsigned(),
-        id: settle::Id {
-            transaction: state.try_get(3)?,
-            process: state.try_get(4)?,
-        },
-    };
-    Ok((rows, state))
+    let locks = try_join3(
+        client.batch_execute("BEGIN"),
+        client.execute(&keys, &[]),
+        try_join_all(ordered.iter().map(lock_name)),
+    );
+    let rows = try_join_all(names.iter().map(read_row));
+    let asked = try_join3(locks, rows, client.query_one(&state, &[]));
+    let (_locked, rows, state) = line.heard(asked).await?;
+    Ok((rows, State::read(&state)?))
+}
+
+impl State {
+    fn read(found: &tokio_postgres::Row) -> Result<Self, tokio_postgres::Error> {
+        Ok(Self {
+            next_version: found.try_get::<_, i64>(0)?.cast_unsigned(),
+            now: Timestamp::from_millis(found.try_get(1)?),
+            key_revision: found.try_get::<_, i64>(2)?.cast_unsigned(),
+            id: settle::Id {
+                transaction: found.try_get(3)?,
+                process: found.try_get(4)?,
+            },
+        })
+    }
 }

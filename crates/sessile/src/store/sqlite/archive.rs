@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::backup::not_made;
 use super::fault::Fault;
 use super::{Site, open, read};
 use crate::store::{KeyRow, Name, Row, StoreError, StoreOptions, files};
@@ -22,7 +23,7 @@ impl NewArchive {
         let site = site(target);
         files::make_parent(target)?;
         let made = files::create_new(target);
-        made.map_err(|error| files::failed("make the backup", target, &error))?;
+        made.map_err(|error| not_made(target, &error))?;
         let mut archive = Self {
             connection: None,
             site,

@@ -24,7 +24,8 @@ pub(super) fn write(site: &Site, target: &Path) -> Result<(), StoreError> {
     written
 }
 
-fn not_made(target: &Path, error: &io::Error) -> StoreError {
+/// Why a backup's file could not be made.
+pub(super) fn not_made(target: &Path, error: &io::Error) -> StoreError {
     match error.kind() {
         io::ErrorKind::AlreadyExists => StoreError::FileTaken {
             path: target.display().to_string(),

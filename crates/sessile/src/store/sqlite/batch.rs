@@ -10,17 +10,11 @@ use super::fault::Fault;
 use super::read;
 use crate::clock::Timestamp;
 use crate::store::change::decide;
+use crate::store::lease::{KEPT_LEASES, PURGE_EVERY};
 use crate::store::{
     Acquired, Change, Current, Draft, Fence, HolderId, KeyRow, Lease, LeaseKey, Name, Next, Row,
     RowSummary, Source, StoreError, Transfer,
 };
-
-/// How many numbers are given out between two looks for leases that ended long ago: rarely enough to
-/// cost nothing.
-const PURGE_EVERY: u64 = 1024;
-
-/// For how many milliseconds a lease that has ended is kept: a day.
-const KEPT_LEASES: i64 = 24 * 3600 * 1000;
 
 /// An open write transaction.
 #[derive(Debug)]
@@ -290,8 +284,7 @@ impl<'a> Batch<'a> {
             .map(drop)
     }
 
-    /// Drops the leases that ended long ago. Later numbers are higher all the same, since they come
-    /// from one sequence; who writes under a number that is gone is refused as if he had a successor.
+    /// Drops the leases that ended long ago.
     fn purge_leases(&self) -> Result<(), StoreError> {
         let ended = self.now.as_millis().saturating_sub(KEPT_LEASES);
         self.execute("DELETE FROM lease WHERE until < ?1", [ended])

@@ -178,6 +178,8 @@ enum Identity {
 }
 
 fn identity(connection: &Connection) -> Result<Identity, Fault> {
+    // In one transaction: another process may be just making the store.
+    let _reading = connection.unchecked_transaction()?;
     let application: i32 =
         connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let format: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;

@@ -40,7 +40,7 @@ pub(super) fn list(
     let rows = statement.query_map(params![after, limit], |row| {
         let name: String = row.get(0)?;
         Ok(RowSummary {
-            name: Name::parse(&name).map_err(|error| strange(0, error))?,
+            name: Name::stored(&name).map_err(|error| strange(0, error))?,
             version: row.get::<_, i64>(1)?.cast_unsigned(),
             generation: row.get::<_, i64>(2)?.cast_unsigned(),
             created: Timestamp::from_millis(row.get(3)?),

@@ -128,7 +128,7 @@ impl Config {
     fn way(&mut self, connect: &ConnectOptions, url: &Url) -> Result<(), Error> {
         match &connect.proxy {
             None => self.value("noproxy", b"*")?,
-            Some(proxy) => self.value("proxy", proxy.url_with_login().expose().as_bytes())?,
+            Some(proxy) => self.value("proxy", proxy.url().expose().as_bytes())?,
         }
         if let Some(address) = connect.local_address {
             self.value("interface", address.to_string().as_bytes())?;

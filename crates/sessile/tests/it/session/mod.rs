@@ -4,6 +4,7 @@ mod bodies;
 mod connections;
 mod curl;
 mod faults;
+mod http2;
 mod proxies;
 pub(crate) mod server;
 mod tls;

@@ -2,7 +2,7 @@
 
 use sessile::session::SessionBuilder;
 use sessile::transport::ConnectOptions;
-use sessile::{Error, Obstacle, Session};
+use sessile::{Error, Obstacle, Request, Session};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::TcpStream;
 
@@ -48,6 +48,22 @@ async fn a_plain_request_names_the_whole_url() {
          proxy-authorization: Basic YWRhOnMzY3JldA==\r\n\r\n"
     );
     assert_eq!(proxy.connections(), 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_repeated_has_a_connection_to_the_proxy_of_its_own() {
+    let proxy = Server::always(OK).await;
+    let session = session(&format!("http://127.0.0.1:{}", proxy.port()));
+    for (request, connections) in [
+        (Request::get("http://nowhere.test/"), 1),
+        (Request::get("http://nowhere.test/"), 1),
+        (Request::post("http://nowhere.test/"), 2),
+        (Request::put("http://nowhere.test/"), 2),
+    ] {
+        let reply = session.send(request).await.unwrap();
+        assert_eq!(reply.text().await.unwrap(), "ok");
+        assert_eq!(proxy.connections(), connections);
+    }
 }
 
 #[tokio::test]

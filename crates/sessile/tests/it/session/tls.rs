@@ -81,6 +81,16 @@ pub(super) async fn secure_server(authority: &Authority, alpn: &[&str]) -> Serve
 }
 
 async fn serve(signed: Signed, alpn: &[&str], clients: Option<&Authority>) -> Server {
+    let acceptor = acceptor(&signed, alpn, clients);
+    Server::start(move |conn| converse(acceptor.clone(), conn)).await
+}
+
+/// What speaks TLS for a server of these protocols.
+pub(super) fn speaker(authority: &Authority, alpn: &[&str]) -> TlsAcceptor {
+    acceptor(&authority.sign(|_| {}), alpn, None)
+}
+
+fn acceptor(signed: &Signed, alpn: &[&str], clients: Option<&Authority>) -> TlsAcceptor {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -100,8 +110,7 @@ async fn serve(signed: Signed, alpn: &[&str], clients: Option<&Authority>) -> Se
         .with_single_cert(vec![signed.certificate.der().clone()], key)
         .unwrap();
     config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    Server::start(move |conn| converse(acceptor.clone(), conn)).await
+    TlsAcceptor::from(Arc::new(config))
 }
 
 async fn converse(acceptor: TlsAcceptor, conn: Conn) {

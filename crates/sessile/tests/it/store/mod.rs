@@ -2,10 +2,10 @@
 
 mod agreement;
 mod conformance;
-#[cfg(feature = "postgres")]
-mod database;
 mod faults;
 mod keys;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod privacy;
 mod processes;
 mod support;

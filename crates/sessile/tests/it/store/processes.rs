@@ -43,8 +43,9 @@ const ROLES: [Role; 6] = [
 ];
 const APPENDS: usize = 200;
 
-/// How many cookies each process receives, and how many names they have.
+/// How many cookies each process receives, how many between two writes, and how many names they have.
 const MERGED: usize = 2000;
+const MERGED_AT_ONCE: usize = 250;
 const MERGED_NAMES: usize = 800;
 
 mod sqlite {
@@ -360,25 +361,27 @@ async fn append(vault: &Vault) {
 }
 
 async fn merge(vault: &Vault) {
-    let mut options = KeptOptions::default();
-    options.save_every = Duration::ZERO;
-    let kept = Kept::open(vault, &name("shared"), options).await.unwrap();
+    let shared = name("shared");
+    let kept = Kept::open(vault, &shared, KeptOptions::default())
+        .await
+        .unwrap();
     let me = std::process::id();
-    for turn in 0..MERGED {
-        let number = turn % MERGED_NAMES;
-        // A site may not set more than a browser would keep of it.
-        let url = format!("https://site{}.p{me}.example/", number / 100);
-        let line = format!("n{number}={turn}; Max-Age=3600");
+    for start in (0..MERGED).step_by(MERGED_AT_ONCE) {
         kept.session().update(|state, now| {
-            let target = Target::parse(&url).unwrap();
-            let stored = state
-                .jar_mut()
-                .store(line.as_bytes(), &target, &Context::default(), now);
-            assert!(stored.is_ok(), "{line}");
+            for turn in start..start + MERGED_AT_ONCE {
+                let number = turn % MERGED_NAMES;
+                // A site may not set more than a browser would keep of it.
+                let url = format!("https://site{}.p{me}.example/", number / 100);
+                let line = format!("n{number}={turn}; Max-Age=3600");
+                let target = Target::parse(&url).unwrap();
+                let context = Context::default();
+                let stored = state
+                    .jar_mut()
+                    .store(line.as_bytes(), &target, &context, now);
+                assert!(stored.is_ok(), "{line}");
+            }
         });
-        if turn % 250 == 249 {
-            kept.save().await.unwrap();
-        }
+        kept.save().await.unwrap();
     }
     say("done");
 }

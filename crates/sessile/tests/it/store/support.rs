@@ -12,7 +12,7 @@ use sessile::store::{
 use tempfile::TempDir;
 
 #[cfg(feature = "postgres")]
-pub(super) use super::database::Database;
+pub(super) use super::postgres::database::Database;
 
 /// A folder with one store in it.
 pub(super) struct Place {

@@ -2,7 +2,10 @@
 //!
 //! All blocking sessions of a process share one thread, which moves their bytes; it starts with
 //! the first and ends with the last. Nothing of a session is here a second time: what needs no
-//! waiting is reached through the async types, which these ones dereference to.
+//! waiting is reached through the async types, which these ones dereference to, and what has no
+//! type here is waited for with [`wait`].
+
+mod kept;
 
 use std::io;
 use std::ops::Deref;
@@ -17,8 +20,10 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
 use crate::error::Error;
-use crate::session::{self, Request, SessionBuilder};
+use crate::session::{self, Content, Request, SessionBuilder};
 use crate::transport::ByteStream;
+
+pub use kept::{Answer, Kept};
 
 /// How much of a reader is sent at a time.
 const PIECE: usize = 64 * 1024;
@@ -75,11 +80,7 @@ impl Session {
     /// As [`session::Session::send`], and [`Error::BadRequest`] inside an async runtime.
     pub fn send(&self, request: Request) -> Result<Reply, Error> {
         let reply = self.worker.wait_for(self.session.send(request))??;
-        Ok(Reply {
-            reply,
-            worker: Arc::clone(&self.worker),
-            unread: Bytes::new(),
-        })
+        Ok(Reply::new(reply, &self.worker))
     }
 
     /// Sends a `GET`.
@@ -110,6 +111,14 @@ pub struct Reply {
 }
 
 impl Reply {
+    fn new(reply: session::Reply, worker: &Arc<Worker>) -> Self {
+        Self {
+            reply,
+            worker: Arc::clone(worker),
+            unread: Bytes::new(),
+        }
+    }
+
     /// The whole body.
     ///
     /// # Errors
@@ -135,6 +144,15 @@ impl Reply {
     /// As [`session::Reply::text_with`].
     pub fn text_with(self, charset: &str) -> Result<String, Error> {
         self.worker.wait_for(self.reply.text_with(charset))?
+    }
+
+    /// The whole body as text where it is text, else as bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`session::Reply::content`].
+    pub fn content(self) -> Result<Content, Error> {
+        self.worker.wait_for(self.reply.content())?
     }
 
     /// The whole body as JSON.
@@ -182,6 +200,16 @@ impl io::Read for Reply {
         self.unread.copy_to_slice(&mut buffer[..length]);
         Ok(length)
     }
+}
+
+/// Waits for anything else of the library, as opening a store, on the thread that all blocking
+/// sessions share.
+///
+/// # Errors
+///
+/// [`Error::BadRequest`] inside an async runtime, and where the system has no thread left.
+pub fn wait<F: Future>(future: F) -> Result<F::Output, Error> {
+    Worker::shared()?.wait_for(future)
 }
 
 /// A reader as the body of a request; see [`Request::stream`].

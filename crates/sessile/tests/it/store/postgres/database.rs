@@ -9,24 +9,24 @@ use sessile::store::{KeySource, StoreError, StoreOptions, StoreUrl, Vault};
 use tokio::task::JoinSet;
 use tokio_postgres::{Client, NoTls};
 
-use super::support::Ground;
+use crate::store::support::Ground;
 
-pub(super) struct Database {
+pub(crate) struct Database {
     /// A line of the test's own, past the store.
-    pub(super) client: Client,
+    pub(crate) client: Client,
     /// Without the schema.
-    pub(super) server: String,
+    pub(crate) server: String,
     schema: String,
     _driver: JoinSet<()>,
 }
 
 impl Database {
-    pub(super) async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::on(&server()).await
     }
 
     /// A schema on another server.
-    pub(super) async fn on(server: &str) -> Self {
+    pub(crate) async fn on(server: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::SeqCst);
         let (client, connection) = tokio_postgres::connect(server, NoTls).await.unwrap();
@@ -44,7 +44,7 @@ impl Database {
         }
     }
 
-    pub(super) async fn try_open(
+    pub(crate) async fn try_open(
         &self,
         key: &KeySource,
         options: &StoreOptions,
@@ -53,12 +53,25 @@ impl Database {
         Vault::open(&url, key, options).await
     }
 
-    pub(super) async fn sql(&self, sql: &str) {
+    pub(crate) async fn sql(&self, sql: &str) {
         self.client.batch_execute(sql).await.unwrap();
     }
 
+    /// An empty schema, unless it is there.
+    pub(crate) async fn make_schema(&self) {
+        let make = format!("CREATE SCHEMA IF NOT EXISTS {}", self.schema);
+        self.sql(&make).await;
+    }
+
+    /// The schema's tables with what is in them, as text.
+    pub(crate) async fn tables(&self) -> String {
+        let dump = "SELECT schema_to_xml($1::text::name, true, true, '')::text";
+        let row = self.client.query_one(dump, &[&self.schema]).await.unwrap();
+        row.get(0)
+    }
+
     /// Puts a clock that is moved by hand in place of the database's.
-    pub(super) async fn stop_clock(&self) {
+    pub(crate) async fn stop_clock(&self) {
         self.sql(
             "CREATE TABLE test_clock AS SELECT 1000000::bigint AS at;
              CREATE OR REPLACE FUNCTION now_ms() RETURNS bigint LANGUAGE sql AS 'SELECT at FROM test_clock'",
@@ -66,19 +79,19 @@ impl Database {
         .await;
     }
 
-    pub(super) async fn now(&self) -> Timestamp {
+    pub(crate) async fn now(&self) -> Timestamp {
         let row = self.client.query_one("SELECT now_ms()", &[]).await.unwrap();
         Timestamp::from_millis(row.get(0))
     }
 
-    pub(super) async fn advance(&self, span: Duration) {
+    pub(crate) async fn advance(&self, span: Duration) {
         let millis = i64::try_from(span.as_millis()).unwrap();
         let advance = "UPDATE test_clock SET at = at + $1";
         self.client.execute(advance, &[&millis]).await.unwrap();
     }
 
     /// The same store by way of another address.
-    pub(super) fn url_by(&self, server: &str) -> String {
+    pub(crate) fn url_by(&self, server: &str) -> String {
         format!("{server}?schema={}", self.schema)
     }
 }
@@ -94,7 +107,7 @@ impl Ground for Database {
     clippy::disallowed_methods,
     reason = "the environment tells where it is"
 )]
-pub(super) fn directory() -> PathBuf {
+pub(crate) fn directory() -> PathBuf {
     let named = std::env::var("SESSILE_TEST_POSTGRES");
     named.map(PathBuf::from).unwrap_or_else(|_unset| {
         panic!(
@@ -105,7 +118,7 @@ pub(super) fn directory() -> PathBuf {
 }
 
 /// The URL of the tests' server.
-pub(super) fn server() -> String {
+pub(crate) fn server() -> String {
     let url = std::fs::read_to_string(directory().join("url")).unwrap();
     url.trim().to_owned()
 }

@@ -1,0 +1,61 @@
+//! `sessile site`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use super::connection::ConnectionArgs;
+use super::login::PasswordFrom;
+use super::values::time_limit;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SiteCommand {
+    /// Read site files and say what they mean, or all that is wrong with them
+    Check(SiteCheckArgs),
+    /// Log in as a site file says, check it, and see whether a logout would be noticed
+    Try(Box<SiteTryArgs>),
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Asks no site. Exit code 2 where a file has mistakes.
+
+Example:
+  sessile site check shop.toml")]
+pub(crate) struct SiteCheckArgs {
+    /// The files
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Stores nothing, unless a session is named.
+
+Example:
+  sessile site try shop.toml --username ada")]
+pub(crate) struct SiteTryArgs {
+    /// The file
+    pub(crate) file: PathBuf,
+
+    /// Who logs in
+    #[arg(short, long, value_name = "USER")]
+    pub(crate) username: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) password: PasswordFrom,
+
+    /// Store the session under this name
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) session: Option<String>,
+
+    /// Give up a request after this long; seconds, or with a unit
+    ///
+    /// Defaults to no limit in all, 10 for connecting and 30 without a byte.
+    #[arg(long, value_name = "SECONDS", value_parser = time_limit)]
+    pub(crate) timeout: Option<Duration>,
+
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+}

@@ -1,0 +1,212 @@
+//! Site files from the command line: those in `examples/sites`, and ones with mistakes.
+
+use std::fs;
+use std::path::PathBuf;
+
+use sessile_practice::{GRACE, GRACE_PASSWORD};
+
+use crate::support::{Gunicorn, Outcome, Person, Practice, Table};
+
+/// A file in `examples/sites`, written for a site that runs here.
+fn example(me: &Person, name: &str, site: &str) -> PathBuf {
+    let place = format!("{}/../../examples/sites/{name}", env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(place).unwrap();
+    write(me, name, &text.replace("https://practice.example", site))
+}
+
+fn write(me: &Person, name: &str, text: &str) -> PathBuf {
+    let file = me.home().join(name);
+    fs::write(&file, text).unwrap();
+    file
+}
+
+fn log_in(me: &Person, file: &std::path::Path, password: &str) -> Outcome {
+    let line = format!("login site --site {} --username {GRACE}", file.display());
+    me.sessile(&format!("{line} --password-stdin --remember"))
+        .input(password)
+        .run()
+}
+
+#[test]
+fn the_examples_log_in_and_renew() {
+    let (site, me) = (Practice::start(), Person::new());
+    let mut table = Table::new();
+    for (name, page) in [
+        ("form.toml", "/members"),
+        ("json-token.toml", "/api/me"),
+        ("steps.toml", "/members"),
+    ] {
+        table.row(name, || {
+            let file = example(&me, name, &site.url());
+            me.run(&format!("site check {}", file.display()))
+                .exits(0)
+                .prints("understood");
+            log_in(&me, &file, GRACE_PASSWORD)
+                .exits(0)
+                .says(&["logged in"]);
+            let request = format!("get -s site {}", site.page(page));
+            me.run(&request).exits(0).prints(GRACE);
+            me.run("check site --explain").exits(0).says(&["yes "]);
+            let before = site.logins();
+            site.kill_sessions();
+            site.kill_tokens();
+            me.run("check site --explain").exits(3);
+            me.run(&request)
+                .exits(0)
+                .prints(GRACE)
+                .says(&["logged in again"]);
+            assert_eq!(site.logins(), before + 1);
+            me.run("rm site").exits(0);
+        });
+    }
+    table.done();
+}
+
+#[test]
+fn a_wrong_password_is_told_in_the_sites_own_words_and_tried_once() {
+    let (site, me) = (Practice::start(), Person::new());
+    let mut table = Table::new();
+    for (name, words) in [
+        ("form.toml", "Wrong user name or password."),
+        ("json-token.toml", "invalid_credentials"),
+        ("steps.toml", "Wrong user name or password."),
+    ] {
+        table.row(name, || {
+            let file = example(&me, name, &site.url());
+            let before = site.attempts();
+            log_in(&me, &file, "wrong").exits(3).says(&[words]);
+            assert_eq!(site.attempts(), before + 1);
+        });
+    }
+    table.done();
+    me.run("status site").exits(1);
+}
+
+#[test]
+fn trying_a_file_stores_nothing_and_sees_a_check_that_tells_nothing() {
+    let (site, me) = (Practice::start(), Person::new());
+    let file = example(&me, "steps.toml", &site.url());
+    let tried = |file: &std::path::Path, more: &str| {
+        let line = format!("site try {} --username {GRACE}", file.display());
+        me.sessile(&format!("{line} --password-stdin {more}"))
+            .input(GRACE_PASSWORD)
+            .run()
+    };
+    tried(&file, "")
+        .exits(0)
+        .says(&["1. log in", "yes ", "no ", "works"]);
+    me.run("list").exits(0).says(&["no sessions"]);
+    tried(&file, "--session kept").exits(0);
+    me.run("check kept").exits(0);
+    let report = tried(&file, "--json").exits(0).json();
+    assert_eq!(report["member"]["loggedIn"], true);
+    assert_eq!(report["stranger"]["loggedIn"], false);
+
+    let text = fs::read_to_string(&file).unwrap();
+    let (login, _) = text.split_once("[check]").unwrap();
+    let file = write(&me, "blind.toml", &format!("{login}[check]\nurl = \"/\"\n"));
+    tried(&file, "")
+        .exits(1)
+        .says(&["doesn't tell a member from a stranger"]);
+}
+
+#[test]
+fn a_page_that_needs_a_script_comes_with_a_file_to_start_from() {
+    let (site, me) = (Practice::start(), Person::new());
+    let told = site.log_in(&me, "site", "/js/login", "").exits(1);
+    let told = told.says(&["javascript", "kind = \"json\"", "--site shop.toml"]);
+    let (_, starter) = told.stderr().split_once("[login]").unwrap();
+    let file = write(&me, "shop.toml", &format!("[login]{starter}"));
+    me.run(&format!("site check {}", file.display())).exits(0);
+}
+
+#[test]
+fn mistakes_are_told_all_at_once() {
+    let me = Person::new();
+    let text = "[login]\nulr = \"https://a.test/\"\nkind = \"jsno\"\n\n[chekc]\n";
+    let file = write(&me, "bad.toml", text);
+    let shown = file.display();
+    me.run(&format!("site check {shown}"))
+        .exits(2)
+        .prints_nothing()
+        .says(&[
+            "bad.toml:3:8",
+            "`json`",
+            "bad.toml:5:2",
+            "`check`",
+            "site-file.md",
+        ]);
+    let report = me
+        .run(&format!("site check {shown} --json"))
+        .exits(2)
+        .json();
+    assert_eq!(report["files"][0]["errors"][0]["line"], 3);
+    me.run(&format!("login a --site {shown} --username u"))
+        .exits(2)
+        .says(&["jsno"]);
+    me.run("site check nowhere.toml")
+        .exits(2)
+        .says(&["nowhere.toml"]);
+    me.run("site check /dev/zero").exits(2).says(&["256 KiB"]);
+}
+
+#[test]
+fn tokens_go_where_the_file_says_and_nowhere_else() {
+    let (site, bin, me) = (Practice::start(), Gunicorn::httpbin(), Person::new());
+    let url = site.url();
+    let mut table = Table::new();
+    for (into, line) in [
+        ("bearer", "Authorization"),
+        ("header X-Auth", "X-Auth"),
+        ("cookie auth", "Cookie"),
+    ] {
+        table.row(into, || {
+            let text = format!(
+                "base_url = \"{}\"\n[login]\nkind = \"json\"\nurl = \"{url}/api/login\"\n\
+                 body = {{ user = \"{{user}}\", password = \"{{password}}\" }}\n\
+                 token = \"$.token\"\ninto = \"{into}\"\n",
+                bin.url()
+            );
+            let file = write(&me, "into.toml", &text);
+            log_in(&me, &file, GRACE_PASSWORD).exits(0);
+            let there = me
+                .run(&format!("get -s site {}/headers", bin.url()))
+                .exits(0)
+                .json();
+            assert!(there["headers"][line].is_string(), "{there}");
+            let elsewhere = me
+                .run(&format!("get -s site {url}/_practice/headers"))
+                .stdout();
+            assert!(!elsewhere.contains(line), "{elsewhere}");
+            me.run("rm site").exits(0);
+        });
+    }
+    table.done();
+}
+
+#[test]
+fn http_authentication_is_stored_without_a_site_file() {
+    let (bin, me) = (Gunicorn::httpbin(), Person::new());
+    let mut table = Table::new();
+    for path in [
+        "/basic-auth/grace/right",
+        "/digest-auth/auth/grace/right/MD5",
+    ] {
+        table.row(path, || {
+            let url = format!("{}{path}", bin.url());
+            let login = |password: &str| {
+                let line = format!("login site {url} --username grace --password-stdin");
+                me.sessile(&line).input(password).run()
+            };
+            login("wrong").exits(3);
+            me.run("status site").exits(1);
+            login("right").exits(0);
+            me.run(&format!("get -s site {url}"))
+                .exits(0)
+                .prints("true");
+            me.run("check site").exits(0);
+            me.run("rm site").exits(0);
+        });
+    }
+    table.done();
+}
