@@ -181,14 +181,14 @@ impl SessionBuilder {
         self
     }
 
-    /// The browser of [`Tier::Browser`], connecting as the session does. Defaults to the Chromium or
+    /// The browser of [`Tier::Browser`](super::Tier::Browser), connecting as the session does. Defaults to the Chromium or
     /// Chrome in the search path.
     pub fn browser(mut self, browser: Chromium) -> Self {
         self.browser = browser;
         self
     }
 
-    /// What [`Tier::Curl`] sends with. Defaults to the system's [`Curl`](crate::transport::Curl),
+    /// What [`Tier::Curl`](super::Tier::Curl) sends with. Defaults to the system's [`Curl`](crate::transport::Curl),
     /// connecting as the session does.
     pub fn curl(mut self, transport: Arc<dyn Transport>) -> Self {
         self.curl = Some(transport);
