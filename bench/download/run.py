@@ -82,24 +82,24 @@ def table(kind, sink, options):
 
 
 def run(line):
-    """Wall and processor time in seconds, resident memory in MB."""
+    """Wall and processor time in seconds."""
     start = time.monotonic()
     child = subprocess.Popen(["taskset", "-c", CLIENT_CORE, *line], stdin=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
     wall = time.monotonic() - start
     child.returncode = os.waitstatus_to_exitcode(status)
     assert child.returncode == 0, line
-    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1000
+    return wall, usage.ru_utime + usage.ru_stime
 
 
 def shown(kind, sink, runs):
-    rows = [f"**{kind}, to {sink}**\n", "| program | wall s | ÷ curl | CPU s | ÷ curl | MB |",
-            "| --- | ---: | ---: | ---: | ---: | ---: |"]
+    rows = [f"**{kind}, to {sink}**\n", "| program | wall s | ÷ curl | CPU s | ÷ curl |",
+            "| --- | ---: | ---: | ---: | ---: |"]
     for name, found in runs.items():
-        wall, cpu, memory = (statistics.median(part) for part in zip(*found))
+        wall, cpu = (statistics.median(part) for part in zip(*found))
         ratios = [statistics.median(own[part] / curls[part] for own, curls in zip(found, runs["curl"]))
                   for part in (0, 1)]
-        rows.append(f"| {name} | {wall:.2f} | {ratios[0]:.2f} | {cpu:.2f} | {ratios[1]:.2f} | {memory:.0f} |")
+        rows.append(f"| {name} | {wall:.2f} | {ratios[0]:.2f} | {cpu:.2f} | {ratios[1]:.2f} |")
     return "\n".join(rows) + "\n"
 
 
