@@ -301,6 +301,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_page_that_needs_a_script_comes_with_a_file_to_start_from() {
+        let told = starter("http://h/login");
+        let (_, file) = told.split_once("[login]").unwrap();
+        let site = sessile::site::Site::parse(&format!("[login]{file}"), "shop.toml");
+        assert_eq!(site.unwrap().login.kind(), "json");
+    }
+
+    #[test]
     fn an_unknown_session_means_what_was_wanted_of_it() {
         for (purpose, exit) in [
             (Purpose::Check, Exit::NotLoggedIn),

@@ -111,16 +111,6 @@ fn trying_a_file_stores_nothing_and_sees_a_check_that_tells_nothing() {
 }
 
 #[test]
-fn a_page_that_needs_a_script_comes_with_a_file_to_start_from() {
-    let (site, me) = (Practice::start(), Person::new());
-    let told = site.log_in(&me, "site", "/js/login", "").exits(1);
-    let told = told.says(&["javascript", "kind = \"json\"", "--site shop.toml"]);
-    let (_, starter) = told.stderr().split_once("[login]").unwrap();
-    let file = write(&me, "shop.toml", &format!("[login]{starter}"));
-    me.run(&format!("site check {}", file.display())).exits(0);
-}
-
-#[test]
 fn mistakes_are_told_all_at_once() {
     let me = Person::new();
     let text = "[login]\nulr = \"https://a.test/\"\nkind = \"jsno\"\n\n[chekc]\n";
