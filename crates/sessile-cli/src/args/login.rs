@@ -61,9 +61,6 @@ pub(crate) struct LoginArgs {
     #[command(flatten)]
     pub(crate) password: PasswordFrom,
 
-    #[command(flatten)]
-    pub(crate) second_factor: SecondFactorArgs,
-
     /// Keep the password, sealed, so that a dead login renews itself
     #[arg(long)]
     pub(crate) remember: bool,
@@ -96,6 +93,9 @@ pub(crate) struct LoginArgs {
     /// Show a page that a person has to open, and start no browser
     #[arg(long)]
     pub(crate) no_open: bool,
+
+    #[command(flatten)]
+    pub(crate) second_factor: SecondFactorArgs,
 
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
