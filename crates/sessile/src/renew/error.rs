@@ -74,6 +74,9 @@ pub enum NoRenewal {
     /// Another process is at it for too long.
     #[error("another process has been logging in for {0} s; try again later")]
     Busy(u64),
+    /// The program's runtime ended, or the renewal failed by a fault of this library.
+    #[error("its renewal was interrupted; send the request again")]
+    Interrupted,
     /// Nobody ever logged this session in.
     #[error("it has never been logged in; run `sessile login`")]
     NeverLoggedIn,

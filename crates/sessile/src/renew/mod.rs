@@ -17,6 +17,7 @@ mod notify;
 mod refresh;
 mod single;
 mod sync;
+mod to_the_end;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -43,6 +44,7 @@ pub use sync::{copy, edit};
 use flush::Flusher;
 use judge::Suspicion;
 use refresh::Seen;
+use to_the_end::Renewals;
 
 /// How often, at most, a login is renewed for one request: more than once only while its token is so
 /// short-lived that it ends on the way.
@@ -84,6 +86,7 @@ struct Inner {
     syncing: AsyncMutex<()>,
     /// Stores what is new in a session that has gone quiet.
     flusher: Flusher,
+    renewals: Renewals,
 }
 
 /// What is known of the stored record beside the session's state.
@@ -306,11 +309,14 @@ impl Kept {
             renewing: AsyncMutex::new(()),
             syncing: AsyncMutex::new(()),
             flusher: Flusher::default(),
+            renewals: Renewals::default(),
         })))
     }
 
     /// Sends a request; when the reply shows that the login is gone, renews it and sends the
     /// request again, once.
+    ///
+    /// A renewal that has begun goes on where the answer is waited for no longer.
     ///
     /// # Errors
     ///
@@ -342,7 +348,7 @@ impl Kept {
                 generation: reply.generation(),
                 ..seen
             };
-            let Some(done) = inner.renew(seen, &sign).await? else {
+            let Some(done) = inner.renew_to_the_end(seen, &sign).await? else {
                 return inner.without_rights(reply, &sign);
             };
             renewal = Some(done);
@@ -386,7 +392,7 @@ impl Kept {
         let report = inner.check().await?;
         match report.verdict {
             Verdict::Expired(sign) => {
-                let renewal = inner.renew(inner.seen(), &sign).await?;
+                let renewal = inner.renew_to_the_end(inner.seen(), &sign).await?;
                 Ok(renewal.map(|renewal| renewal.by))
             }
             _ => Ok(None),
@@ -412,6 +418,7 @@ impl Kept {
     ///
     /// [`KeepError::Store`]; the session is closed all the same.
     pub async fn close(&self) -> Result<(), KeepError> {
+        self.0.renewals.close().await;
         self.0.flusher.close().await;
         let saved = self.save().await;
         self.0.session.close();

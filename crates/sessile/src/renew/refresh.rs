@@ -3,6 +3,7 @@
 //! The new token is in the store before anybody uses it. Between the provider's answer and that
 //! write nothing can help: who is killed there has used up a refresh token that can be used once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::sync::Purpose;
@@ -53,12 +54,12 @@ impl Inner {
 
     /// Renews the login, or its access token, before it ends. Where that fails, the old one goes on
     /// to be used for as long as it lasts.
-    pub(super) async fn renew_if_due(&self) -> Result<Option<Renewal>, KeepError> {
+    pub(super) async fn renew_if_due(self: &Arc<Self>) -> Result<Option<Renewal>, KeepError> {
         let seen = self.seen();
         if !self.may_renew_early() {
             return Ok(None);
         }
-        let failed = match self.renew(seen, &Sign::TokenEnds).await {
+        let failed = match self.renew_to_the_end(seen, &Sign::TokenEnds).await {
             Ok(renewal) => return Ok(renewal),
             Err(error) => error,
         };

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use sessile::clock::{ManualClock, Timestamp};
 use sessile::login::{Credentials, Login};
-use sessile::renew::{KeepError, Kept, KeptOptions, Mode, NoRenewal, Renewed, edit};
+use sessile::renew::{KeepError, Kept, KeptOptions, Mode, NoRenewal, Renewed, Renewer, edit};
 use sessile::site::Site;
 use sessile::store::{Name, StoreOptions, Vault};
 use sessile::transport::{ScriptedReply, ScriptedTransport};
@@ -112,6 +113,21 @@ fn name() -> Name {
 
 fn orders() -> Request {
     Request::get("https://api.test/orders")
+}
+
+#[tokio::test]
+async fn a_refresh_that_nobody_waits_for_is_stored_all_the_same() {
+    let (world, kept) = World::new().await;
+    world.advance(50);
+    world.gives("t2", Some("r2"));
+    assert!(kept.send(orders()).now_or_never().is_none());
+    world.answers(200);
+    let renewal = kept.send(orders()).await.unwrap().renewal;
+    assert_eq!(renewal.unwrap().by, Renewer::Other);
+    assert_eq!(
+        world.asked(),
+        ["refresh_token&refresh_token=r1", "/orders Bearer t2"]
+    );
 }
 
 #[tokio::test]
