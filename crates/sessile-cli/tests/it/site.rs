@@ -149,6 +149,44 @@ fn steps_get_their_code_from_elsewhere_too() {
 }
 
 #[test]
+fn a_file_with_a_second_factor_is_tried_and_can_have_the_device_trusted() {
+    let (site, me) = (Practice::start(), Person::new());
+    let file = example(&me, "totp.toml", &site.url());
+    let who = format!("--username {GRACE} --password-stdin");
+    let run = |line: &str| me.sessile(line).input(GRACE_PASSWORD);
+    let tried = format!("site try {} {who}", file.display());
+    let code = format!("echo {}", site.code());
+    run(&format!("{tried} --otp-command"))
+        .argument(&code)
+        .run()
+        .exits(0)
+        .says(&["works"]);
+    run(&format!("{tried} --otp-wait 1s"))
+        .run()
+        .exits(2)
+        .says(&["--session"]);
+    let login = format!("login bank --site {} {who} --remember", file.display());
+    run(&format!("{login} --trust-device"))
+        .run()
+        .exits(2)
+        .says(&["trust_device = true"]);
+
+    let text = fs::read_to_string(&file).unwrap();
+    let text = text.replace("trust_device = false", "trust_device = true");
+    write(&me, "totp.toml", &text);
+    site.advance(Duration::from_secs(60));
+    let code = format!("echo {}", site.code());
+    let login = run(&format!("{login} --otp-command"));
+    login.argument(&code).run().exits(0);
+    site.kill_sessions();
+    me.run(&format!("get -s bank {}", site.page("/totp/field/members")))
+        .exits(0)
+        .says(&["logged in again"]);
+    // The device was known: the renewal needed no code.
+    assert_eq!((site.codes(), site.logins()), (2, 3));
+}
+
+#[test]
 fn a_wrong_password_is_told_in_the_sites_own_words_and_tried_once() {
     let (site, me) = (Practice::start(), Person::new());
     let mut table = Table::new();

@@ -41,6 +41,7 @@ pub(super) async fn log_in(
         SiteLogin::Form(form) => {
             let mut place = FormPlace::new(form.url.clone());
             place.form.clone_from(&form.form);
+            place.trusts_device = form.trusts_device;
             place.fields = form.fields.clone();
             place.inputs.clone_from(&form.inputs);
             return walk::log_in(member, &place, credentials, known, trail).await;
