@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::connection::ConnectionArgs;
 use super::login::PasswordFrom;
+use super::second_factor::SecondFactorArgs;
 use super::values::time_limit;
 
 #[derive(Debug, Subcommand)]
@@ -55,6 +56,9 @@ pub(crate) struct SiteTryArgs {
     /// Defaults to no limit in all, 10 for connecting and 30 without a byte.
     #[arg(long, value_name = "SECONDS", value_parser = time_limit)]
     pub(crate) timeout: Option<Duration>,
+
+    #[command(flatten)]
+    pub(crate) second_factor: SecondFactorArgs,
 
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,

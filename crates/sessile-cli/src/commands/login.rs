@@ -70,8 +70,7 @@ fn login(args: &LoginArgs, work: &Work<'_>) -> Result<Login, Failure> {
     let note = work.printer.noter();
     login.person.hears = Some(StepListener::new(move |step| note(&plain(step))));
     login.person.visit = Some(visit::ask(!args.no_open, work));
-    login.credentials.otp = otp_secret(&args.second_factor)?;
-    login.person.code = ask_code(&args.second_factor, work::person().code, work);
+    second_factor(&mut login, &args.second_factor, work)?;
     login.remember = args.remember;
     if let Some(profile) = &args.profile {
         login.profile = profile.clone();
@@ -91,6 +90,22 @@ fn by_form(args: &LoginArgs, user: &str, work: &Work<'_>) -> Result<Login, Failu
     let password = password(&args.password, user, work)?;
     let credentials = Credentials::new(user, Some(password));
     Ok(Login::new(How::Form(place), credentials))
+}
+
+/// Where the login's codes come from.
+pub(super) fn second_factor(
+    login: &mut Login,
+    args: &SecondFactorArgs,
+    work: &Work<'_>,
+) -> Result<(), Failure> {
+    if args.trust_device && login.how.site().is_some() {
+        let what = "--trust-device is for a login without a site file";
+        let hint = "write `trust_device = true` into the file's [login]";
+        return Err(Failure::usage(what).hint(hint));
+    }
+    login.credentials.otp = otp_secret(args)?;
+    login.person.code = ask_code(args, work::person().code, work);
+    Ok(())
 }
 
 /// What the codes are made from, where a file was named.

@@ -203,13 +203,20 @@ fn document(file: &str, read: &Result<Site, SiteErrors>) -> Value {
 /// Logs in, checks, and asks the same as a stranger.
 async fn try_out(args: &SiteTryArgs, work: &mut Work<'_>) -> Outcome {
     let site = read(&args.file)?;
+    let code_wait = args.second_factor.otp_wait;
+    if code_wait.is_some() && args.session.is_none() {
+        let what = "--otp-wait needs --session: `sessile otp` finds a login by its session's name";
+        return Err(Failure::usage(what).into());
+    }
     let (name, vault) = place(args, work).await?;
     let credentials = credentials(&site, args.username.as_deref(), &args.password, work)?;
     let mut options = KeptOptions::default();
+    options.code_wait = code_wait;
     options.builder = connect::builder(&args.connection, args.timeout, work)?;
     let kind = site.login.kind();
     work.printer.note(&format!("1. log in ({kind})"));
     let mut asked = Login::site(Arc::new(site), credentials);
+    login::second_factor(&mut asked, &args.second_factor, work)?;
     let note = work.printer.noter();
     asked.person.hears = Some(StepListener::new(move |step| {
         note(&format!("   {}", plain(step)));

@@ -2,10 +2,36 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use sessile_practice::{GRACE, GRACE_PASSWORD};
+use sessile_practice::{GRACE, GRACE_PASSWORD, TOTP_SECRET};
 
-use crate::support::{Gunicorn, Outcome, Person, Practice, Table};
+use crate::support::{Gunicorn, Outcome, Person, Practice, Table, wait_for};
+
+/// The login with a second factor, request by request.
+const TOTP_STEPS: &str = r#"
+[login]
+kind = "steps"
+
+[[login.steps]]
+url = "/totp/field/login"
+capture.csrf = { css = "input[name=csrf]", attribute = "value" }
+
+[[login.steps]]
+url = "/totp/field/login"
+form = { csrf = "{csrf}", user = "{user}", password = "{password}" }
+capture.second = { css = "input[name=csrf]", attribute = "value" }
+expect = { redirect = "/totp/field/code" }
+
+[[login.steps]]
+url = "/totp/field/code"
+form = { csrf = "{second}", code = "{otp}" }
+expect = { redirect = "/totp/field/members" }
+
+[check]
+url = "/totp/field/members"
+css = "a[href='/logout']"
+"#;
 
 /// A file in `examples/sites`, written for a site that runs here.
 fn example(me: &Person, name: &str, site: &str) -> PathBuf {
@@ -60,6 +86,104 @@ fn the_examples_log_in_and_renew() {
         });
     }
     table.done();
+}
+
+#[test]
+fn codes_of_a_kept_secret_are_sent_at_login_and_renewal() {
+    let mut table = Table::new();
+    for name in ["totp.toml", "steps"] {
+        table.row(name, || {
+            let (site, me) = (Practice::start(), Person::new());
+            let file = match name {
+                "steps" => {
+                    let text = format!("base_url = \"{}\"\n{TOTP_STEPS}", site.url());
+                    write(&me, "totp-steps.toml", &text)
+                }
+                name => example(&me, name, &site.url()),
+            };
+            let secret = write(&me, "secret.txt", TOTP_SECRET);
+            let line = format!(
+                "login bank --site {} --username {GRACE} --password-stdin --remember \
+                 --otp-secret-file {}",
+                file.display(),
+                secret.display()
+            );
+            me.sessile(&line).input(GRACE_PASSWORD).run().exits(0);
+            fs::remove_file(secret).unwrap();
+            site.kill_sessions();
+            me.run("check bank").exits(3);
+            // A code is good once; the next one's time comes by the site's clock.
+            site.advance(Duration::from_secs(60));
+            let page = site.page("/totp/field/members");
+            me.run(&format!("get -s bank {page}"))
+                .exits(0)
+                .prints(GRACE)
+                .says(&["logged in again"]);
+            assert_eq!((site.codes(), site.logins()), (2, 2));
+        });
+    }
+    table.done();
+}
+
+#[test]
+fn steps_get_their_code_from_elsewhere_too() {
+    let (site, me) = (Practice::start(), Person::new());
+    let text = format!("base_url = \"{}\"\n{TOTP_STEPS}", site.url());
+    let file = write(&me, "totp-steps.toml", &text);
+    let line = format!(
+        "login bank --site {} --username {GRACE} --password-stdin",
+        file.display()
+    );
+    let login = |more: &str| me.sessile(&format!("{line} {more}")).input(GRACE_PASSWORD);
+    login("").run().exits(4).says(&["--otp-secret-file"]);
+    let waiting = login("--otp-wait 60s").start();
+    wait_for("a login that waits for a code", || {
+        let line = format!("otp bank {}", site.code());
+        (me.run(&line).code() == Some(0)).then_some(())
+    });
+    waiting.finish().exits(0);
+    site.advance(Duration::from_secs(60));
+    let command = format!("echo {}", site.code());
+    login("--otp-command").argument(&command).run().exits(0);
+    assert_eq!((site.codes(), site.logins()), (2, 2));
+}
+
+#[test]
+fn a_file_with_a_second_factor_is_tried_and_can_have_the_device_trusted() {
+    let (site, me) = (Practice::start(), Person::new());
+    let file = example(&me, "totp.toml", &site.url());
+    let who = format!("--username {GRACE} --password-stdin");
+    let run = |line: &str| me.sessile(line).input(GRACE_PASSWORD);
+    let tried = format!("site try {} {who}", file.display());
+    let code = format!("echo {}", site.code());
+    run(&format!("{tried} --otp-command"))
+        .argument(&code)
+        .run()
+        .exits(0)
+        .says(&["works"]);
+    run(&format!("{tried} --otp-wait 1s"))
+        .run()
+        .exits(2)
+        .says(&["--session"]);
+    let login = format!("login bank --site {} {who} --remember", file.display());
+    run(&format!("{login} --trust-device"))
+        .run()
+        .exits(2)
+        .says(&["trust_device = true"]);
+
+    let text = fs::read_to_string(&file).unwrap();
+    let text = text.replace("trust_device = false", "trust_device = true");
+    write(&me, "totp.toml", &text);
+    site.advance(Duration::from_secs(60));
+    let code = format!("echo {}", site.code());
+    let login = run(&format!("{login} --otp-command"));
+    login.argument(&code).run().exits(0);
+    site.kill_sessions();
+    me.run(&format!("get -s bank {}", site.page("/totp/field/members")))
+        .exits(0)
+        .says(&["logged in again"]);
+    // The device was known: the renewal needed no code.
+    assert_eq!((site.codes(), site.logins()), (2, 3));
 }
 
 #[test]

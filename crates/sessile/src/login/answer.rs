@@ -32,6 +32,8 @@ pub(super) struct Answer {
     pub(super) body: Secret<String>,
     pub(super) verdict: Verdict,
     pub(super) cookies_set: Vec<String>,
+    /// By how many milliseconds the site's clock is ahead of ours, where it tells the time.
+    pub(super) clock_ahead: Option<i64>,
     /// The session's cookies for the page after it.
     pub(super) cookies: Vec<(String, Secret<String>)>,
     /// How to say it to a person: method, address, status.
@@ -62,6 +64,7 @@ pub(super) async fn exchange(member: &Session, request: Request) -> Result<Answe
     let (is_html, verdict) = (reply.is_html(), reply.verdict().clone());
     let status = reply.status().as_u16();
     let cookies_set = reply.cookies_set().to_vec();
+    let clock_ahead = visit::clock_ahead(&headers, member.now());
     let body = visit::text(&mut reply, LOOK_AT).await?;
     Ok(Answer {
         status,
@@ -71,6 +74,7 @@ pub(super) async fn exchange(member: &Session, request: Request) -> Result<Answe
         body: Secret::new(body),
         verdict,
         cookies_set,
+        clock_ahead,
         cookies: cookies(member, &url),
         words,
         url,

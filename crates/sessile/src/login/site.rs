@@ -41,6 +41,7 @@ pub(super) async fn log_in(
         SiteLogin::Form(form) => {
             let mut place = FormPlace::new(form.url.clone());
             place.form.clone_from(&form.form);
+            place.trusts_device = form.trusts_device;
             place.fields = form.fields.clone();
             place.inputs.clone_from(&form.inputs);
             return walk::log_in(member, &place, credentials, known, trail).await;
@@ -93,7 +94,7 @@ async fn by_json(
 ) -> Result<Grant, LoginError> {
     let Credentials { user, password, .. } = credentials;
     let otp = match login.asks_for("otp") {
-        true => Some(code(member, &login.url, &credentials.user, codes, trail).await?),
+        true => Some(code(member, (&login.url, None), user, codes, trail).await?),
         false => None,
     };
     let values = Values {
@@ -114,9 +115,10 @@ async fn by_steps(
 ) -> Result<Grant, LoginError> {
     let mut flow = StepsFlow::new(login, &credentials.user, credentials.password.as_ref());
     let mut here = login.url.clone();
+    let mut ahead = None;
     loop {
         let otp = match flow.wants_code() {
-            true => Some(code(member, &here, &credentials.user, codes, trail).await?),
+            true => Some(code(member, (&here, ahead), &credentials.user, codes, trail).await?),
             false => None,
         };
         let Some(draft) = flow.next(otp.as_ref())? else {
@@ -124,6 +126,7 @@ async fn by_steps(
         };
         let answer = send(member, draft, &here, trail).await?;
         flow.take(&answer)?;
+        ahead = answer.clock_ahead.or(ahead);
         here = answer.url;
     }
 }
@@ -149,10 +152,11 @@ async fn send(
     Ok(answer)
 }
 
-/// A code of the second factor, from whoever has one.
+/// A code of the second factor, from whoever has one; for a page whose site's clock is ahead of ours
+/// by so much, where it has told.
 async fn code(
     member: &Session,
-    page: &Url,
+    (page, ahead): (&Url, Option<i64>),
     user: &str,
     codes: &mut CodeSource<'_>,
     trail: &mut Trail,
@@ -169,7 +173,7 @@ async fn code(
         user: wanted.user.clone(),
         message: wanted.message.clone(),
     };
-    let code = codes.next(member, wanted, None, trail).await;
+    let code = codes.next(member, wanted, ahead, trail).await;
     code.ok_or(missing)
 }
 

@@ -77,7 +77,7 @@ fn auth_scheme(reply: &Reply) -> Option<String> {
 }
 
 /// What the `Date` of a reply says of the site's clock. A copy from a cache has an old one.
-fn clock_ahead(headers: &HeaderMap, now: Timestamp) -> Option<i64> {
+pub(super) fn clock_ahead(headers: &HeaderMap, now: Timestamp) -> Option<i64> {
     if headers.contains_key(header::AGE) {
         return None;
     }

@@ -192,7 +192,11 @@ mod tests {
 
     use super::*;
     use crate::clock::Clock;
+    use crate::login::{Credentials, Login};
+    use crate::renew::{Kept, KeptOptions};
     use crate::session::{Limits, RetryPolicy};
+    use crate::session::{Request, SessionBuilder};
+    use crate::site::Site;
     use crate::store::StoreOptions;
     use crate::transport::{ScriptedReply, ScriptedTransport};
     use crate::{Error, Session};
@@ -257,6 +261,42 @@ mod tests {
             .unwrap();
         assert_eq!((found.wait, found.running), (SECOND / 2, 0));
         assert!(vault.list().await.unwrap().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_site_files_limits_hold_from_the_login_on() {
+        let (vault, script) = (vault().await, ScriptedTransport::new());
+        script.on_each("GET http://a.test/", ScriptedReply::ok("in"));
+        let file = "[login]\nkind = \"bearer\"\nurl = \"http://a.test/\"\n\
+                    [check]\nurl = \"http://a.test/\"\ntext = \"in\"\n[limits]\nrate = \"1/s\"\n";
+        let site = Arc::new(Site::parse(file, "a.toml").unwrap());
+        let token = Some("t".to_owned().into());
+        let login = Login::site(site, Credentials::new("", token));
+        let options = |builder: SessionBuilder| KeptOptions {
+            builder: builder.transport(Arc::<ScriptedTransport>::clone(&script)),
+            ..KeptOptions::default()
+        };
+        let name = "a".parse().unwrap();
+        let logged_in = Kept::log_in(&vault, &name, login, options(Session::builder())).await;
+        let (first, _) = logged_in.unwrap();
+        let loose = Session::builder().manners(Manners::new(Limits::per_second(10)));
+        let second = Kept::open(&vault, &name, options(loose)).await.unwrap();
+        let start = Instant::now();
+        for kept in [&first, &second, &first, &second] {
+            kept.send(Request::get(PAGE)).await.unwrap();
+        }
+        // The login was on the site just before: the first request waits for its turn too.
+        assert_eq!(start.elapsed(), 4 * SECOND);
+        let slow = Limits {
+            interval: 5 * SECOND,
+            ..Limits::default()
+        };
+        let strict = Session::builder().manners(Manners::new(slow));
+        let strict = Kept::open(&vault, &name, options(strict)).await.unwrap();
+        for _time in 0..2 {
+            strict.send(Request::get(PAGE)).await.unwrap();
+        }
+        assert_eq!(start.elapsed(), 10 * SECOND);
     }
 
     #[tokio::test(start_paused = true)]

@@ -27,7 +27,7 @@ use sessile_jar::Timestamp;
 use tokio::sync::Mutex as AsyncMutex;
 use url::Url;
 
-use crate::login::{Login, LoginReport, Person};
+use crate::login::{How, Login, LoginReport, Person};
 use crate::record::{Check, KeptLogin, Last, Record, Tokens};
 use crate::session::{Reply, Request, Session, SessionBuilder, SessionState, Sign, Verdict};
 use crate::store::{HolderId, Name, Vault};
@@ -141,7 +141,8 @@ pub struct KeptOptions {
     /// the end of the last handle. Defaults to one second.
     pub save_every: Duration,
     /// The session's habits: time-outs, trust, transport. Limits for hosts, where it has some, are
-    /// shared with everybody who uses the store. Defaults to the builder's defaults.
+    /// shared with everybody who uses the store; those of a site file are kept as well, the stricter
+    /// of each. Defaults to the builder's defaults.
     pub builder: SessionBuilder,
 }
 
@@ -155,6 +156,17 @@ impl Default for KeptOptions {
             save_every: Duration::from_secs(1),
             builder: SessionBuilder::default(),
         }
+    }
+}
+
+impl KeptOptions {
+    /// With the limits of the site file that the login goes by, where it has some.
+    fn towards(mut self, how: Option<&How>) -> Self {
+        let site = how.and_then(How::site);
+        if let Some(manners) = site.and_then(|site| site.limits.manners()) {
+            self.builder = self.builder.and_manners(manners);
+        }
+        self
     }
 }
 
@@ -219,6 +231,7 @@ impl Kept {
     /// [`KeepError::Unreadable`] where it can't be read.
     pub async fn open(vault: &Vault, name: &Name, options: KeptOptions) -> Result<Self, KeepError> {
         let (record, version) = sync::load(vault, name).await?;
+        let options = options.towards(record.login.as_ref().map(|login| &login.how));
         let kept = Self::around(vault, name, record, version, options)?;
         if kept.0.held().token_file.is_some() {
             kept.0.pull().await?;
@@ -253,6 +266,7 @@ impl Kept {
         login: Login,
         options: KeptOptions,
     ) -> Result<(Self, LoginReport), KeepError> {
+        let options = options.towards(Some(&login.how));
         let kept = match sync::load(vault, name).await {
             Ok((record, version)) => Self::around(vault, name, record, version, options)?,
             Err(KeepError::Unknown { .. }) => Self::create(

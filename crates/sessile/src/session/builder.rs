@@ -143,6 +143,15 @@ impl SessionBuilder {
         self
     }
 
+    /// Keeps a site's manners too; of each limit the stricter one counts.
+    pub(crate) fn and_manners(mut self, site: Manners) -> Self {
+        self.habits.manners = Some(match self.habits.manners.take() {
+            Some(manners) => manners.joined(site),
+            None => site,
+        });
+        self
+    }
+
     /// Keeps the limits, where there are some, together with everybody who uses the register.
     pub(crate) fn limits_kept_in(mut self, register: impl FnOnce() -> Register) -> Self {
         let manners = self.habits.manners.take();

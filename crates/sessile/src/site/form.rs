@@ -19,6 +19,8 @@ pub struct FormLogin {
     pub fields: FieldNames,
     /// What else is filled in, by the field's name.
     pub inputs: Vec<(String, Template)>,
+    /// Whether a box is ticked by which the site asks for no code on this device again.
+    pub trusts_device: bool,
 }
 
 /// The names of a form's fields.
@@ -38,12 +40,14 @@ pub(super) fn read(table: &Table<'_>, base: Option<&Url>) -> Option<FormLogin> {
     let fields = table.get("fields").and_then(|entry| entry.table(&FIELDS));
     let inputs = table.get("inputs");
     let inputs = inputs.map(|entry| entry.templates(CREDENTIALS));
+    let trusts_device = table.get("trust_device").and_then(|entry| entry.boolean());
     let url = table.need("url")?.url(base)?;
     Some(FormLogin {
         url,
         form: form.map(str::to_owned),
         fields: fields.map(|table| names(&table)).unwrap_or_default(),
         inputs: inputs.unwrap_or_default(),
+        trusts_device: trusts_device.unwrap_or_default(),
     })
 }
 
@@ -90,6 +94,14 @@ pub(super) static SECTION: Section = Section {
                 default: "what the page has",
                 about: "What else is filled in or chosen, by the field's name.",
                 example: "inputs = { tenant = \"north\", remember = \"1\" }",
+            },
+            Key {
+                name: "trust_device",
+                takes: "true or false",
+                default: "`false`",
+                about: "Whether the box is ticked by which the site asks for no code on this device \
+                        again.",
+                example: "trust_device = true",
             },
         ],
     ],

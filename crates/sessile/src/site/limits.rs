@@ -74,7 +74,9 @@ fn interval(entry: &Entry<'_>) -> Option<Duration> {
 
 pub(super) static SECTION: Section = Section {
     title: "[limits]",
-    about: "Manners towards the site. They hold for each process that uses the session.",
+    about: "Manners towards the site. They hold for each process that uses the session, together, from \
+            when it opens it, and for its login. Of these and `--rate`, `--concurrency` or a program's \
+            own limits the stricter count.",
     keys: &[&[
         Key {
             name: "rate",

@@ -89,6 +89,22 @@ impl Limits {
             ..Self::default()
         }
     }
+
+    /// What keeps both; how long a pause is granted is not a question of strictness, and stays.
+    fn strictest(self, other: Self) -> Self {
+        let burst = match (self.interval.is_zero(), other.interval.is_zero()) {
+            (true, _) => other.burst,
+            (false, true) => self.burst,
+            (false, false) => self.burst.min(other.burst),
+        };
+        let both = [self.at_once, other.at_once];
+        Self {
+            interval: self.interval.max(other.interval),
+            burst,
+            at_once: both.into_iter().flatten().min(),
+            longest_pause: self.longest_pause,
+        }
+    }
 }
 
 struct Shared {
@@ -138,6 +154,21 @@ impl Manners {
     pub fn obeying_robots(mut self, program: impl Into<Arc<str>>) -> Self {
         self.robots = Some(program.into());
         self
+    }
+
+    /// These manners and those towards one site: of each limit the stricter one counts, and of two
+    /// names for `robots.txt` the site's.
+    pub(crate) fn joined(self, site: Self) -> Self {
+        let limits = self.shared.limits.strictest(site.shared.limits);
+        let shared = match limits == self.shared.limits {
+            true => self.shared,
+            false => Self::new(limits).shared,
+        };
+        Self {
+            shared,
+            robots: site.robots.or(self.robots),
+            register: self.register.or(site.register),
+        }
     }
 
     /// The name by which the program is known in `robots.txt`, where that is asked.
@@ -357,6 +388,49 @@ mod tests {
 
     fn now() -> Instant {
         Instant::now()
+    }
+
+    #[test]
+    fn of_two_limits_the_stricter_counts() {
+        let limits = |interval, burst, at_once| Limits {
+            interval: interval * SECOND,
+            burst,
+            at_once,
+            ..Limits::default()
+        };
+        let check = |one: Limits, other: Limits, expected: Limits| {
+            assert_eq!(one.strictest(other), expected);
+            assert_eq!(other.strictest(one), expected);
+        };
+        let none = Limits::default();
+        check(none, limits(2, 1, Some(4)), limits(2, 1, Some(4)));
+        check(none, limits(2, 5, None), limits(2, 5, None));
+        check(
+            limits(1, 5, Some(2)),
+            limits(2, 3, None),
+            limits(2, 3, Some(2)),
+        );
+        check(
+            limits(1, 1, Some(2)),
+            limits(0, 1, Some(1)),
+            limits(1, 1, Some(1)),
+        );
+        let patient = Limits {
+            longest_pause: 300 * SECOND,
+            ..none
+        };
+        assert_eq!(patient.strictest(none), patient);
+    }
+
+    #[test]
+    fn manners_that_a_site_leaves_as_they_are_stay_shared() {
+        let all = Manners::new(Limits::per_second(1)).obeying_robots("all");
+        let mild = Manners::new(Limits::per_second(2)).obeying_robots("site");
+        let joined = all.clone().joined(mild);
+        assert!(Arc::ptr_eq(&joined.shared, &all.shared));
+        assert_eq!(joined.robots.as_deref(), Some("site"));
+        let strict = Manners::new(Limits::default());
+        assert_eq!(all.joined(strict).robots.as_deref(), Some("all"));
     }
 
     #[tokio::test(start_paused = true)]
