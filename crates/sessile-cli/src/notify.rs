@@ -35,9 +35,6 @@ fn run(command: &str, trouble: &Trouble) -> Result<(), String> {
         .stdin(Stdio::null())
         // Standard output is the reply's.
         .stdout(Stdio::null());
-    for secret in SECRETS {
-        shell.env_remove(secret);
-    }
     let failed = |error: std::io::Error| format!("can't be run: {error}");
     let mut child = shell.spawn().map_err(failed)?;
     let mut waited = Duration::ZERO;
@@ -58,10 +55,3 @@ fn run(command: &str, trouble: &Trouble) -> Result<(), String> {
         }
     }
 }
-
-/// What opens the store is none of the command's business.
-const SECRETS: [&str; 3] = [
-    "SESSILE_KEY",
-    "SESSILE_PASSPHRASE",
-    "SESSILE_STORE_PASSWORD",
-];

@@ -4,6 +4,7 @@
 use std::io::{self, IsTerminal as _, Read};
 use std::process::{Command, Stdio};
 
+use sessile::secret::STORE_VARIABLES;
 use zeroize::Zeroizing;
 
 use crate::exit::{Exit, Failure};
@@ -117,6 +118,7 @@ pub(crate) fn from_command(command: &str) -> Result<Handed, Failure> {
 pub(crate) fn shell(command: &str) -> Command {
     let mut shell = Command::new("sh");
     shell.args(["-c", command]);
+    without_store(&mut shell);
     shell
 }
 
@@ -124,7 +126,15 @@ pub(crate) fn shell(command: &str) -> Command {
 pub(crate) fn shell(command: &str) -> Command {
     let mut shell = Command::new("cmd");
     shell.args(["/C", command]);
+    without_store(&mut shell);
     shell
+}
+
+/// What opens the store is no other program's business.
+pub(crate) fn without_store(command: &mut Command) {
+    for name in STORE_VARIABLES {
+        command.env_remove(name);
+    }
 }
 
 fn without_line_end(text: &str) -> &str {

@@ -4,6 +4,13 @@ use std::fmt;
 
 use zeroize::Zeroize;
 
+/// The variables that open a store: none of a child process's business.
+pub const STORE_VARIABLES: [&str; 3] = [
+    "SESSILE_KEY",
+    "SESSILE_PASSPHRASE",
+    "SESSILE_STORE_PASSWORD",
+];
+
 /// A password, a token or a key.
 ///
 /// It has no `Display` and no `Serialize`; `Debug` shows `[secret]`. The one way to the value is

@@ -138,6 +138,10 @@ fn ask_code(args: &SecondFactorArgs, person: Option<AskCode>, work: &Work<'_>) -
     Some(Arc::new(move |_wanted| {
         let code = password::from_command(&command);
         let code = code.map_err(|failure| note(&failure.to_string())).ok()?;
+        if code.trim().is_empty() {
+            note("the command of --otp-command printed no code");
+            return None;
+        }
         Some(Secret::from(code.trim().to_owned()))
     }))
 }

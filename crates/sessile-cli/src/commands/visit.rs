@@ -7,6 +7,7 @@ use std::sync::Arc;
 use sessile::login::{AskVisit, PageToVisit};
 
 use super::work::Work;
+use crate::password;
 use crate::printer::plain;
 use crate::settings::Environment;
 
@@ -72,6 +73,7 @@ fn browser(environment: &Environment) -> Option<Browser> {
 /// Starts it and goes on; it may stay open for as long as the person likes.
 fn open(browser: &Browser, url: &str) -> std::io::Result<()> {
     let mut command = Command::new(&browser.program);
+    password::without_store(&mut command);
     let has_place = browser.arguments.iter().any(|word| word.contains("%s"));
     command.args(browser.arguments.iter().map(|word| word.replace("%s", url)));
     if !has_place {

@@ -17,6 +17,7 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
 use super::fault::Fault;
+use crate::secret::STORE_VARIABLES;
 
 /// The names under which a Chromium is found.
 const PROGRAMS: [&str; 6] = [
@@ -123,6 +124,9 @@ impl Launch {
 
     fn command(&self, folder: &Path, programs: &[OsString]) -> Command {
         let mut command = Command::new("sh");
+        for name in STORE_VARIABLES {
+            command.env_remove(name);
+        }
         command.arg("-c").arg(SCRIPT).arg("sh").arg(folder);
         command.args(programs).arg("--");
         let mut profile = OsString::from("--user-data-dir=");

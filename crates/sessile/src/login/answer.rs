@@ -121,7 +121,7 @@ impl Answer {
 
     /// Why the site refused the credentials, in its own words where it has some.
     pub(super) fn refusal(&self, user: &str, silence: &str, secrets: &[&str]) -> LoginError {
-        let url = ShownUrl(&self.url).to_string();
+        let url = messages::blank(&ShownUrl(&self.url).to_string(), secrets);
         let user = user.to_owned();
         let words = self.site_words(secrets);
         let message = self.message(silence, secrets);
@@ -130,7 +130,10 @@ impl Answer {
             .iter()
             .map(|word| word.replace(['_', '-'], " "))
             .collect();
+        let is_elsewhere = matches!(self.status, 404 | 405 | 410);
         match messages::classify_refusal(&spaced) {
+            // Nothing is there that could have looked at the credentials.
+            Refusal::Other if is_elsewhere => LoginError::Step { url, what: message },
             Refusal::Captcha => LoginError::Captcha { url, message },
             Refusal::NeedsSecondFactor => LoginError::SecondFactor { url, user, message },
             Refusal::TooManyAttempts => LoginError::RateLimited {

@@ -120,12 +120,13 @@ pub enum LoginError {
         /// The site's own words.
         message: String,
     },
-    /// A request of the site file led elsewhere than the file says.
+    /// A request was answered in a way that says nothing of the credentials: elsewhere than the site
+    /// file says, or by nothing that knows logins.
     #[error("{url}: {what}")]
     Step {
         /// Where.
         url: String,
-        /// Which step, and what is not as it must be.
+        /// What is not as it must be.
         what: String,
     },
     /// A person logs in here, in a browser, and nobody is there.

@@ -308,6 +308,11 @@ impl<'a> FormLogin<'a> {
                 url,
                 status: visit.status,
             }),
+            // Nothing is there that could have looked at the password.
+            Refusal::Other if matches!(visit.status, 404 | 405 | 410) => {
+                let what = format!("the login form leads nowhere: {message}");
+                Err(LoginError::Step { url, what })
+            }
             Refusal::StaleForm if !self.has_started_over => {
                 self.has_started_over = true;
                 self.stage = Stage::Seek;

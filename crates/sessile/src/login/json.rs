@@ -1,12 +1,14 @@
 //! A login by one request with JSON, without sending it.
 
+use serde_json::Value;
+
 use super::LoginError;
 use super::answer::Answer;
 use super::steps::{Draft, Grant, seconds};
 use crate::redact::ShownUrl;
 use crate::secret::Secret;
 use crate::session::Request;
-use crate::site::{JsonLogin, TokenFrom, Values};
+use crate::site::{JsonLogin, JsonPath, TokenFrom, Values};
 
 /// The request.
 pub(super) fn draft(login: &JsonLogin, values: &Values<'_>) -> Result<Draft, LoginError> {
@@ -35,6 +37,15 @@ pub(super) fn draft(login: &JsonLogin, values: &Values<'_>) -> Result<Draft, Log
     })
 }
 
+/// A token is a text or a number; what else stands there is none.
+fn token_at(path: &JsonPath, json: &Value) -> Option<String> {
+    match path.find(json)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Array(_) | Value::Bool(_) | Value::Null | Value::Object(_) => None,
+    }
+}
+
 /// What the reply grants.
 pub(super) fn grant(
     login: &JsonLogin,
@@ -52,7 +63,7 @@ pub(super) fn grant(
     };
     let json = answer.json();
     let found = match from {
-        TokenFrom::Body(path) => json.as_ref().and_then(|json| path.text(json)),
+        TokenFrom::Body(path) => json.as_ref().and_then(|json| token_at(path, json)),
         TokenFrom::Header(name) => {
             let value = answer.headers.get(name);
             value
@@ -60,16 +71,27 @@ pub(super) fn grant(
                 .map(str::to_owned)
         }
     };
+    if let (TokenFrom::Body(path), None) = (from, &json) {
+        // A page for people, as of a site that is being worked on, says nothing of the credentials.
+        return Err(LoginError::Step {
+            url: ShownUrl(&answer.url).to_string(),
+            what: format!("the reply is no JSON, so `{path}` finds no token in it"),
+        });
+    }
     let Some(token) = found.filter(|token| !token.is_empty()) else {
         let silence = match (from, &json) {
-            (TokenFrom::Body(path), None) => {
-                format!("the reply is no JSON, so `{path}` finds no token in it")
-            }
-            (TokenFrom::Body(path), Some(_)) => format!("`{path}` finds no token in the reply"),
+            (TokenFrom::Body(path), _) => format!("`{path}` finds no token in the reply"),
             (TokenFrom::Header(name), _) => format!("the reply has no header `{name}`"),
         };
         return Err(answer.refusal(user, &silence, secrets));
     };
+    if token.chars().any(char::is_control) {
+        return Err(LoginError::Step {
+            url: ShownUrl(&answer.url).to_string(),
+            what: "the token that the site gave has a line break or another control character"
+                .to_owned(),
+        });
+    }
     let lives = login.expires_in.as_ref().zip(json.as_ref());
     Ok(Grant {
         token: Some((login.into.clone(), Secret::new(token))),

@@ -9,8 +9,8 @@ use super::answer::{Answer, exchange};
 use super::second_factor::CodeSource;
 use super::steps::{Draft, Grant, StepsFlow};
 use super::{
-    CodeWanted, Credentials, FormPlace, Known, Landed, LoginError, Trail, http_auth, json, oauth2,
-    walk,
+    CodeWanted, Credentials, FormPlace, Known, Landed, LoginError, Trail, http_auth, json,
+    messages, oauth2, walk,
 };
 use crate::record::Tokens;
 use crate::redact::ShownUrl;
@@ -102,8 +102,9 @@ async fn by_json(
         ..Values::of(user, password.as_ref())
     };
     let draft = json::draft(login, &values)?;
-    let answer = send(member, draft, &login.url, trail).await?;
-    json::grant(login, &answer, user, &shown(password.as_ref()))
+    let secrets = shown(password.as_ref());
+    let answer = send(member, draft, &login.url, &secrets, trail).await?;
+    json::grant(login, &answer, user, &secrets)
 }
 
 async fn by_steps(
@@ -124,7 +125,7 @@ async fn by_steps(
         let Some(draft) = flow.next(otp.as_ref())? else {
             return flow.grant();
         };
-        let answer = send(member, draft, &here, trail).await?;
+        let answer = send(member, draft, &here, &flow.secrets(), trail).await?;
         flow.take(&answer)?;
         ahead = answer.clock_ahead.or(ahead);
         here = answer.url;
@@ -136,18 +137,19 @@ fn shown(password: Option<&Secret<String>>) -> Vec<&str> {
     secrets.map(|secret| secret.expose().as_str()).collect()
 }
 
-/// Sends one request; a secret goes only where it may.
+/// Sends one request; a secret goes only where it may, and nowhere into words.
 async fn send(
     member: &Session,
     draft: Draft,
     page: &Url,
+    secrets: &[&str],
     trail: &mut Trail,
 ) -> Result<Answer, LoginError> {
     if draft.is_secret {
         trail.may_send(page, &draft.url)?;
     }
     let answer = exchange(member, draft.request).await?;
-    trail.say(answer.words.clone());
+    trail.say(messages::blank(&answer.words, secrets));
     trail.cookies.extend(answer.cookies_set.iter().cloned());
     Ok(answer)
 }

@@ -9,6 +9,7 @@ use url::Url;
 
 use super::LoginError;
 use super::answer::Answer;
+use super::messages;
 use crate::redact::ShownUrl;
 use crate::secret::Secret;
 use crate::session::{Redirects, Request};
@@ -180,7 +181,7 @@ impl<'a> StepsFlow<'a> {
         match self.has_sent {
             true => answer.refusal(self.user, &what, &self.secrets()),
             false => LoginError::Step {
-                url: ShownUrl(&answer.url).to_string(),
+                url: messages::blank(&ShownUrl(&answer.url).to_string(), &self.secrets()),
                 what,
             },
         }
@@ -201,7 +202,8 @@ impl<'a> StepsFlow<'a> {
         }
     }
 
-    fn secrets(&self) -> Vec<&str> {
+    /// What must not show.
+    pub(super) fn secrets(&self) -> Vec<&str> {
         let captured = self.captured.values();
         let secrets = captured.chain(self.password);
         secrets.map(|secret| secret.expose().as_str()).collect()

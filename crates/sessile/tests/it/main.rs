@@ -15,6 +15,7 @@ mod refresh;
 mod request;
 mod second_factor;
 mod session;
+mod site_login;
 mod store;
 mod strangers;
 mod upkeep;

@@ -27,6 +27,7 @@ use super::exit::{self, Ended};
 use super::head::{self, Head};
 use crate::error::{Error, Phase};
 use crate::redact::ShownUrl;
+use crate::secret::STORE_VARIABLES;
 use crate::transport::{OutgoingBody, Patience, Proxy};
 
 /// How much is read at a time.
@@ -128,7 +129,7 @@ fn spawn(program: &str, body: &OutgoingBody) -> io::Result<(Child, Option<pipe::
     command.arg("-q").arg("--config");
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     command.kill_on_drop(true);
-    for name in FOREIGN_SETTINGS {
+    for name in FOREIGN_SETTINGS.iter().chain(&STORE_VARIABLES) {
         command.env_remove(name);
     }
     if let OutgoingBody::Empty = body {
