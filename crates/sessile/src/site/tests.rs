@@ -16,7 +16,7 @@ fn a_fault_is_shown_in_its_line() {
 shop.toml:2:2: [login] of kind `form` has no key `ulr`; did you mean `url`?
   2 |  ulr = 1 # \u{e9}
        ^^^
-shop.toml:3:1: [login] of kind `form` has no key `x`; known are `kind`, `url`, `form`, `fields`, `inputs`
+shop.toml:3:1: [login] of kind `form` has no key `x`; known are `kind`, `url`, `form`, `fields`, `inputs`, `trust_device`
   3 | x = 2
       ^";
     assert_eq!(told.to_string(), expected);
