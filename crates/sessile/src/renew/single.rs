@@ -202,7 +202,7 @@ impl Inner {
         let again = match refusal.again {
             Some(again) if again <= now => return Ok(()),
             Some(again) => {
-                let seconds = (again.as_millis() - now.as_millis()) / 1000;
+                let seconds = (again.as_millis() - now.as_millis() + 999) / 1000;
                 format!("{seconds} s have passed")
             }
             None => by_hand(),

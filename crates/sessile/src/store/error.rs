@@ -119,7 +119,7 @@ pub enum StoreError {
         waited: Duration,
     },
     /// A copy or a new name would overwrite a record.
-    #[error("there is already a record `{name}`: remove it first or choose another name")]
+    #[error("there is already a session `{name}`: remove it first or choose another name")]
     NameTaken {
         /// The name.
         name: String,
@@ -165,13 +165,13 @@ pub enum StoreError {
         place: String,
     },
     /// One record is not what was written under this name and version. The others stay readable.
-    #[error("the record `{name}` was altered or damaged: remove it, or restore a backup")]
+    #[error("the session `{name}` was altered or damaged: remove it, or restore a backup")]
     Tampered {
         /// Its name.
         name: String,
     },
     /// There is no such record.
-    #[error("there is no record `{name}`")]
+    #[error("there is no session `{name}`")]
     UnknownName {
         /// The name.
         name: String,

@@ -24,7 +24,7 @@ const STEPS: &str = r#"
     kind = "steps"
     [[login.steps]]
     url = "/start"
-    capture.place = { json = "$.place" }
+    capture.place = { jsonpath = "$.place" }
     [[login.steps]]
     method = "POST"
     url = "/enter/{place}"
