@@ -13,7 +13,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::KeepError;
 use crate::secret::Secret;
-use crate::store::{Name, NextPlain, Opened, StoreError, Vault};
+use crate::store::{Name, NextPlain, Opened, Room, StoreError, Vault};
 
 /// How often either side looks.
 const LOOK: Duration = Duration::from_millis(50);
@@ -49,7 +49,7 @@ impl Mailbox {
     pub(super) fn new(vault: &Vault, name: &Name) -> Self {
         Self {
             vault: vault.clone(),
-            row: name.mailbox(),
+            row: name.beside(Room::Code),
         }
     }
 
@@ -204,7 +204,13 @@ mod tests {
         let (taken, handed) = join(mailbox.wait(NOW, MINUTE), hand_over).await;
         assert_eq!(taken.unwrap().unwrap().expose(), "123456");
         handed.unwrap();
-        assert!(vault.load(&name.mailbox()).await.unwrap().is_none());
+        assert!(
+            vault
+                .load(&name.beside(Room::Code))
+                .await
+                .unwrap()
+                .is_none()
+        );
         assert!(vault.list().await.unwrap().is_empty());
     }
 
@@ -222,7 +228,13 @@ mod tests {
         assert!(killed.is_err());
         assert!(hand_over(NOW.plus(MINUTE)).await.is_err());
         assert!(hand_over(NOW).await.is_err());
-        assert!(vault.load(&name.mailbox()).await.unwrap().is_none());
+        assert!(
+            vault
+                .load(&name.beside(Room::Code))
+                .await
+                .unwrap()
+                .is_none()
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -32,7 +32,7 @@ pub use change::{NextPlain, Opened};
 pub use error::StoreError;
 pub use key::{KEY_LENGTH, KeySource};
 pub use lease::{Acquired, Fence, Lease};
-pub use name::{HolderId, LeaseKey, Name};
+pub use name::{HolderId, LeaseKey, Name, Room};
 pub use postgres_url::PostgresUrl;
 pub use rotate::Progress;
 pub use seal::KeyId;

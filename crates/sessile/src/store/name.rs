@@ -28,10 +28,17 @@ impl Name {
         &self.0
     }
 
-    /// The name of the row beside this one in which a one-time code is handed over. No name that
-    /// [`Name::parse`] takes starts with a dot.
-    pub(crate) fn mailbox(&self) -> Self {
-        Self(format!("{MAILBOX}{}", self.0).into())
+    /// The name of a row of another kind that goes by this name. No name that [`Name::parse`] takes
+    /// starts with a dot, so it is no session's, and no list of sessions has it.
+    pub fn beside(&self, room: Room) -> Self {
+        Self(format!("{}{}", room.prefix(), self.0).into())
+    }
+
+    /// Which room the row of this name is in, and the name that it goes by there; `None` for a
+    /// session's.
+    pub fn room(&self) -> Option<(Room, Self)> {
+        let (room, name) = Room::of(&self.0)?;
+        Some((room, Self(name.into())))
     }
 
     /// Whether it names a row that isn't a session's.
@@ -41,10 +48,15 @@ impl Name {
 
     /// Reads the name of a row that is there already, which may be one beside a session's.
     pub(crate) fn stored(text: &str) -> Result<Self, StoreError> {
-        match text.strip_prefix(MAILBOX) {
-            Some(name) => Self::parse(name).map(|name| name.mailbox()),
+        match Room::of(text) {
+            Some((room, name)) => Self::parse(name).map(|name| name.beside(room)),
             None => Self::parse(text),
         }
+    }
+
+    /// A place in the order of names, which need not be anybody's.
+    pub(super) fn place(text: &str) -> Self {
+        Self(text.into())
     }
 
     /// The name of a note: a row that isn't anybody's record.
@@ -70,8 +82,39 @@ impl Name {
     }
 }
 
-/// The start of the name of a row for one-time codes.
-const MAILBOX: &str = ".code.";
+/// What else than sessions is kept in a store: rows of these kinds, sealed as sessions are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Room {
+    /// Who may ask a daemon for what.
+    Access,
+    /// One-time codes on their way to a login.
+    Code,
+    /// What a pool is made of.
+    Pool,
+    /// The places in a pool, each with what holds it.
+    Seat,
+}
+
+impl Room {
+    const ALL: [Self; 4] = [Self::Access, Self::Code, Self::Pool, Self::Seat];
+
+    /// How the names of its rows begin.
+    pub(super) fn prefix(self) -> &'static str {
+        match self {
+            Self::Access => ".access.",
+            Self::Code => ".code.",
+            Self::Pool => ".pool.",
+            Self::Seat => ".seat.",
+        }
+    }
+
+    fn of(text: &str) -> Option<(Self, &str)> {
+        let mut rooms = Self::ALL.into_iter();
+        rooms.find_map(|room| Some((room, text.strip_prefix(room.prefix())?)))
+    }
+}
+
 /// How the names of notes begin.
 const NOTE: &str = "~note ";
 
@@ -217,9 +260,13 @@ mod tests {
     #[test]
     fn rows_beside_sessions_are_told_from_them() {
         let shop = Name::parse("shop").unwrap();
-        let beside = shop.mailbox();
-        assert!(beside.is_aside() && !shop.is_aside());
-        assert_eq!(Name::stored(beside.as_str()).unwrap(), beside);
+        for room in Room::ALL {
+            let beside = shop.beside(room);
+            assert!(beside.is_aside() && !shop.is_aside());
+            assert_eq!(Name::stored(beside.as_str()).unwrap(), beside);
+            assert_eq!(beside.room(), Some((room, shop.clone())));
+        }
+        assert_eq!(shop.room(), None);
         assert_eq!(Name::stored("shop").unwrap(), shop);
         assert!(Name::stored(".other.shop").is_err());
     }

@@ -12,7 +12,7 @@ use super::key_table::{KeyTable, Root};
 use super::seal::{Key, KeyRing, Unopened};
 use super::{
     Acquired, Change, HolderId, KeyRow, KeySource, Lease, LeaseKey, Name, Next, NextPlain, Opened,
-    RowSummary, Source, Store, StoreError, StoreOptions, StoreUrl, Transfer,
+    Room, RowSummary, Source, Store, StoreError, StoreOptions, StoreUrl, Transfer,
 };
 use crate::clock::Timestamp;
 
@@ -167,6 +167,26 @@ impl Vault {
         let mut rows = self.rows().await?;
         rows.retain(|row| !row.name.is_aside());
         Ok(rows)
+    }
+
+    /// The rows of a room whose names there begin with `start` and go on after it, in the order of
+    /// their names, without opening them.
+    pub async fn list_room(&self, room: Room, start: &str) -> Result<Vec<RowSummary>, StoreError> {
+        let start = format!("{}{start}", room.prefix());
+        let mut rows: Vec<RowSummary> = Vec::new();
+        let mut after = Some(Name::place(&start));
+        loop {
+            let mut page = self.store().list(after.as_ref(), PAGE).await?;
+            let is_last = page.len() < PAGE;
+            let of_room = page.partition_point(|row| row.name.as_str().starts_with(&start));
+            let leaves_room = of_room < page.len();
+            page.truncate(of_room);
+            rows.extend(page);
+            if is_last || leaves_room {
+                return Ok(rows);
+            }
+            after = rows.last().map(|row| row.name.clone());
+        }
     }
 
     async fn rows(&self) -> Result<Vec<RowSummary>, StoreError> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sessile::clock::{Clock as _, ManualClock, Timestamp};
-use sessile::store::{Acquired, NextPlain, Opened, StoreError, Vault};
+use sessile::store::{Acquired, NextPlain, Opened, Room, StoreError, Vault};
 
 use tokio::task::JoinSet;
 
@@ -82,6 +82,7 @@ async fn all(vault: &Vault, clock: &Hands) {
     a_lease_given_back_is_free(vault).await;
     copies_and_renames(vault, clock).await;
     lists_are_complete_and_in_order(vault).await;
+    rooms_are_apart(vault).await;
     changes_move(vault).await;
     one_bad_change_in_a_group_fails_alone(vault).await;
     a_change_that_nobody_waits_for_is_finished(vault).await;
@@ -264,6 +265,30 @@ async fn lists_are_complete_and_in_order(vault: &Vault) {
     assert_eq!(listed, ordered);
     let of_this_rule = listed.iter().filter(|name| name.starts_with("list "));
     assert_eq!(of_this_rule.count(), 1100);
+}
+
+async fn rooms_are_apart(vault: &Vault) {
+    let sessions = vault.list().await.unwrap().len();
+    for text in ["apart", "apart.1", "apart.2", "apart3", "b"] {
+        let row = name(text).beside(Room::Seat);
+        let written = vault.update(&row, |_before| Ok::<_, StoreError>(write("x")));
+        assert!(written.await.unwrap().is_some());
+    }
+    assert_eq!(vault.list().await.unwrap().len(), sessions);
+    for (room, start, expected) in [
+        (Room::Pool, "", &[][..]),
+        (
+            Room::Seat,
+            "",
+            &["apart", "apart.1", "apart.2", "apart3", "b"],
+        ),
+        (Room::Seat, "apart.", &["apart.1", "apart.2"]),
+    ] {
+        let rows = vault.list_room(room, start).await.unwrap();
+        let names = rows.iter().map(|row| row.name.room().unwrap().1);
+        let names: Vec<String> = names.map(|name| name.to_string()).collect();
+        assert_eq!(names, expected, "{room:?} {start}");
+    }
 }
 
 async fn changes_move(vault: &Vault) {

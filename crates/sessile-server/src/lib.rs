@@ -1,0 +1,3 @@
+//! Sessions over HTTP: the daemon, as a library.
+
+#![forbid(unsafe_code)]
