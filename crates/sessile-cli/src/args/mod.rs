@@ -29,7 +29,7 @@ pub(crate) use profile::ProfileCommand;
 pub(crate) use request::{AuthArgs, AuthType, RequestArgs};
 pub(crate) use second_factor::{OtpArgs, SecondFactorArgs};
 pub(crate) use sessions::{CheckArgs, CleanArgs, CopyArgs, RenameArgs, RmArgs, StatusArgs};
-pub(crate) use site::{SiteCheckArgs, SiteCommand, SiteTryArgs};
+pub(crate) use site::{BySite, SiteCheckArgs, SiteCommand, SiteTryArgs};
 pub(crate) use tokens::TokensArgs;
 pub(crate) use values::ProxyChoice;
 

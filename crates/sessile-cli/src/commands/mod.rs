@@ -2,6 +2,7 @@
 //! the answer into output. A rule found here is in the wrong crate.
 
 mod backup;
+mod by_site;
 mod check;
 mod clean;
 mod completions;
