@@ -260,7 +260,7 @@ mod tests {
             ("get http://h/ --cert-key k.pem", "--cert"),
             ("get http://h/ --rate 5", "5/s, 30/m, 100/h"),
             ("get http://h/ --rate 0/s", "5/s, 30/m, 100/h"),
-            ("get http://h/ --concurrency 0", "would be zero"),
+            ("get http://h/ --concurrency 0", "1 or more"),
             ("clean", "required"),
             ("clean shop --all", "cannot be used with"),
             ("clean --older-than 24", "24h, 90m or 7d"),
