@@ -33,7 +33,7 @@ pub(crate) use request::{AuthArgs, AuthType, RequestArgs};
 pub(crate) use second_factor::{OtpArgs, SecondFactorArgs};
 pub(crate) use serve::{LogFormat, ServeArgs};
 pub(crate) use sessions::{CheckArgs, CleanArgs, CopyArgs, RenameArgs, RmArgs, StatusArgs};
-pub(crate) use site::{SiteCheckArgs, SiteCommand, SiteTryArgs};
+pub(crate) use site::{BySite, SiteCheckArgs, SiteCommand, SiteTryArgs};
 pub(crate) use tokens::TokensArgs;
 pub(crate) use values::ProxyChoice;
 
@@ -284,7 +284,7 @@ mod tests {
             ("get http://h/ --cert-key k.pem", "--cert"),
             ("get http://h/ --rate 5", "5/s, 30/m, 100/h"),
             ("get http://h/ --rate 0/s", "5/s, 30/m, 100/h"),
-            ("get http://h/ --concurrency 0", "would be zero"),
+            ("get http://h/ --concurrency 0", "1 or more"),
             ("clean", "required"),
             ("clean shop --all", "cannot be used with"),
             ("clean --older-than 24", "24h, 90m or 7d"),

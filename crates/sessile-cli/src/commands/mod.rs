@@ -3,6 +3,7 @@
 
 mod access;
 mod backup;
+mod by_site;
 mod check;
 mod clean;
 mod completions;
