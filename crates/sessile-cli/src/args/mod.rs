@@ -3,6 +3,7 @@
 //! Nothing is decided here. `settings` joins the global options with the
 //! environment, and `commands` carries a command out.
 
+mod access;
 mod backup;
 mod connection;
 mod cookies;
@@ -11,6 +12,7 @@ mod manners;
 mod profile;
 mod request;
 mod second_factor;
+mod serve;
 mod sessions;
 mod site;
 mod tokens;
@@ -20,6 +22,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+pub(crate) use access::{AccessAdd, AccessCommand};
 pub(crate) use backup::{BackupArgs, RestoreArgs};
 pub(crate) use connection::ConnectionArgs;
 pub(crate) use cookies::{CookiesArgs, CookiesCommand, ExplainCookies, SameSiteArg, SetCookie};
@@ -28,6 +31,7 @@ pub(crate) use manners::MannersArgs;
 pub(crate) use profile::ProfileCommand;
 pub(crate) use request::{AuthArgs, AuthType, RequestArgs};
 pub(crate) use second_factor::{OtpArgs, SecondFactorArgs};
+pub(crate) use serve::{LogFormat, ServeArgs};
 pub(crate) use sessions::{CheckArgs, CleanArgs, CopyArgs, RenameArgs, RmArgs, StatusArgs};
 pub(crate) use site::{BySite, SiteCheckArgs, SiteCommand, SiteTryArgs};
 pub(crate) use tokens::TokensArgs;
@@ -41,6 +45,18 @@ pub(crate) struct Cli {
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// How much is logged, and in which form. Nobody sees a daemon at work otherwise, so that it
+    /// logs without being asked.
+    pub(crate) fn log(&self) -> (u8, LogFormat) {
+        let verbose = self.global.verbose;
+        match &self.command {
+            Command::Serve(args) if !self.global.quiet => (verbose.max(1), args.log_format),
+            _ => (verbose, LogFormat::default()),
+        }
+    }
 }
 
 /// Options of every command, before or after its name.
@@ -142,6 +158,14 @@ pub(crate) enum Command {
     Profile {
         #[command(subcommand)]
         command: ProfileCommand,
+    },
+
+    /// Serve the stored sessions over HTTP, to programs in any language
+    Serve(ServeArgs),
+    /// Who may ask a daemon for what: tokens with a scope
+    Access {
+        #[command(subcommand)]
+        command: AccessCommand,
     },
 
     /// See it at work on a practice website of its own
