@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub mod media;
+mod plan;
 mod playlist;
 pub mod record;
 pub mod resolve;
