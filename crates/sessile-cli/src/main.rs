@@ -15,6 +15,7 @@ mod logging;
 mod notify;
 mod password;
 mod printer;
+mod progress;
 mod request;
 mod settings;
 mod supervisor;

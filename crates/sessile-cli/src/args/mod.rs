@@ -9,6 +9,7 @@ mod connection;
 mod cookies;
 mod login;
 mod manners;
+mod media;
 mod profile;
 mod request;
 mod second_factor;
@@ -28,6 +29,7 @@ pub(crate) use connection::ConnectionArgs;
 pub(crate) use cookies::{CookiesArgs, CookiesCommand, ExplainCookies, SameSiteArg, SetCookie};
 pub(crate) use login::{LoginArgs, PasswordFrom};
 pub(crate) use manners::MannersArgs;
+pub(crate) use media::{LiveFromArg, RecordArgs, ResolveArgs, ThroughArgs};
 pub(crate) use profile::ProfileCommand;
 pub(crate) use request::{AuthArgs, AuthType, RequestArgs};
 pub(crate) use second_factor::{OtpArgs, SecondFactorArgs};
@@ -122,6 +124,11 @@ pub(crate) enum Command {
     Head(Box<RequestArgs>),
     /// Send an OPTIONS request
     Options(Box<RequestArgs>),
+
+    /// Find the media of a page
+    Resolve(Box<ResolveArgs>),
+    /// Record the media of a page into a file
+    Record(Box<RecordArgs>),
 
     /// Ask the site whether a stored session is still logged in
     Check(Box<CheckArgs>),
@@ -285,6 +292,11 @@ mod tests {
             ("get http://h/ --rate 5", "5/s, 30/m, 100/h"),
             ("get http://h/ --rate 0/s", "5/s, 30/m, 100/h"),
             ("get http://h/ --concurrency 0", "1 or more"),
+            ("record", "required"),
+            ("record http://h/ --resolved -", "cannot be used with"),
+            ("record http://h/ --quality good", "720p"),
+            ("record http://h/ --max-size 5Y", "500M"),
+            ("record http://h/ --parallel 0", "zero"),
             ("clean", "required"),
             ("clean shop --all", "cannot be used with"),
             ("clean --older-than 24", "24h, 90m or 7d"),

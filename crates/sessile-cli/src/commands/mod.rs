@@ -16,11 +16,14 @@ mod key;
 mod list;
 mod login;
 mod manners;
+mod media;
 mod otp;
 mod output;
 mod profile;
+mod record;
 mod rename;
 mod request;
+mod resolve;
 mod restore;
 mod rm;
 mod serve;
@@ -39,6 +42,11 @@ use crate::settings::Environment;
 use http::Method;
 
 use work::Work;
+
+/// How programs read of a recording.
+pub(crate) mod recording {
+    pub(crate) use super::record::{document, gap};
+}
 
 /// Carries out one command.
 pub(crate) fn run(cli: Cli, environment: &Environment, printer: &mut Printer) -> Outcome {
@@ -81,7 +89,9 @@ async fn dispatch(command: Command, mut work: Work<'_>) -> Outcome {
         Command::Post(args) => request::run(Method::POST, *args, work).await,
         Command::Profile { command } => profile::run(command, work),
         Command::Put(args) => request::run(Method::PUT, *args, work).await,
+        Command::Record(args) => record::run(*args, work).await,
         Command::Rename(args) => rename::run(args, work).await,
+        Command::Resolve(args) => resolve::run(*args, work).await,
         Command::Restore(args) => restore::run(args, work).await,
         Command::Rm(args) => rm::run(args, work).await,
         Command::Serve(args) => serve::run(args, work).await,
