@@ -14,12 +14,14 @@ mod limits;
 mod login;
 mod oauth2;
 mod pattern;
+mod pool;
 mod read;
 mod reference;
 mod schema;
 mod steps;
 mod template;
 mod token;
+mod visit;
 
 #[cfg(test)]
 mod tests;
@@ -42,10 +44,12 @@ pub use limits::SiteLimits;
 pub use login::SiteLogin;
 
 pub use pattern::{Content, Css, JsonPath, Regex};
+pub use pool::{Assignment, SiteCookies, SitePool, SiteTargets, TargetSource, WarmUp};
 pub use reference::reference;
 pub use steps::{Capture, CaptureFrom, Expectation, Step, StepBody, StepsLogin, UrlTemplate};
 pub use template::{JsonTemplate, Template, TemplateFault, Values};
 pub use token::{TokenFrom, TokenPlace};
+pub use visit::VisitLogin;
 
 use fault::Faults;
 use read::Table;
@@ -88,6 +92,8 @@ pub struct Site {
     pub renew: RenewRules,
     /// How often and how many at once.
     pub limits: SiteLimits,
+    /// Many sessions of the site as one resource.
+    pub pool: SitePool,
     /// The headers of a session that is made.
     pub profile: Option<ProfileChoice>,
 }
@@ -227,6 +233,10 @@ fn read(text: &str, file: &str, faults: &Faults) -> Option<Site> {
             .unwrap_or_default(),
         renew: table.get("renew").map(renew).unwrap_or_default(),
         limits: table.get("limits").map(limits::read).unwrap_or_default(),
+        pool: table
+            .get("pool")
+            .map(|entry| pool::read(&entry, base.or(login_url.as_ref())))
+            .unwrap_or_default(),
         profile: table.get("profile").and_then(|entry| profile(&entry)),
         login: login?,
         base_url,
@@ -327,6 +337,13 @@ static SITE: Section = Section {
             default: "none",
             about: "How often and how many at once.",
             example: "[limits]",
+        },
+        Key {
+            name: "pool",
+            takes: "table",
+            default: "ten sessions",
+            about: "Many sessions of the site as one resource.",
+            example: "[pool]",
         },
     ]],
 };

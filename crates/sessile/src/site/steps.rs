@@ -258,7 +258,11 @@ fn read_step(table: &Table<'_>, base: Option<&Url>, captured: &mut Vec<String>) 
     })
 }
 
-fn read_url(entry: &Entry<'_>, base: Option<&Url>, known: Placeholders<'_>) -> Option<UrlTemplate> {
+pub(super) fn read_url(
+    entry: &Entry<'_>,
+    base: Option<&Url>,
+    known: Placeholders<'_>,
+) -> Option<UrlTemplate> {
     let template = entry.template(known)?;
     if !template.names().all(|name| known.knows(name)) {
         return None;
