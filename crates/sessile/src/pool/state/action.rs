@@ -49,9 +49,9 @@ pub enum Fault {
         /// When to try again; by the rules where that isn't known.
         until: Option<Timestamp>,
     },
-    /// A person has to do something: no login for this seat until [`State::resume`](super::State::resume).
+    /// A person has to do something: no login for this seat until [`State::retry`](super::State::retry).
     NeedsPerson,
-    /// The credentials were refused: no login for this seat until [`State::resume`](super::State::resume).
+    /// The credentials were refused: no login for this seat until [`State::retry`](super::State::retry).
     Refused,
 }
 

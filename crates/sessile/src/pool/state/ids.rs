@@ -6,7 +6,7 @@
 use std::fmt;
 
 /// A place and the generation of what is in it.
-#[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(super) struct Key {
     pub(super) place: u32,
     pub(super) generation: u32,

@@ -131,22 +131,22 @@ pub enum Refusal {
     UnknownTarget,
 }
 
-/// Why no member is alive, the most hopeful reason first.
+/// Why no member is alive.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Dead {
-    /// Members are being made or checked.
-    Warming,
     /// Members cool after failures.
     Cooling,
     /// Logins fail and are tried again.
     LoginsFail,
-    /// The seats may not be served just now.
-    Suspended,
-    /// Logins were refused for good until a person acts.
-    Stopped,
     /// There is no seat.
     NoSeat,
+    /// Logins were refused for good until a person acts.
+    Stopped,
+    /// The seats may not be served just now.
+    Suspended,
+    /// Members are being made or checked.
+    Warming,
 }
 
 /// What came of the use of a member.

@@ -154,8 +154,32 @@ pub struct Stats {
     pub granted: u64,
     /// Leases that ended by their time-out, ever.
     pub timed_out: u64,
+    /// What came of the uses.
+    pub outcomes: Outcomes,
     /// The mean age of members that can be used or cool.
     pub average_age: Duration,
     /// The age of the oldest of them.
     pub oldest: Duration,
+}
+
+/// How often each came of a use, ever.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Outcomes {
+    /// The site refused without a reason.
+    pub blocked: u64,
+    /// The site wanted a proof.
+    pub challenged: u64,
+    /// Nobody said.
+    pub dropped: u64,
+    /// The login was gone.
+    pub expired: u64,
+    /// The server was in trouble.
+    pub failing: u64,
+    /// All went well.
+    pub ok: u64,
+    /// Too much was asked.
+    pub rate_limited: u64,
+    /// There was no connection.
+    pub unreachable: u64,
 }
