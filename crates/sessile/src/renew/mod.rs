@@ -9,6 +9,7 @@
 mod ends;
 mod error;
 mod flush;
+mod gate;
 mod in_step;
 mod judge;
 mod limits;
@@ -34,6 +35,7 @@ use crate::store::{HolderId, Name, Vault};
 use crate::token_file::{Stamp, TokenFile, TokenTrouble};
 
 pub use error::{KeepError, NoRenewal};
+pub use gate::Logins;
 pub use in_step::{bring_in_step, keep_in_step, step, stop_in_step};
 pub use judge::CheckReport;
 pub use limits::{HostLimits, limits_at, share_limits};
@@ -42,8 +44,10 @@ pub use notify::{Notify, Trouble, TroubleKind};
 pub use sync::{copy, edit};
 
 use flush::Flusher;
+use gate::Gate;
 use judge::Suspicion;
 use refresh::Seen;
+use single::Start;
 use to_the_end::Renewals;
 
 /// How often, at most, a login is renewed for one request: more than once only while its token is so
@@ -87,6 +91,7 @@ struct Inner {
     /// Stores what is new in a session that has gone quiet.
     flusher: Flusher,
     renewals: Renewals,
+    gate: Gate,
 }
 
 /// What is known of the stored record beside the session's state.
@@ -277,8 +282,27 @@ impl Kept {
             )?,
             Err(other) => return Err(other),
         };
-        let report = single::log_in(&kept.0, login).await?;
+        let report = single::log_in(&kept.0, login, Start::Afresh).await?;
         kept.0.step_and_pull().await?;
+        Ok((kept, report))
+    }
+
+    /// Logs in with an identity that is there already, its profile, proxy and cookies, and stores
+    /// the session under a name that is free.
+    ///
+    /// # Errors
+    ///
+    /// As [`Kept::log_in`].
+    pub async fn log_in_as(
+        vault: &Vault,
+        name: &Name,
+        identity: SessionState,
+        login: Login,
+        options: KeptOptions,
+    ) -> Result<(Self, LoginReport), KeepError> {
+        let options = options.towards(Some(&login.how));
+        let kept = Self::create(vault, name, identity, options)?;
+        let report = single::log_in(&kept.0, login, Start::WithCookies).await?;
         Ok((kept, report))
     }
 
@@ -324,6 +348,7 @@ impl Kept {
             syncing: AsyncMutex::new(()),
             flusher: Flusher::default(),
             renewals: Renewals::default(),
+            gate: Gate::default(),
         })))
     }
 
