@@ -32,12 +32,14 @@ impl Default for Gate {
 }
 
 impl Kept {
-    /// Says whether it may log in again by itself, and waits for a login that is under way.
-    pub async fn set_logins(&self, logins: Logins) {
+    /// Says whether it may log in again by itself.
+    pub fn set_logins(&self, logins: Logins) {
         self.0.gate.0.send_replace(logins);
-        if logins != Logins::Open {
-            drop(self.0.renewing.lock().await);
-        }
+    }
+
+    /// Waits for a login that is under way.
+    pub async fn login_done(&self) {
+        drop(self.0.renewing.lock().await);
     }
 
     /// Whether it may log in again by itself.

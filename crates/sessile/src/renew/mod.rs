@@ -183,6 +183,16 @@ impl fmt::Debug for KeptOptions {
     }
 }
 
+/// Who a session is to a site before it logs in.
+#[derive(Clone, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "there is no more to an identity")]
+pub struct Identity {
+    /// Its profile, its proxy, and the cookies that it starts with.
+    pub state: SessionState,
+    /// The step of time of the last one-time code that its account was asked for.
+    pub last_code: Option<u64>,
+}
+
 /// A reply, and what it took to get it.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -296,12 +306,13 @@ impl Kept {
     pub async fn log_in_as(
         vault: &Vault,
         name: &Name,
-        identity: SessionState,
+        identity: Identity,
         login: Login,
         options: KeptOptions,
     ) -> Result<(Self, LoginReport), KeepError> {
         let options = options.towards(Some(&login.how));
-        let kept = Self::create(vault, name, identity, options)?;
+        let kept = Self::create(vault, name, identity.state, options)?;
+        kept.0.held().last.code = identity.last_code;
         let report = single::log_in(&kept.0, login, Start::WithCookies).await?;
         Ok((kept, report))
     }
@@ -449,6 +460,18 @@ impl Kept {
         }
     }
 
+    /// Logs in again though the login may still hold.
+    ///
+    /// # Errors
+    ///
+    /// As [`Kept::send`].
+    pub async fn log_in_again(&self) -> Result<Option<Renewer>, KeepError> {
+        let inner = &self.0;
+        inner.pull().await?;
+        let renewal = inner.renew_to_the_end(inner.seen(), &Sign::TooOld).await?;
+        Ok(renewal.map(|renewal| renewal.by))
+    }
+
     /// Writes what has changed to the store; it is on disk when this returns.
     ///
     /// # Errors
@@ -492,6 +515,14 @@ impl Kept {
     /// Why the session's token file was left alone when it was looked at last, if it was.
     pub fn token_trouble(&self) -> Option<TokenTrouble> {
         self.0.held().token_trouble.clone()
+    }
+
+    /// The user name that it logs in with, where it has one.
+    pub fn user(&self) -> Option<String> {
+        let held = self.0.held();
+        let login = held.login.as_ref()?;
+        let user = &login.credentials.user;
+        (!user.is_empty()).then(|| user.clone())
     }
 
     /// The session's name.
