@@ -1,6 +1,6 @@
 //! The reference of the site file, made of the tables that the reader knows.
 
-use super::{RENEW, SITE, check, form, limits, login, media, steps};
+use super::{RENEW, SITE, check, form, limits, login, media, pool, steps};
 
 /// Every key of a site file, its type, default and an example, as Markdown.
 pub fn reference() -> String {
@@ -19,6 +19,10 @@ pub fn reference() -> String {
         &RENEW,
         &limits::SECTION,
         &media::SECTION,
+        &pool::POOL,
+        &pool::WARM_UP,
+        &pool::COOKIES,
+        &pool::TARGETS,
     ] {
         section.reference(&mut text);
     }
