@@ -12,6 +12,7 @@
 
 #![forbid(unsafe_code)]
 
+mod address;
 pub mod media;
 mod plan;
 mod playlist;
