@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use sessile::login::{Credentials, Login, LoginReport, StepListener};
 use sessile::renew::{CheckReport, Kept, KeptOptions};
-use sessile::site::{LARGEST, Site, SiteErrors, SiteLogin};
+use sessile::site::{LARGEST, MediaRules, Site, SiteErrors, SiteLogin};
 use sessile::store::{KeySource, Name, StoreOptions, StoreUrl, Vault};
 use sessile::{Secret, ShownUrl, Verdict};
 
@@ -153,7 +153,28 @@ fn meaning(site: &Site) -> Vec<(&'static str, String)> {
     if let Some(most) = site.limits.at_once {
         lines.push(("limits", format!("{most} requests at once")));
     }
+    if let Some(media) = &site.media {
+        lines.push(("media", found(media)));
+    }
     lines
+}
+
+/// How media is found, in words.
+fn found(media: &MediaRules) -> String {
+    let captures: Vec<&str> = media
+        .capture
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let captures = match captures.is_empty() {
+        true => "nothing".to_owned(),
+        false => captures.join(", "),
+    };
+    let recorder = media
+        .recorder
+        .map_or_else(String::new, |id| format!(", recorded as {id}"));
+    let requests = media.steps.len();
+    format!("{captures} from the page, then {requests} requests{recorder}")
 }
 
 fn needs(site: &Site) -> Vec<&'static str> {

@@ -12,6 +12,7 @@ use super::visit;
 use crate::redact::ShownUrl;
 use crate::secret::Secret;
 use crate::session::{self, Request, Session, Verdict};
+use crate::site::{Content, Replied};
 
 /// How much of a reply is looked at.
 const LOOK_AT: u64 = 4 * 1024 * 1024;
@@ -98,6 +99,18 @@ fn cookies(member: &Session, url: &Url) -> Vec<(String, Secret<String>)> {
 }
 
 impl Answer {
+    /// The reply as the rules of a site file look at it.
+    pub(super) fn replied(&self) -> Replied<'_> {
+        Replied {
+            status: self.status,
+            url: &self.url,
+            leads_to: self.leads_to.as_ref(),
+            headers: &self.headers,
+            cookies: &self.cookies,
+            content: Content::new(self.body.expose(), self.is_html),
+        }
+    }
+
     /// What stands before the login and says nothing of the credentials.
     pub(super) fn refuse_obstacles(&self, secrets: &[&str]) -> Result<(), LoginError> {
         let url = ShownUrl(&self.url).to_string();

@@ -14,6 +14,7 @@ use url::Url;
 
 use super::challenge::{Challenge, PAGE_LIMIT};
 use super::deadline::Deadline;
+use super::decode;
 use super::fallback::{PassedOver, Tier};
 use super::manners::Ender;
 use super::verdict::{self, Verdict};
@@ -75,6 +76,12 @@ impl Reply {
     /// The headers as they came.
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
+    }
+
+    /// Whether the body that is read isn't the one that came: its `Content-Encoding` was undone, so
+    /// that this header and `Content-Length` don't describe it any more.
+    pub fn is_decoded(&self) -> bool {
+        decode::is_decoded(&self.headers)
     }
 
     /// Where the reply came from, after redirects.

@@ -1,0 +1,35 @@
+//! From media to a file.
+//!
+//! What is recorded and where is in `options`, what is heard of it meanwhile in `event`.
+
+mod error;
+mod event;
+mod options;
+mod stop;
+
+pub use error::RecordError;
+pub use event::{Ended, Event, Gap, Recorded};
+pub use options::{Existing, LiveFrom, Quality, RecordOptions, Remux, Target};
+pub use stop::Stop;
+
+use crate::media::Media;
+
+/// Records media into a file.
+///
+/// What happens meanwhile is told to `listener`, which must not block. A recording that is
+/// [stopped](RecordOptions::stop) or fails leaves what it has, from where the same call goes on.
+///
+/// # Errors
+///
+/// [`RecordError`] says what failed and what is left.
+pub async fn record(
+    media: Media,
+    options: &RecordOptions,
+    listener: &(dyn Fn(Event) + Send + Sync),
+) -> Result<Recorded, RecordError> {
+    let _ = (media, options, listener);
+    Err(RecordError::Playlist {
+        url: String::new(),
+        what: String::new(),
+    })
+}
