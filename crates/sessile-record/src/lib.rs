@@ -12,7 +12,10 @@
 
 #![forbid(unsafe_code)]
 
+mod address;
 pub mod media;
+mod plan;
+mod playlist;
 pub mod record;
 pub mod resolve;
 pub mod through;

@@ -170,7 +170,7 @@ fn join(base: Option<&Url>, text: &str) -> Result<Url, String> {
     }
 }
 
-pub(super) const FIXED: &[&str] = &["otp", "password", "user"];
+pub(super) const FIXED: &[&str] = &["user", "password", "otp"];
 
 pub(super) fn read(table: &Table<'_>, base: Option<&Url>) -> Option<StepsLogin> {
     let mut captured = Vec::new();
