@@ -13,7 +13,9 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod hls;
 pub mod media;
+mod mp4;
 mod plan;
 mod playlist;
 pub mod record;
