@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -36,6 +37,8 @@ pub(crate) struct World {
     pub(crate) csrf: Csrf,
     admin: Digest,
     clock: Clock,
+    /// How many connections are open.
+    connections: AtomicUsize,
     /// Whether visitors of `/members/held` may go on.
     gate: watch::Sender<bool>,
     options: Options,
@@ -108,11 +111,20 @@ impl World {
             csrf: Csrf::new(),
             admin: Digest::of(admin_token),
             clock: options.clock.clone(),
+            connections: AtomicUsize::new(0),
             gate: watch::Sender::new(false),
             options,
             state: Mutex::new(State::new()),
             users: users.map(|user| (user.name.clone(), user)).collect(),
         }
+    }
+
+    pub(crate) fn count_connections(&self, open: usize) {
+        self.connections.store(open, Ordering::Relaxed);
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     pub(crate) fn now(&self) -> SystemTime {
