@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::csrf::Csrf;
 use crate::journal::Journal;
+use crate::media::Media;
 use crate::options::{Account, Expiry, Options, User};
 use crate::secret::{self, Digest};
 use crate::throttle::Throttle;
@@ -41,6 +42,7 @@ pub(crate) struct World {
     connections: AtomicUsize,
     /// Whether visitors of `/members/held` may go on.
     gate: watch::Sender<bool>,
+    pub(crate) media: Media,
     options: Options,
     state: Mutex<State>,
     users: HashMap<String, User>,
@@ -105,7 +107,7 @@ pub(crate) enum Refusal {
 }
 
 impl World {
-    pub(crate) fn new(mut options: Options, admin_token: &str) -> Self {
+    pub(crate) fn new(mut options: Options, media: Media, admin_token: &str) -> Self {
         let users = std::mem::take(&mut options.users).into_iter();
         Self {
             csrf: Csrf::new(),
@@ -113,6 +115,7 @@ impl World {
             clock: options.clock.clone(),
             connections: AtomicUsize::new(0),
             gate: watch::Sender::new(false),
+            media,
             options,
             state: Mutex::new(State::new()),
             users: users.map(|user| (user.name.clone(), user)).collect(),
@@ -129,6 +132,10 @@ impl World {
 
     pub(crate) fn now(&self) -> SystemTime {
         self.clock.now()
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {

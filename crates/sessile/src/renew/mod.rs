@@ -409,6 +409,17 @@ impl Kept {
         }
     }
 
+    /// Takes in what others have stored and renews what is about to end by the clock, as before a
+    /// request: for whoever is handed what the session is made of and sends by itself.
+    ///
+    /// # Errors
+    ///
+    /// As [`Kept::send`].
+    pub async fn bring_up_to_date(&self) -> Result<Option<Renewal>, KeepError> {
+        self.0.pull().await?;
+        self.0.renew_if_due().await
+    }
+
     /// Asks the site whether the session is still logged in; renews nothing.
     ///
     /// # Errors

@@ -32,11 +32,13 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sessile_jar::Timestamp;
+use http::HeaderMap;
+use sessile_jar::{Context, Cookie, Timestamp};
 use url::Url;
 
 use crate::clock::Clock;
 use crate::error::Error;
+use crate::secret::Secret;
 use crate::transport::{Chromium, ConnectOptions, Patience, Transport};
 
 pub use crate::browser::OriginStorage;
@@ -162,6 +164,51 @@ impl Session {
     /// [`Error::BadRequest`] where it isn't an http or https URL.
     pub fn captured(&self, url: &str) -> Result<Captured, Error> {
         Captured::of(&self.0, &absolute_url(url)?)
+    }
+
+    /// The headers that this request would be sent with at this moment, `Host` and `Cookie` among
+    /// them, in the order in which they are sent; for programs that send it themselves. Nothing is
+    /// sent.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadRequest`] where the request can't be sent.
+    ///
+    /// ```
+    /// use sessile::{Request, Session};
+    ///
+    /// let session = Session::builder().base_url("https://example.com/")?.build()?;
+    /// let headers = session.headers_of(Request::get("/news"))?;
+    /// assert_eq!(headers.keys().next().unwrap(), "host");
+    /// # Ok::<(), sessile::Error>(())
+    /// ```
+    pub fn headers_of(&self, request: Request) -> Result<HeaderMap, Error> {
+        run::headers_of(&self.0, request)
+    }
+
+    /// The names and values of the cookies that a request to this URL carries.
+    pub fn cookies_for(&self, url: &Url) -> Vec<(String, Secret<String>)> {
+        self.select_cookies(url, |cookie| {
+            let value = Secret::new(cookie.value_lossy().into_owned());
+            (cookie.name_lossy().into_owned(), value)
+        })
+    }
+
+    /// When the first of the cookies ends that a request to this URL carries.
+    pub fn cookies_end(&self, url: &Url) -> Option<Timestamp> {
+        let ends = self.select_cookies(url, |cookie| cookie.expires());
+        ends.into_iter().flatten().min()
+    }
+
+    fn select_cookies<T>(&self, url: &Url, read: impl Fn(Cookie<'_>) -> T) -> Vec<T> {
+        let Some(target) = target(url) else {
+            return Vec::new();
+        };
+        let (context, now) = (Context::default(), self.now());
+        self.read(|state| {
+            let cookies = state.jar().select(&target, &context, now);
+            cookies.map(read).collect()
+        })
     }
 
     /// The session as a value, at this moment.

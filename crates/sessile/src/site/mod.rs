@@ -12,8 +12,10 @@ mod http_auth;
 mod json;
 mod limits;
 mod login;
+mod media;
 mod oauth2;
 mod pattern;
+mod perform;
 mod pool;
 mod read;
 mod reference;
@@ -42,8 +44,10 @@ pub use http_auth::{BearerLogin, HttpAuthLogin, HttpScheme};
 pub use json::JsonLogin;
 pub use limits::SiteLimits;
 pub use login::SiteLogin;
+pub use media::MediaRules;
 
 pub use pattern::{Content, Css, JsonPath, Regex};
+pub use perform::{Replied, take_all};
 pub use pool::{Assignment, SiteCookies, SitePool, SiteTargets, TargetSource, WarmUp};
 pub use reference::reference;
 pub use steps::{Capture, CaptureFrom, Expectation, Step, StepBody, StepsLogin, UrlTemplate};
@@ -96,6 +100,8 @@ pub struct Site {
     pub pool: SitePool,
     /// The headers of a session that is made.
     pub profile: Option<ProfileChoice>,
+    /// How to find the media of its pages.
+    pub media: Option<MediaRules>,
 }
 
 /// When to renew before the login is gone.
@@ -238,6 +244,9 @@ fn read(text: &str, file: &str, faults: &Faults) -> Option<Site> {
             .map(|entry| pool::read(&entry, base.or(login_url.as_ref())))
             .unwrap_or_default(),
         profile: table.get("profile").and_then(|entry| profile(&entry)),
+        media: table
+            .get("media")
+            .and_then(|entry| media::read(&entry, base.or(login_url.as_ref()))),
         login: login?,
         base_url,
     })
@@ -337,6 +346,13 @@ static SITE: Section = Section {
             default: "none",
             about: "How often and how many at once.",
             example: "[limits]",
+        },
+        Key {
+            name: "media",
+            takes: "table",
+            default: "what pages commonly have",
+            about: "How to find the media of its pages.",
+            example: "[media]",
         },
         Key {
             name: "pool",

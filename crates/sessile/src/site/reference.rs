@@ -1,6 +1,6 @@
 //! The reference of the site file, made of the tables that the reader knows.
 
-use super::{RENEW, SITE, check, form, limits, login, pool, steps};
+use super::{RENEW, SITE, check, form, limits, login, media, pool, steps};
 
 /// Every key of a site file, its type, default and an example, as Markdown.
 pub fn reference() -> String {
@@ -22,6 +22,7 @@ pub fn reference() -> String {
         &pool::WARM_UP,
         &pool::COOKIES,
         &pool::TARGETS,
+        &media::SECTION,
     ] {
         section.reference(&mut text);
     }

@@ -170,7 +170,7 @@ fn join(base: Option<&Url>, text: &str) -> Result<Url, String> {
     }
 }
 
-const FIXED: &[&str] = &["otp", "password", "user"];
+pub(super) const FIXED: &[&str] = &["user", "password", "otp"];
 
 pub(super) fn read(table: &Table<'_>, base: Option<&Url>) -> Option<StepsLogin> {
     let mut captured = Vec::new();
@@ -181,7 +181,7 @@ pub(super) fn read(table: &Table<'_>, base: Option<&Url>) -> Option<StepsLogin> 
         entry.refuse("`steps` has no step");
     }
     for step in &tables {
-        steps.push(read_step(step, base, &mut captured));
+        steps.push(read_step(step, base, FIXED, &mut captured));
     }
     let token = table.get("token");
     let into = token::read_into(table, token.is_some());
@@ -222,11 +222,14 @@ fn start(table: &Table<'_>, url: &UrlTemplate) -> Option<Url> {
         .ok()
 }
 
-fn read_step(table: &Table<'_>, base: Option<&Url>, captured: &mut Vec<String>) -> Option<Step> {
-    let known = Placeholders {
-        fixed: FIXED,
-        captured,
-    };
+/// Reads a step; what it captures is added to what is known.
+pub(super) fn read_step(
+    table: &Table<'_>,
+    base: Option<&Url>,
+    fixed: &'static [&'static str],
+    captured: &mut Vec<String>,
+) -> Option<Step> {
+    let known = Placeholders { fixed, captured };
     let name = table.get("name").and_then(|entry| entry.text());
     let headers = table.get("headers").map(|entry| entry.headers(known));
     let body = read_body(table, known);
@@ -237,15 +240,8 @@ fn read_step(table: &Table<'_>, base: Option<&Url>, captured: &mut Vec<String>) 
     let follow = table.get("follow").map(|entry| entry.boolean());
     let expect = table.get("expect").map(|entry| read_expect(&entry));
     // What this step captures is known from the next one on.
-    let entries = table.get("capture").and_then(|entry| entry.free_table());
-    let mut capture = Vec::new();
-    for entry in entries.unwrap_or_default() {
-        let read = read_capture(&entry);
-        if !captured.iter().any(|known| known == entry.key) {
-            captured.push(entry.key.to_owned());
-        }
-        capture.push(read.map(|read| (entry.key.to_owned(), read)));
-    }
+    let capture = table.get("capture");
+    let capture = capture.map(|entry| read_captures(&entry, fixed, captured));
     Some(Step {
         name: name.map(str::to_owned),
         method: method?,
@@ -253,9 +249,26 @@ fn read_step(table: &Table<'_>, base: Option<&Url>, captured: &mut Vec<String>) 
         headers: headers.unwrap_or_default(),
         body: body?,
         follow: follow.unwrap_or(Some(true))?,
-        capture: capture.into_iter().collect::<Option<_>>()?,
+        capture: capture.unwrap_or(Some(Vec::new()))?,
         expect: expect.unwrap_or(Some(Expectation::default()))?,
     })
+}
+
+/// Reads captures by name and adds the names to what is known.
+pub(super) fn read_captures(
+    entry: &Entry<'_>,
+    fixed: &[&str],
+    captured: &mut Vec<String>,
+) -> Option<Vec<(String, Capture)>> {
+    let mut captures = Vec::new();
+    for entry in entry.free_table().unwrap_or_default() {
+        let read = read_capture(&entry, fixed);
+        if !captured.iter().any(|known| known == entry.key) {
+            captured.push(entry.key.to_owned());
+        }
+        captures.push(read.map(|read| (entry.key.to_owned(), read)));
+    }
+    captures.into_iter().collect()
 }
 
 pub(super) fn read_url(
@@ -321,11 +334,14 @@ fn method(table: &Table<'_>, body: Option<&StepBody>) -> Option<Method> {
     Method::from_bytes(entry.text()?.as_bytes()).ok()
 }
 
-fn read_capture(entry: &Entry<'_>) -> Option<Capture> {
-    if FIXED.contains(&entry.key) || !is_name(entry.key) {
+fn read_capture(entry: &Entry<'_>, fixed: &[&str]) -> Option<Capture> {
+    if fixed.contains(&entry.key) || !is_name(entry.key) {
         entry.refuse_key(
             format!("`{}` can't be the name of a capture", entry.key),
-            "use letters, digits and `_`, and none of `user`, `password`, `otp`",
+            format!(
+                "use letters, digits and `_`, and none of `{}`",
+                fixed.join("`, `")
+            ),
         );
         return None;
     }
@@ -413,79 +429,82 @@ pub(super) static STEP: Section = Section {
     about: "One request. `{user}`, `{password}`, `{otp}` and what earlier steps captured are filled \
             in; `{{` and `}}` stand for braces. Every value is written by the rules of its place: a \
             quote in a password doesn't break JSON, nor an `&` a form.",
-    keys: &[&[
-        Key {
-            name: "name",
-            takes: "text",
-            default: "its number",
-            about: "What the step is called in messages.",
-            example: "name = \"open the form\"",
-        },
-        Key {
-            name: "url",
-            takes: "address with placeholders",
-            default: "required",
-            about: "Where the request goes. One placeholder alone is an address that was captured.",
-            example: "url = \"/session/{id}\"",
-        },
-        Key {
-            name: "method",
-            takes: "`GET`, `POST`, `PUT`, `PATCH`, `DELETE`, `HEAD`, `OPTIONS`",
-            default: "`POST` with a body, else `GET`",
-            about: "Its method.",
-            example: "method = \"PUT\"",
-        },
-        Key {
-            name: "headers",
-            takes: "table of texts with placeholders",
-            default: "none",
-            about: "Headers beside the usual ones.",
-            example: "headers = { X-CSRF-Token = \"{csrf}\" }",
-        },
-        Key {
-            name: "form",
-            takes: "table of texts with placeholders",
-            default: "nothing is sent",
-            about: "Fields of a form.",
-            example: "form = { name = \"{user}\", word = \"{password}\" }",
-        },
-        Key {
-            name: "json",
-            takes: "anything, texts with placeholders",
-            default: "nothing is sent",
-            about: "JSON.",
-            example: "json = { user = \"{user}\", password = \"{password}\" }",
-        },
-        Key {
-            name: "body",
-            takes: "text with placeholders",
-            default: "nothing is sent",
-            about: "A text as it is; name its type with a `Content-Type` header.",
-            example: "body = \"<login>{user}</login>\"",
-        },
-        Key {
-            name: "follow",
-            takes: "true or false",
-            default: "`true`",
-            about: "Whether redirects are followed.",
-            example: "follow = false",
-        },
-        Key {
-            name: "capture",
-            takes: "table of captures",
-            default: "none",
-            about: "What is kept of the reply, by name.",
-            example: "capture.csrf = { css = \"meta[name=csrf]\", attribute = \"content\" }",
-        },
-        Key {
-            name: "expect",
-            takes: "table",
-            default: "a status below 400",
-            about: "What the reply must be like.",
-            example: "expect = { status = 200, text = \"Welcome\" }",
-        },
-    ]],
+    keys: &[STEP_KEYS],
 };
+
+/// The keys of a request, whatever it is for.
+pub(super) const STEP_KEYS: &[Key] = &[
+    Key {
+        name: "name",
+        takes: "text",
+        default: "its number",
+        about: "What the step is called in messages.",
+        example: "name = \"open the form\"",
+    },
+    Key {
+        name: "url",
+        takes: "address with placeholders",
+        default: "required",
+        about: "Where the request goes. One placeholder alone is an address that was captured.",
+        example: "url = \"/session/{id}\"",
+    },
+    Key {
+        name: "method",
+        takes: "`GET`, `POST`, `PUT`, `PATCH`, `DELETE`, `HEAD`, `OPTIONS`",
+        default: "`POST` with a body, else `GET`",
+        about: "Its method.",
+        example: "method = \"PUT\"",
+    },
+    Key {
+        name: "headers",
+        takes: "table of texts with placeholders",
+        default: "none",
+        about: "Headers beside the usual ones.",
+        example: "headers = { X-CSRF-Token = \"{csrf}\" }",
+    },
+    Key {
+        name: "form",
+        takes: "table of texts with placeholders",
+        default: "nothing is sent",
+        about: "Fields of a form.",
+        example: "form = { name = \"{user}\", word = \"{password}\" }",
+    },
+    Key {
+        name: "json",
+        takes: "anything, texts with placeholders",
+        default: "nothing is sent",
+        about: "JSON.",
+        example: "json = { user = \"{user}\", password = \"{password}\" }",
+    },
+    Key {
+        name: "body",
+        takes: "text with placeholders",
+        default: "nothing is sent",
+        about: "A text as it is; name its type with a `Content-Type` header.",
+        example: "body = \"<login>{user}</login>\"",
+    },
+    Key {
+        name: "follow",
+        takes: "true or false",
+        default: "`true`",
+        about: "Whether redirects are followed.",
+        example: "follow = false",
+    },
+    Key {
+        name: "capture",
+        takes: "table of captures",
+        default: "none",
+        about: "What is kept of the reply, by name.",
+        example: "capture.csrf = { css = \"meta[name=csrf]\", attribute = \"content\" }",
+    },
+    Key {
+        name: "expect",
+        takes: "table",
+        default: "a status below 400",
+        about: "What the reply must be like.",
+        example: "expect = { status = 200, text = \"Welcome\" }",
+    },
+];
 
 pub(super) static CAPTURE: Section = Section {
     title: "[login.steps.capture]",

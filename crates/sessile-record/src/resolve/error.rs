@@ -1,0 +1,51 @@
+//! Why a page's media wasn't found.
+
+use sessile::renew::KeepError;
+use thiserror::Error;
+
+/// Why a page's media wasn't found.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ResolveError {
+    /// The address isn't one that media can be fetched from.
+    #[error("{url} can't be media: {what}")]
+    BadAddress {
+        /// The address.
+        url: String,
+        /// Why not, in words.
+        what: String,
+    },
+    /// There is no media.
+    #[error("no media on {page}; looked for {}", looked.join(", "))]
+    Nothing {
+        /// The page.
+        page: String,
+        /// What was looked for.
+        looked: Vec<String>,
+    },
+    /// The page refuses.
+    #[error("{page} answered {status}")]
+    Refused {
+        /// The page.
+        page: String,
+        /// The status.
+        status: u16,
+    },
+    /// The page couldn't be fetched, or the login is gone.
+    #[error(transparent)]
+    Request(#[from] KeepError),
+    /// A rule of the site file found nothing.
+    #[error("[media] of the site file: {what}, on {page}")]
+    Rule {
+        /// The page that it was to find something on.
+        page: String,
+        /// Which rule, and what was wrong.
+        what: String,
+    },
+}
+
+impl From<sessile::Error> for ResolveError {
+    fn from(error: sessile::Error) -> Self {
+        Self::Request(error.into())
+    }
+}
