@@ -72,7 +72,7 @@ impl State {
 
     /// Looks at a member: what it needs now, and when it is to be looked at again.
     pub(super) fn consider(&mut self, place: u32, now: Timestamp) {
-        let seat = self.members[place].seat;
+        let seat = self.members[place].seat.place;
         match self.members[place].stage {
             Stage::Making => return,
             Stage::Draining(until) => return self.consider_draining(place, until, now),
@@ -109,8 +109,10 @@ impl State {
         );
         member.wants.validate |= (serves || wakes) && member.validate_at <= now;
         member.wants.renew |= serves && member.renew_at <= now;
-        member.wants.refresh |=
-            serves && member.refresh_at <= now && member.may_refresh(rules, now);
+        if serves && member.refresh_at <= now {
+            member.awaits_quiet = !member.may_refresh(rules, now);
+            member.wants.refresh |= !member.awaits_quiet;
+        }
     }
 
     fn put_to_work(&mut self, place: u32, now: Timestamp) {
@@ -132,14 +134,14 @@ impl State {
 
     pub(super) fn may_renew(&self, place: u32, now: Timestamp) -> bool {
         let member = &self.members[place];
-        let seat = &self.seats[member.seat];
+        let seat = &self.seats[member.seat.place];
         let stands = matches!(member.stage, Stage::Serving | Stage::Waking);
         member.wants.renew && stands && member.busy.is_none() && seat.may_log_in(now)
     }
 
     pub(super) fn check_wanted(&self, place: u32, now: Timestamp) -> Option<Task> {
         let member = &self.members[place];
-        if member.busy.is_some() || !self.seats[member.seat].is_served() {
+        if member.busy.is_some() || !self.seats[member.seat.place].is_served() {
             return None;
         }
         let task = member.wants.check()?;
@@ -167,7 +169,7 @@ impl State {
                 serves && !member.wants.refresh,
                 forced.max(member.refresh_at),
             ),
-            (!serves, self.hasty_until(member.seat)),
+            (!serves, self.hasty_until(member.seat.place)),
             (true, cools_until(member)),
         ];
         let ahead = times

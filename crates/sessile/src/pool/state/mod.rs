@@ -94,6 +94,8 @@ pub struct State {
     cooling: List,
     cooling_links: Chain,
     picker: Picker,
+    /// The members of shared seats that could be leased if they weren't.
+    drawn: Vec<u32>,
     habits: Habits,
     leases: Slab<Lease>,
     /// The leases of each member.
@@ -155,6 +157,7 @@ impl State {
             kin: Chain::default(),
             cooling: List::default(),
             cooling_links: Chain::default(),
+            drawn: Vec::new(),
             habits: Habits::default(),
             leases: Slab::default(),
             lease_links: Chain::default(),

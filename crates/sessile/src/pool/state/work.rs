@@ -121,7 +121,7 @@ impl State {
     fn next_retire(&mut self) -> Option<(Task, Key, Option<Key>)> {
         while let Some(key) = self.work.retires.front().copied() {
             if let Some(member) = self.members.get(key) {
-                return Some((Task::Retire, self.seats.key(member.seat), Some(key)));
+                return Some((Task::Retire, member.seat, Some(key)));
             }
             self.work.retires.pop_front();
         }
@@ -161,7 +161,7 @@ impl State {
                 }
                 Login::Renew(key) if self.members.has(key) && self.may_renew(key.place, now) => {
                     let seat = self.members[key.place].seat;
-                    return Some((Task::Renew, self.seats.key(seat), Some(key)));
+                    return Some((Task::Renew, seat, Some(key)));
                 }
                 Login::Make(key) => self.drop_make(key, urgent, now),
                 Login::Renew(key) => {
@@ -178,7 +178,7 @@ impl State {
             if let Some(member) = self.members.get(key)
                 && let Some(task) = self.check_wanted(key.place, now)
             {
-                return Some((task, self.seats.key(member.seat), Some(key)));
+                return Some((task, member.seat, Some(key)));
             }
             self.work.checks.pop_front();
             self.dequeue(key, now);
@@ -241,7 +241,8 @@ impl State {
     }
 
     fn begin_make(&mut self, seat: Key, now: Timestamp) -> Key {
-        let place = self.join(Member::new(seat.place, now));
+        let own = self.seats[seat.place].target.is_some();
+        let place = self.join(Member::new(seat, own, now));
         let seat = &mut self.seats[seat.place];
         seat.queued = false;
         seat.next = Some(place);
