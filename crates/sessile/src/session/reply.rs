@@ -198,6 +198,25 @@ impl Reply {
         })
     }
 
+    /// The beginning of the body, as [`Reply::content`] gives it, and whether that is all of it.
+    pub(crate) async fn beginning(mut self, limit: u64) -> Result<(Content, bool), Error> {
+        let label = self.charset();
+        self.body.read(limit).await?;
+        let is_whole = !self.body.is_over(limit);
+        let mut bytes = self.body.take_head();
+        bytes.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        // Where it was cut may be in the middle of a character.
+        let longest = if is_whole { 0 } else { bytes.len().min(3) };
+        let text = (0..=longest).find_map(|cut| {
+            let whole = bytes.get(..bytes.len() - cut)?;
+            whole_text(whole, label.as_deref())
+        });
+        Ok(match text {
+            Some(text) => (Content::Text(text), is_whole),
+            None => (Content::Bytes(bytes), is_whole),
+        })
+    }
+
     /// The reply, unless its status says that the request failed (4xx and 5xx).
     ///
     /// # Errors

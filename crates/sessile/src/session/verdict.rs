@@ -32,6 +32,20 @@ pub enum Verdict {
     Valid,
 }
 
+impl Verdict {
+    /// One word for it, for programs.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Blocked => "blocked",
+            Self::Challenged(_) => "challenged",
+            Self::Expired(_) => "expired",
+            Self::Failing(_) => "failing",
+            Self::RateLimited { .. } => "rateLimited",
+            Self::Valid => "valid",
+        }
+    }
+}
+
 /// How a reply shows that the login is gone.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]

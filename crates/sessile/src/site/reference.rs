@@ -18,11 +18,11 @@ pub fn reference() -> String {
         &check::EXPIRED,
         &RENEW,
         &limits::SECTION,
-        &media::SECTION,
         &pool::POOL,
         &pool::WARM_UP,
         &pool::COOKIES,
         &pool::TARGETS,
+        &media::SECTION,
     ] {
         section.reference(&mut text);
     }
