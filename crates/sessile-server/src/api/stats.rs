@@ -88,10 +88,10 @@ impl SessionStats {
             Some(_) => Self::default(),
             None => Self::outside_pools(daemon),
         };
-        Ok(pools.iter().map(Self::of_pool).fold(start, Self::and))
+        Ok(pools.iter().map(Self::of_pool).fold(start, |all, one| all.and(&one)))
     }
 
-    fn and(self, other: Self) -> Self {
+    fn and(self, other: &Self) -> Self {
         let (mine, theirs) = (self.total_sessions, other.total_sessions);
         let ages = self.average_age * number(mine) + other.average_age * number(theirs);
         Self {
