@@ -21,6 +21,8 @@ pub(crate) struct Printer {
 pub(crate) struct Style {
     /// Standard error understands colours, and they are wanted.
     pub(crate) colour: bool,
+    /// Standard error is a terminal.
+    pub(crate) err_is_terminal: bool,
     /// One JSON document on standard output, errors as JSON.
     pub(crate) json: bool,
     /// Standard output is a terminal: nothing binary goes there.
@@ -36,10 +38,16 @@ impl Style {
         self.quiet || self.json
     }
 
+    /// Whether a bar may move there.
+    pub(crate) fn shows_progress(self) -> bool {
+        self.err_is_terminal && !self.is_silent()
+    }
+
     /// Whether the two streams are terminals is asked of them; the rest is given.
     pub(crate) fn of_process(json: bool, quiet: bool, no_colour: bool) -> Self {
         Self {
             colour: !json && !no_colour && io::stderr().is_terminal(),
+            err_is_terminal: io::stderr().is_terminal(),
             json,
             out_is_terminal: io::stdout().is_terminal(),
             quiet,
@@ -76,6 +84,12 @@ impl Printer {
     /// The JSON document that is the whole result, to standard output.
     pub(crate) fn document(&mut self, document: &Value) -> Outcome<()> {
         writeln!(self.out, "{document:#}").map_err(|error| stop(&error))
+    }
+
+    /// One of many JSON documents, a line each, at once.
+    pub(crate) fn json_line(&mut self, document: &Value) -> Outcome<()> {
+        self.line(&document.to_string())?;
+        self.flush()
     }
 
     /// Rows under a heading, in columns, to standard output.

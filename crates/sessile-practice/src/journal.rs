@@ -21,6 +21,8 @@ pub struct LogLine {
     pub status: u16,
     /// Whose session or token it was, or who logged in by it.
     pub user: Option<String>,
+    /// The range that was asked for, as `bytes=0-99`.
+    pub range: Option<String>,
     /// The client's port, which tells connections apart.
     pub port: u16,
 }

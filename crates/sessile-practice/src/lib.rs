@@ -5,7 +5,7 @@
 //! nothing of the client under test, so it can't be kind to it.
 //!
 //! `site` is the handle, `world` what the site remembers, `pages` what it
-//! shows, one file a topic, and `server` carries the bytes.
+//! shows, one file a topic, `media` what there is to record, and `server` carries the bytes.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -24,6 +24,7 @@
 mod clock;
 mod csrf;
 mod journal;
+mod media;
 mod options;
 mod pages;
 mod secret;
@@ -38,6 +39,7 @@ mod world;
 
 pub use clock::Clock;
 pub use journal::LogLine;
+pub use media::{Fault, MediaFault};
 pub use options::{
     ADA, ADA_PASSWORD, Expiry, GRACE, GRACE_PASSWORD, LOCKED, LOCKED_PASSWORD, Options, User,
 };

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::clock::Clock;
@@ -34,11 +35,19 @@ pub struct Options {
     pub clock: Clock,
     /// What a session's lifetime counts from. Defaults to [`Expiry::Fixed`].
     pub expiry: Expiry,
+    /// How long a signed link to media is good. Defaults to five minutes.
+    pub link_lifetime: Duration,
     /// Where to listen; port 0 picks a free one. Only loopback addresses are
     /// taken, since the passwords are known. Defaults to `127.0.0.1:0`.
     pub listen: SocketAddr,
+    /// The folder with the media: a `clip.mp4`, and a folder with an `index.m3u8` and its segments
+    /// for each of the rows `plain`, `other`, `low`, `high`, `picture`, `sound`, `fmp4` and `wide`
+    /// (these two with an `init.mp4`). Defaults to made-up bytes, the same each time.
+    pub media: Option<PathBuf>,
     /// Whether a login ends the user's other sessions. Defaults to false.
     pub one_session_per_user: bool,
+    /// How long the cookie is good that a page gives for its media. Defaults to five minutes.
+    pub pass_lifetime: Duration,
     /// How long a session with "remember me" lives. Defaults to 30 days.
     pub remember_lifetime: Duration,
     /// How long a session lives. Defaults to two hours.
@@ -114,8 +123,11 @@ impl Default for Options {
             admin_token: None,
             clock: Clock::system(),
             expiry: Expiry::default(),
+            link_lifetime: Duration::from_secs(300),
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            media: None,
             one_session_per_user: false,
+            pass_lifetime: Duration::from_secs(300),
             remember_lifetime: Duration::from_secs(30 * 24 * 3600),
             session_lifetime: Duration::from_secs(2 * 3600),
             token_lifetime: Duration::from_secs(3600),

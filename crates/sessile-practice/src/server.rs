@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::header::DATE;
+use axum::http::header::{DATE, RANGE};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::{self, Next};
 use axum::response::Response;
@@ -96,6 +96,8 @@ async fn write_down(
         request.method().to_string(),
         request.uri().path().to_owned(),
     );
+    let range = request.headers().get(RANGE);
+    let range = range.map(|range| String::from_utf8_lossy(range.as_bytes()).into_owned());
     world.state().journal.count(&path);
     if let Some(headers) = connection.tap.take_headers(&request) {
         request.extensions_mut().insert(headers);
@@ -112,6 +114,7 @@ async fn write_down(
         status: response.status().as_u16(),
         user: entered.map(|Entered(name)| name.clone()).or(user),
         port: connection.port,
+        range,
     };
     world.state().journal.write(line);
     response

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::journal::LogLine;
+use crate::media::{Fault, Media, Stream, Unreadable};
 use crate::options::Options;
 use crate::secret;
 use crate::server;
@@ -41,6 +43,13 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// A file of the media folder could not be read.
+    Media {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The address can be reached from outside, and the passwords are known.
     NotLoopback {
         /// The address.
@@ -51,7 +60,8 @@ pub enum StartError {
 impl Site {
     /// Binds the address and serves on it from now on.
     ///
-    /// Fails when the address isn't a loopback address or can't be bound.
+    /// Fails when the address isn't a loopback address or can't be bound, and when the media
+    /// can't be read.
     pub async fn start(mut options: Options) -> Result<Self, StartError> {
         let address = options.listen;
         if !address.ip().is_loopback() {
@@ -62,7 +72,8 @@ impl Site {
         let address = listener.local_addr().map_err(failed)?;
         let admin_token = options.admin_token.take().unwrap_or_else(secret::random);
         let clock = options.clock.clone();
-        let world = Arc::new(World::new(options, &admin_token));
+        let media = Media::open(options.media.as_deref(), clock.now())?;
+        let world = Arc::new(World::new(options, media, &admin_token));
         let (stop, stopped) = watch::channel(());
         let mut server = JoinSet::new();
         server.spawn(server::run(listener, Arc::clone(&world), stopped));
@@ -114,6 +125,19 @@ impl Site {
     #[must_use]
     pub fn issue_link(&self, user: &str) -> String {
         self.world.open_link(user)
+    }
+
+    /// Has something go wrong with the media that are asked for from now on.
+    pub fn add_fault(&self, fault: Fault) {
+        self.world.media.add_fault(fault);
+    }
+
+    /// What an exact recording of the stream has, byte for byte; nothing for a name that is none.
+    #[must_use]
+    pub fn original(&self, stream: &str) -> Option<Vec<u8>> {
+        let media = &self.world.media;
+        let stream = Stream::parse(stream)?;
+        Some(stream.original(media.shelf(), media.edition()))
     }
 
     /// Forgets every bearer token, and says how many.
@@ -180,6 +204,13 @@ impl Site {
     }
 }
 
+impl From<Unreadable> for StartError {
+    fn from(unreadable: Unreadable) -> Self {
+        let Unreadable { path, source } = unreadable;
+        Self::Media { path, source }
+    }
+}
+
 impl fmt::Debug for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Site")
@@ -192,6 +223,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bind { address, .. } => write!(f, "can't listen on {address}"),
+            Self::Media { path, .. } => write!(f, "can't read the media in {}", path.display()),
             Self::NotLoopback { address } => {
                 write!(
                     f,
@@ -205,7 +237,7 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Bind { source, .. } => Some(source),
+            Self::Bind { source, .. } | Self::Media { source, .. } => Some(source),
             Self::NotLoopback { .. } => None,
         }
     }

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::csrf::Csrf;
 use crate::journal::Journal;
+use crate::media::Media;
 use crate::options::{Account, Expiry, Options, User};
 use crate::secret::{self, Digest};
 use crate::throttle::Throttle;
@@ -38,6 +39,7 @@ pub(crate) struct World {
     clock: Clock,
     /// Whether visitors of `/members/held` may go on.
     gate: watch::Sender<bool>,
+    pub(crate) media: Media,
     options: Options,
     state: Mutex<State>,
     users: HashMap<String, User>,
@@ -102,13 +104,14 @@ pub(crate) enum Refusal {
 }
 
 impl World {
-    pub(crate) fn new(mut options: Options, admin_token: &str) -> Self {
+    pub(crate) fn new(mut options: Options, media: Media, admin_token: &str) -> Self {
         let users = std::mem::take(&mut options.users).into_iter();
         Self {
             csrf: Csrf::new(),
             admin: Digest::of(admin_token),
             clock: options.clock.clone(),
             gate: watch::Sender::new(false),
+            media,
             options,
             state: Mutex::new(State::new()),
             users: users.map(|user| (user.name.clone(), user)).collect(),
@@ -117,6 +120,10 @@ impl World {
 
     pub(crate) fn now(&self) -> SystemTime {
         self.clock.now()
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {

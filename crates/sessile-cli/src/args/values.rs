@@ -1,6 +1,7 @@
 //! Values of options that need more than clap's own parsers.
 
 use std::ffi::OsStr;
+use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -37,6 +38,12 @@ pub(super) fn rate(text: &str) -> Result<Duration, String> {
     parsed.ok_or_else(|| "write a number of requests and s, m, h or d: 5/s, 30/m, 100/h".to_owned())
 }
 
+/// How many at once.
+pub(super) fn at_once(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse()
+        .map_err(|_| "write how many at once, 1 or more: 4".to_owned())
+}
+
 /// An age. A bare number is refused: `24` would empty everything older than seconds.
 pub(super) fn age(text: &str) -> Result<Duration, String> {
     with_unit(text).ok_or_else(|| "write a number with its unit: 24h, 90m or 7d".to_owned())
@@ -55,6 +62,25 @@ fn with_unit(text: &str) -> Option<Duration> {
         _ => return None,
     };
     Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()
+}
+
+/// A size: bytes, or a number with k, M, G or T.
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.');
+    let (number, unit) = text.split_at(digits.unwrap_or(text.len()));
+    let factor = match unit {
+        "" => 1.0,
+        "k" | "K" => 1e3,
+        "M" => 1e6,
+        "G" => 1e9,
+        "T" => 1e12,
+        _ => 0.0,
+    };
+    let bytes = number.parse::<f64>().unwrap_or_default() * factor;
+    match bytes.is_finite() && (1.0..1e18).contains(&bytes) {
+        true => Ok(bytes as u64),
+        false => Err("write a size in bytes, or with k, M, G or T: 800k, 500M, 1.5G".to_owned()),
+    }
 }
 
 /// The name of a profile, or of several to choose one from.
@@ -164,6 +190,25 @@ mod tests {
         check(rate("24/d"), Some(3_600_000));
         for wrong in ["5", "0/s", "-1/s", "1.5/s", "5/", "/s", "5/y", "5/ s", ""] {
             check(rate(wrong), None);
+        }
+    }
+
+    #[test]
+    fn a_size_is_bytes_unless_it_says_otherwise() {
+        for (text, expected) in [
+            ("1000", Some(1_000)),
+            ("800k", Some(800_000)),
+            ("1.5G", Some(1_500_000_000)),
+            ("2T", Some(2_000_000_000_000)),
+            ("0", None),
+            ("", None),
+            ("G", None),
+            ("-1", None),
+            ("5Y", None),
+            ("1e3", None),
+            ("1.2.3G", None),
+        ] {
+            assert_eq!(size(text).ok(), expected, "{text}");
         }
     }
 

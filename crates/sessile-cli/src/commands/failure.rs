@@ -5,6 +5,7 @@ use sessile::login::{LoginError, NoLoginForm};
 use sessile::renew::{KeepError, NoRenewal};
 use sessile::store::StoreError;
 use sessile::{Error, Obstacle, TlsFault};
+use sessile_record::{RecordError, ResolveError};
 
 use crate::exit::{Exit, Failure, Stop};
 
@@ -212,25 +213,11 @@ impl From<Error> for Failure {
         {
             return store.clone().into();
         }
-        let (exit, kind) = match error {
-            Error::BadRequest { .. } => (Exit::Usage, "badRequest"),
-            Error::Closed => (Exit::Failed, "closed"),
-            Error::Connect { .. } => (Exit::Failed, "connect"),
-            Error::CutShort { .. } => (Exit::Failed, "cutShort"),
-            Error::Decode { .. } => (Exit::Failed, "decode"),
-            Error::Disconnect { .. } => (Exit::Failed, "disconnect"),
-            Error::HoldOff { .. } => (Exit::Failed, "holdOff"),
-            Error::Program { .. } => (Exit::Failed, "program"),
-            Error::Protocol { .. } => (Exit::Failed, "protocol"),
-            Error::Redirect { .. } => (Exit::Failed, "redirect"),
-            Error::Robots { .. } => (Exit::Failed, "robots"),
-            Error::Status { .. } => (Exit::Failed, "status"),
-            Error::TimeOut { .. } => (Exit::Failed, "timeOut"),
-            Error::Tls { .. } => (Exit::Failed, "tls"),
-            Error::TooLarge { .. } => (Exit::Failed, "tooLarge"),
-            _ => (Exit::Failed, "request"),
+        let exit = match error {
+            Error::BadRequest { .. } => Exit::Usage,
+            _ => Exit::Failed,
         };
-        let failure = Self::of(exit, kind, &error);
+        let failure = Self::of(exit, error.kind(), &error);
         match hint(&error) {
             Some(hint) => failure.hint(hint),
             None => failure,
@@ -282,6 +269,66 @@ fn tls_hint(fault: TlsFault) -> Option<&'static str> {
         TlsFault::WrongHost => "check the host's name in the URL; the certificate names others",
         _ => return None,
     })
+}
+
+impl From<ResolveError> for Failure {
+    fn from(error: ResolveError) -> Self {
+        let (exit, kind) = match error {
+            ResolveError::Request(error) => return of_kept(&error, Purpose::Send),
+            ResolveError::BadAddress { .. } => (Exit::Failed, "badAddress"),
+            ResolveError::Nothing { .. } => (Exit::Failed, "noMedia"),
+            ResolveError::Refused { status: 401, .. } => (Exit::NotLoggedIn, "refused"),
+            ResolveError::Refused { .. } => (Exit::Failed, "refused"),
+            ResolveError::Rule { .. } => (Exit::Failed, "mediaRule"),
+            _ => (Exit::Failed, "resolve"),
+        };
+        let failure = Self::of(exit, kind, &error);
+        match kind {
+            "noMedia" => {
+                failure.hint("a [media] section of a site file (--site FILE) says where it is")
+            }
+            _ => failure,
+        }
+    }
+}
+
+impl From<RecordError> for Failure {
+    fn from(error: RecordError) -> Self {
+        let (exit, kind) = match error {
+            RecordError::Request(error) => return of_kept(&error, Purpose::Send),
+            RecordError::Resolve(error) => return error.into(),
+            RecordError::Busy { .. } => (Exit::Failed, "fileBusy"),
+            RecordError::Exists { .. } => (Exit::Failed, "fileExists"),
+            RecordError::File { .. } => (Exit::Failed, "outputFile"),
+            RecordError::Full { .. } => (Exit::Failed, "diskFull"),
+            RecordError::Nothing { .. } => (Exit::Failed, "noMedia"),
+            RecordError::Playlist { .. } => (Exit::Failed, "playlist"),
+            RecordError::Refused { status: 401, .. } => (Exit::NotLoggedIn, "refused"),
+            RecordError::Refused { .. } => (Exit::Failed, "refused"),
+            RecordError::Wrong { .. } => (Exit::Failed, "wrongMedia"),
+            _ => (Exit::Failed, "record"),
+        };
+        let failure = Self::of(exit, kind, &error);
+        match kind {
+            "fileExists" => {
+                failure.hint("--replace puts the recording in its place, -o names another")
+            }
+            "diskFull" => failure.hint("the same command goes on from there"),
+            _ => failure,
+        }
+    }
+}
+
+impl From<ResolveError> for Stop {
+    fn from(error: ResolveError) -> Self {
+        Self::Fail(error.into())
+    }
+}
+
+impl From<RecordError> for Stop {
+    fn from(error: RecordError) -> Self {
+        Self::Fail(error.into())
+    }
 }
 
 impl From<StoreError> for Stop {

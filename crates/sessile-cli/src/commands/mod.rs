@@ -1,7 +1,9 @@
 //! One file a command: each translates its arguments into calls of the library and
 //! the answer into output. A rule found here is in the wrong crate.
 
+mod access;
 mod backup;
+mod by_site;
 mod check;
 mod clean;
 mod completions;
@@ -14,13 +16,17 @@ mod key;
 mod list;
 mod login;
 mod manners;
+mod media;
 mod otp;
 mod output;
 mod profile;
+mod record;
 mod rename;
 mod request;
+mod resolve;
 mod restore;
 mod rm;
+mod serve;
 mod show;
 mod site;
 mod status;
@@ -37,14 +43,23 @@ use http::Method;
 
 use work::Work;
 
+/// How programs read of a recording.
+pub(crate) mod recording {
+    pub(crate) use super::record::{document, gap};
+}
+
 /// Carries out one command.
 pub(crate) fn run(cli: Cli, environment: &Environment, printer: &mut Printer) -> Outcome {
     if let Command::Completions { shell } = cli.command {
         return completions::run(shell, printer);
     }
     let work = Work::new(&cli.global, environment, printer);
-    // One thread: a start that costs little, and nothing here keeps two busy.
-    tokio::runtime::Builder::new_current_thread()
+    // One thread: a start that costs little, and no command but the daemon keeps two busy.
+    let mut builder = match cli.command {
+        Command::Serve(_) => tokio::runtime::Builder::new_multi_thread(),
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
+    builder
         .enable_all()
         .build()
         .map_err(|error| no_runtime(&error))?
@@ -54,6 +69,7 @@ pub(crate) fn run(cli: Cli, environment: &Environment, printer: &mut Printer) ->
 async fn dispatch(command: Command, mut work: Work<'_>) -> Outcome {
     let work = &mut work;
     match command {
+        Command::Access { command } => access::run(command, work).await,
         Command::Backup(args) => backup::run(args, work).await,
         Command::Check(args) => check::run(*args, work).await,
         Command::Clean(args) => clean::run(args, work).await,
@@ -73,9 +89,12 @@ async fn dispatch(command: Command, mut work: Work<'_>) -> Outcome {
         Command::Post(args) => request::run(Method::POST, *args, work).await,
         Command::Profile { command } => profile::run(command, work),
         Command::Put(args) => request::run(Method::PUT, *args, work).await,
+        Command::Record(args) => record::run(*args, work).await,
         Command::Rename(args) => rename::run(args, work).await,
+        Command::Resolve(args) => resolve::run(*args, work).await,
         Command::Restore(args) => restore::run(args, work).await,
         Command::Rm(args) => rm::run(args, work).await,
+        Command::Serve(args) => serve::run(args, work).await,
         Command::Site { command } => site::run(command, work).await,
         Command::Status(args) => status::run(args, work).await,
         Command::Tokens(args) => tokens::run(args, work).await,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use sessile::login::{Credentials, Login, LoginReport, StepListener};
 use sessile::renew::{CheckReport, Kept, KeptOptions};
-use sessile::site::{LARGEST, Site, SiteErrors, SiteLogin};
+use sessile::site::{LARGEST, MediaRules, Site, SiteErrors, SiteLogin};
 use sessile::store::{KeySource, Name, StoreOptions, StoreUrl, Vault};
 use sessile::{Secret, ShownUrl, Verdict};
 
@@ -153,7 +153,28 @@ fn meaning(site: &Site) -> Vec<(&'static str, String)> {
     if let Some(most) = site.limits.at_once {
         lines.push(("limits", format!("{most} requests at once")));
     }
+    if let Some(media) = &site.media {
+        lines.push(("media", found(media)));
+    }
     lines
+}
+
+/// How media is found, in words.
+fn found(media: &MediaRules) -> String {
+    let captures: Vec<&str> = media
+        .capture
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let captures = match captures.is_empty() {
+        true => "nothing".to_owned(),
+        false => captures.join(", "),
+    };
+    let recorder = media
+        .recorder
+        .map_or_else(String::new, |id| format!(", recorded as {id}"));
+    let requests = media.steps.len();
+    format!("{captures} from the page, then {requests} requests{recorder}")
 }
 
 fn needs(site: &Site) -> Vec<&'static str> {
@@ -208,7 +229,7 @@ async fn try_out(args: &SiteTryArgs, work: &mut Work<'_>) -> Outcome {
         let what = "--otp-wait needs --session: `sessile otp` finds a login by its session's name";
         return Err(Failure::usage(what).into());
     }
-    let (name, vault) = place(args, work).await?;
+    let (name, vault) = place(args.session.as_deref(), work).await?;
     let credentials = credentials(&site, args.username.as_deref(), &args.password, work)?;
     let mut options = KeptOptions::default();
     options.code_wait = code_wait;
@@ -240,15 +261,15 @@ async fn try_out(args: &SiteTryArgs, work: &mut Work<'_>) -> Outcome {
 }
 
 /// Where the session goes: to the store where it is named, else nowhere.
-async fn place(args: &SiteTryArgs, work: &Work<'_>) -> Outcome<(Name, Vault)> {
-    if let Some(name) = &args.session {
+pub(super) async fn place(session: Option<&str>, work: &Work<'_>) -> Outcome<(Name, Vault)> {
+    if let Some(name) = session {
         return Ok((work::name(name)?, work.vault().await?));
     }
     // Nothing of it leaves this process: any key does.
     let key = KeySource::Bytes(Secret::from([0; 32]));
     let url = StoreUrl::parse("memory:")?;
     let vault = Vault::open(&url, &key, &StoreOptions::default()).await?;
-    Ok((work::name("tried")?, vault))
+    Ok((work::name("unnamed")?, vault))
 }
 
 /// What a check found, rule by rule.

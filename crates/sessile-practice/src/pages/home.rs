@@ -35,6 +35,12 @@ const TOUR: &[(&str, &str)] = &[
     ("/members/plain", "members: a sentence for strangers"),
     ("/members/soft", "members: a login form for strangers"),
     ("/members/subtle", "members: nearly the same for strangers"),
+    ("/media/page/open/vod/video", "a film for everybody"),
+    ("/media/page/gate/vod/source", "a film for members"),
+    (
+        "/media/page/signed/clip/og",
+        "a film behind a link that ends",
+    ),
 ];
 
 #[derive(Deserialize)]

@@ -12,6 +12,7 @@ mod forms;
 mod home;
 mod layout;
 mod login;
+mod media;
 mod members;
 mod multi;
 mod parts;
@@ -34,6 +35,7 @@ pub(crate) fn router() -> Router<Arc<World>> {
         .merge(forms::routes())
         .merge(home::routes())
         .merge(login::routes())
+        .merge(media::routes())
         .merge(members::routes())
         .merge(multi::routes())
         .merge(parts::routes())

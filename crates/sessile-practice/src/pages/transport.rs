@@ -1,11 +1,9 @@
 //! Pages for what happens between a client and a server below any login.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::rejection::ExtensionRejection;
 use axum::extract::{Path, Query};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
@@ -13,10 +11,10 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use axum::routing::{any, get};
 use axum::{Extension, Json, Router};
-use hyper::body::Frame;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::media::Broken;
 use crate::wire::RawHeaders;
 use crate::world::World;
 
@@ -114,37 +112,6 @@ fn found(path: &str) -> Response {
 /// An answer that promises more than it brings.
 async fn cut() -> Response {
     let headers = [(CONTENT_TYPE, "text/plain"), (CONTENT_LENGTH, "1000")];
-    (headers, Body::new(CutBody::Whole)).into_response()
-}
-
-/// A body that ends in the middle.
-enum CutBody {
-    Whole,
-    /// The piece is with the connection, which still has to send it.
-    Flushing,
-    Over,
-}
-
-impl axum::body::HttpBody for CutBody {
-    type Data = Bytes;
-    type Error = &'static str;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        match *self {
-            Self::Whole => {
-                *self = Self::Flushing;
-                let piece = Bytes::from_static(b"This answer ends in the mid");
-                Poll::Ready(Some(Ok(Frame::data(piece))))
-            }
-            Self::Flushing => {
-                *self = Self::Over;
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
-            Self::Over => Poll::Ready(Some(Err("cut short on purpose"))),
-        }
-    }
+    let piece = Bytes::from_static(b"This answer ends in the mid");
+    (headers, Broken::cut(piece)).into_response()
 }

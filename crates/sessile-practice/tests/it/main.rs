@@ -7,6 +7,7 @@ mod browser;
 mod api;
 mod forms;
 mod login;
+mod media;
 mod members;
 mod parts;
 mod site;
