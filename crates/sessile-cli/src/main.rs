@@ -18,6 +18,7 @@ mod printer;
 mod progress;
 mod request;
 mod settings;
+mod supervisor;
 mod target_file;
 
 use std::ffi::OsString;
@@ -39,7 +40,7 @@ fn main() -> ExitCode {
         Err(error) => return refuse(&error, &line, &environment).into(),
     };
     let style = Style::of_process(cli.global.json, cli.global.quiet, environment.no_colour());
-    logging::start(cli.global.verbose, style.colour);
+    logging::start(cli.log(), style.colour);
     let mut printer = Printer::of_process(style);
     let outcome = commands::run(cli, &environment, &mut printer).and_then(|exit| {
         printer.flush()?;

@@ -166,6 +166,14 @@ fn key(global: &Global, environment: &Environment) -> Result<Key, Failure> {
     Ok(Key::File(directory.join("sessile").join("key")))
 }
 
+/// Where a daemon's first token is written by default.
+pub(crate) fn token_file(environment: &Environment) -> Result<PathBuf, Failure> {
+    match directory(environment, &CONFIG) {
+        Some(directory) => Ok(directory.join("sessile").join("token")),
+        None => Err(homeless("the first token", "--token-file FILE")),
+    }
+}
+
 fn homeless(what: &str, option: &str) -> Failure {
     Failure::usage(format!(
         "no place for {what}: the environment names no home directory"

@@ -39,7 +39,7 @@ pub(crate) fn self_and_parents(host: &str) -> impl Iterator<Item = &str> {
 ///
 /// Lower case, labels in ASCII, IPv6 in brackets and shortest form, a trailing dot kept.
 pub(crate) fn canonical(host: &str) -> Option<Cow<'_, str>> {
-    if is_plain_name(host) {
+    if is_plain_name(host) || is_plain_v4(host) {
         return Some(Cow::Borrowed(host));
     }
     if host.contains(':') {
@@ -91,6 +91,11 @@ fn is_plain_name(host: &str) -> bool {
     }
     // An address ends in a digit.
     last.is_ascii_lowercase() && host.len() <= 253
+}
+
+/// Whether it is an IPv4 address as it is written, which is its canonical form.
+fn is_plain_v4(host: &str) -> bool {
+    host.as_bytes().first().is_some_and(u8::is_ascii_digit) && host.parse::<Ipv4Addr>().is_ok()
 }
 
 fn canonical_v6(host: &str) -> Option<Cow<'_, str>> {

@@ -137,11 +137,8 @@ fn check_text(cookie: &NewCookie) -> Result<(), Refusal> {
     if name.is_empty() && value.is_empty() {
         return Err(Refusal::Empty);
     }
-    if [name, value, path]
-        .into_iter()
-        .flatten()
-        .any(|byte| is_control(*byte))
-    {
+    let has_control = |text: &[u8]| text.iter().fold(false, |any, byte| any | is_control(*byte));
+    if has_control(name) || has_control(value) || has_control(path) {
         return Err(Refusal::ControlCharacter);
     }
     if name.len() + value.len() > MAX_PAIR {

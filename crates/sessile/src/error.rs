@@ -267,6 +267,28 @@ impl Error {
         }
     }
 
+    /// One word for it, for programs.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::BadRequest { .. } => "badRequest",
+            Self::Closed => "closed",
+            Self::Connect { .. } => "connect",
+            Self::CutShort { .. } => "cutShort",
+            Self::Decode { .. } => "decode",
+            Self::Disconnect { .. } => "disconnect",
+            Self::HoldOff { .. } => "holdOff",
+            Self::LimitsUnavailable { .. } => "limitsUnavailable",
+            Self::Program { .. } => "program",
+            Self::Protocol { .. } => "protocol",
+            Self::Redirect { .. } => "redirect",
+            Self::Robots { .. } => "robots",
+            Self::Status { .. } => "status",
+            Self::TimeOut { .. } => "timeOut",
+            Self::Tls { .. } => "tls",
+            Self::TooLarge { .. } => "tooLarge",
+        }
+    }
+
     pub(crate) fn bad_request(what: impl Into<String>) -> Self {
         Self::BadRequest { what: what.into() }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::values::rate;
+use super::values::{at_once, rate};
 
 #[derive(Args, Clone, Copy, Debug, Default)]
 #[command(next_help_heading = "Manners towards hosts")]
@@ -18,7 +18,7 @@ pub(crate) struct MannersArgs {
     pub(crate) rate: Option<Duration>,
 
     /// Have at most so many requests to a host running at once, among all who use the store
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_once)]
     pub(crate) concurrency: Option<NonZeroUsize>,
 
     /// Ask the site's robots.txt first, as the program `sessile`, and keep to its Crawl-delay

@@ -3,6 +3,7 @@
 //! Nothing is decided here. `settings` joins the global options with the
 //! environment, and `commands` carries a command out.
 
+mod access;
 mod backup;
 mod connection;
 mod cookies;
@@ -12,6 +13,7 @@ mod media;
 mod profile;
 mod request;
 mod second_factor;
+mod serve;
 mod sessions;
 mod site;
 mod tokens;
@@ -21,6 +23,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+pub(crate) use access::{AccessAdd, AccessCommand};
 pub(crate) use backup::{BackupArgs, RestoreArgs};
 pub(crate) use connection::ConnectionArgs;
 pub(crate) use cookies::{CookiesArgs, CookiesCommand, ExplainCookies, SameSiteArg, SetCookie};
@@ -30,8 +33,9 @@ pub(crate) use media::{LiveFromArg, RecordArgs, ResolveArgs, ThroughArgs};
 pub(crate) use profile::ProfileCommand;
 pub(crate) use request::{AuthArgs, AuthType, RequestArgs};
 pub(crate) use second_factor::{OtpArgs, SecondFactorArgs};
+pub(crate) use serve::{LogFormat, ServeArgs};
 pub(crate) use sessions::{CheckArgs, CleanArgs, CopyArgs, RenameArgs, RmArgs, StatusArgs};
-pub(crate) use site::{SiteCheckArgs, SiteCommand, SiteTryArgs};
+pub(crate) use site::{BySite, SiteCheckArgs, SiteCommand, SiteTryArgs};
 pub(crate) use tokens::TokensArgs;
 pub(crate) use values::ProxyChoice;
 
@@ -43,6 +47,18 @@ pub(crate) struct Cli {
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// How much is logged, and in which form. Nobody sees a daemon at work otherwise, so that it
+    /// logs without being asked.
+    pub(crate) fn log(&self) -> (u8, LogFormat) {
+        let verbose = self.global.verbose;
+        match &self.command {
+            Command::Serve(args) if !self.global.quiet => (verbose.max(1), args.log_format),
+            _ => (verbose, LogFormat::default()),
+        }
+    }
 }
 
 /// Options of every command, before or after its name.
@@ -149,6 +165,14 @@ pub(crate) enum Command {
     Profile {
         #[command(subcommand)]
         command: ProfileCommand,
+    },
+
+    /// Serve the stored sessions over HTTP, to programs in any language
+    Serve(ServeArgs),
+    /// Who may ask a daemon for what: tokens with a scope
+    Access {
+        #[command(subcommand)]
+        command: AccessCommand,
     },
 
     /// See it at work on a practice website of its own
@@ -267,7 +291,7 @@ mod tests {
             ("get http://h/ --cert-key k.pem", "--cert"),
             ("get http://h/ --rate 5", "5/s, 30/m, 100/h"),
             ("get http://h/ --rate 0/s", "5/s, 30/m, 100/h"),
-            ("get http://h/ --concurrency 0", "would be zero"),
+            ("get http://h/ --concurrency 0", "1 or more"),
             ("record", "required"),
             ("record http://h/ --resolved -", "cannot be used with"),
             ("record http://h/ --quality good", "720p"),

@@ -8,6 +8,7 @@ use sessile::{ProfileChoice, Tier};
 
 use super::connection::ConnectionArgs;
 use super::manners::MannersArgs;
+use super::site::BySite;
 use super::values::{Refused, profile, time_limit};
 
 #[derive(Args, Debug)]
@@ -26,6 +27,7 @@ Examples:
   sessile get -s shop https://shop.example/orders
   sessile post -s shop /api/items name=lamp price:=12.5 X-Trace:1
   sessile post --form https://site.example/upload title=Cat photo@cat.jpg
+  sessile get -s shop --site shop.toml --username ada --remember /orders
   curl -s https://a.example/data | sessile put https://b.example/data @-")]
 pub(crate) struct RequestArgs {
     /// Use the session stored under this name, and store what the reply changes
@@ -42,6 +44,9 @@ pub(crate) struct RequestArgs {
     /// Change nothing: no renewal, nothing written to the store
     #[arg(long, requires = "session", conflicts_with = "create")]
     pub(crate) read_only: bool,
+
+    #[command(flatten)]
+    pub(crate) by_site: BySite,
 
     /// The address; may be a path where the session or --base-url says the rest
     pub(crate) url: String,

@@ -63,3 +63,26 @@ pub(crate) struct SiteTryArgs {
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
 }
+
+/// A login that a request may need first.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Site file")]
+pub(crate) struct BySite {
+    /// Log in as this file says where that hasn't been done yet, and follow its rules
+    ///
+    /// A stored session that was logged in by an earlier state of the file goes by this one from
+    /// now on.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["create", "read_only", "auth_type"])]
+    pub(crate) site: Option<PathBuf>,
+
+    /// Who logs in
+    #[arg(short, long, value_name = "USER", requires = "site")]
+    pub(crate) username: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) password: PasswordFrom,
+
+    /// Keep the password, sealed, so that a dead login renews itself
+    #[arg(long, requires_all = ["site", "session"])]
+    pub(crate) remember: bool,
+}

@@ -1,6 +1,7 @@
 //! Values of options that need more than clap's own parsers.
 
 use std::ffi::OsStr;
+use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -35,6 +36,12 @@ pub(super) fn rate(text: &str) -> Result<Duration, String> {
         Duration::from_secs(seconds).checked_div(number)
     });
     parsed.ok_or_else(|| "write a number of requests and s, m, h or d: 5/s, 30/m, 100/h".to_owned())
+}
+
+/// How many at once.
+pub(super) fn at_once(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse()
+        .map_err(|_| "write how many at once, 1 or more: 4".to_owned())
 }
 
 /// An age. A bare number is refused: `24` would empty everything older than seconds.

@@ -213,25 +213,11 @@ impl From<Error> for Failure {
         {
             return store.clone().into();
         }
-        let (exit, kind) = match error {
-            Error::BadRequest { .. } => (Exit::Usage, "badRequest"),
-            Error::Closed => (Exit::Failed, "closed"),
-            Error::Connect { .. } => (Exit::Failed, "connect"),
-            Error::CutShort { .. } => (Exit::Failed, "cutShort"),
-            Error::Decode { .. } => (Exit::Failed, "decode"),
-            Error::Disconnect { .. } => (Exit::Failed, "disconnect"),
-            Error::HoldOff { .. } => (Exit::Failed, "holdOff"),
-            Error::Program { .. } => (Exit::Failed, "program"),
-            Error::Protocol { .. } => (Exit::Failed, "protocol"),
-            Error::Redirect { .. } => (Exit::Failed, "redirect"),
-            Error::Robots { .. } => (Exit::Failed, "robots"),
-            Error::Status { .. } => (Exit::Failed, "status"),
-            Error::TimeOut { .. } => (Exit::Failed, "timeOut"),
-            Error::Tls { .. } => (Exit::Failed, "tls"),
-            Error::TooLarge { .. } => (Exit::Failed, "tooLarge"),
-            _ => (Exit::Failed, "request"),
+        let exit = match error {
+            Error::BadRequest { .. } => Exit::Usage,
+            _ => Exit::Failed,
         };
-        let failure = Self::of(exit, kind, &error);
+        let failure = Self::of(exit, error.kind(), &error);
         match hint(&error) {
             Some(hint) => failure.hint(hint),
             None => failure,

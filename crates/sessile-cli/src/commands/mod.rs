@@ -1,7 +1,9 @@
 //! One file a command: each translates its arguments into calls of the library and
 //! the answer into output. A rule found here is in the wrong crate.
 
+mod access;
 mod backup;
+mod by_site;
 mod check;
 mod clean;
 mod completions;
@@ -24,6 +26,7 @@ mod request;
 mod resolve;
 mod restore;
 mod rm;
+mod serve;
 mod show;
 mod site;
 mod status;
@@ -51,8 +54,12 @@ pub(crate) fn run(cli: Cli, environment: &Environment, printer: &mut Printer) ->
         return completions::run(shell, printer);
     }
     let work = Work::new(&cli.global, environment, printer);
-    // One thread: a start that costs little, and nothing here keeps two busy.
-    tokio::runtime::Builder::new_current_thread()
+    // One thread: a start that costs little, and no command but the daemon keeps two busy.
+    let mut builder = match cli.command {
+        Command::Serve(_) => tokio::runtime::Builder::new_multi_thread(),
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
+    builder
         .enable_all()
         .build()
         .map_err(|error| no_runtime(&error))?
@@ -62,6 +69,7 @@ pub(crate) fn run(cli: Cli, environment: &Environment, printer: &mut Printer) ->
 async fn dispatch(command: Command, mut work: Work<'_>) -> Outcome {
     let work = &mut work;
     match command {
+        Command::Access { command } => access::run(command, work).await,
         Command::Backup(args) => backup::run(args, work).await,
         Command::Check(args) => check::run(*args, work).await,
         Command::Clean(args) => clean::run(args, work).await,
@@ -86,6 +94,7 @@ async fn dispatch(command: Command, mut work: Work<'_>) -> Outcome {
         Command::Resolve(args) => resolve::run(*args, work).await,
         Command::Restore(args) => restore::run(args, work).await,
         Command::Rm(args) => rm::run(args, work).await,
+        Command::Serve(args) => serve::run(args, work).await,
         Command::Site { command } => site::run(command, work).await,
         Command::Status(args) => status::run(args, work).await,
         Command::Tokens(args) => tokens::run(args, work).await,

@@ -3,15 +3,18 @@
 use http::Method;
 use sessile::renew::{Answer, KeepError, Kept, KeptOptions, Mode, Renewal, Renewed, Renewer};
 use sessile::session::{Redirects, SessionBuilder};
+use sessile::store::Name;
 use sessile::{Authorization, ProfileChoice, Request, Secret, Session};
 use url::Url;
 
+use super::by_site;
 use super::connect;
 use super::failure::{self, Purpose};
 use super::manners;
 use super::output::{self, Delivery};
 use super::profile;
-use super::work::{self, Work};
+use super::site;
+use super::work::Work;
 use crate::args::{AuthArgs, AuthType, RequestArgs};
 use crate::exit::{Failure, Outcome};
 use crate::items;
@@ -27,22 +30,22 @@ pub(super) async fn run(method: Method, args: RequestArgs, work: &mut Work<'_>) 
     let delivery = Delivery::new(&method, &args);
     let builder = connect::builder(&args.connection, args.timeout, work)?;
     let builder = manners::add(args.manners, builder, work).await?;
-    let Some(name) = &args.session else {
+    if args.session.is_none() && args.by_site.site.is_none() {
         work.say_age(&profile(&args));
         let session = alone(&args, builder, authorization)?;
         let reply = session.send(request).await;
         let reply = reply?;
         return output::deliver(reply, None, &delivery, work).await;
-    };
+    }
     let used = |error| failure::of_kept(&error, Purpose::Send);
-    let kept = open(name, &args, builder, authorization, work).await?;
+    let kept = open(&args, builder, authorization, work).await?;
     let answer = kept.send(request).await;
     // What the exchange changed is kept, whatever became of it.
     kept.save().await.map_err(used)?;
     work.say_token_trouble(&kept);
     let Answer { reply, renewal, .. } = answer.map_err(used)?;
     if let Some(renewal) = &renewal {
-        work.printer.note(&told(name, renewal));
+        work.printer.note(&told(kept.name(), renewal));
     }
     output::deliver(reply, renewal.as_ref(), &delivery, work).await
 }
@@ -150,14 +153,17 @@ fn origin(address: &str) -> Option<String> {
 
 /// The stored session; made where that is asked for.
 async fn open(
-    name: &str,
     args: &RequestArgs,
     builder: SessionBuilder,
     authorization: Option<Authorization>,
     work: &mut Work<'_>,
 ) -> Outcome<Kept> {
-    let name = work::name(name)?;
-    let vault = work.vault().await?;
+    let (name, vault) = site::place(args.session.as_deref(), work).await?;
+    if let Some(file) = &args.by_site.site {
+        let options = options(args, &builder, work)?;
+        let profile = args.profile.as_ref();
+        return by_site::open(file, &args.by_site, (&vault, &name), options, profile, work).await;
+    }
     let kept = match Kept::open(&vault, &name, options(args, &builder, work)?).await {
         Err(KeepError::Unknown { .. }) if args.create => {
             work.say_age(&profile(args));
@@ -221,7 +227,7 @@ fn authorization(
 }
 
 /// How a renewal is told: what was seen, and what came of it.
-fn told(name: &str, renewal: &Renewal) -> String {
+fn told(name: &Name, renewal: &Renewal) -> String {
     if renewal.what == Renewed::Token {
         let who = match renewal.by {
             Renewer::Other => "another process has refreshed it",

@@ -229,7 +229,7 @@ async fn try_out(args: &SiteTryArgs, work: &mut Work<'_>) -> Outcome {
         let what = "--otp-wait needs --session: `sessile otp` finds a login by its session's name";
         return Err(Failure::usage(what).into());
     }
-    let (name, vault) = place(args, work).await?;
+    let (name, vault) = place(args.session.as_deref(), work).await?;
     let credentials = credentials(&site, args.username.as_deref(), &args.password, work)?;
     let mut options = KeptOptions::default();
     options.code_wait = code_wait;
@@ -261,15 +261,15 @@ async fn try_out(args: &SiteTryArgs, work: &mut Work<'_>) -> Outcome {
 }
 
 /// Where the session goes: to the store where it is named, else nowhere.
-async fn place(args: &SiteTryArgs, work: &Work<'_>) -> Outcome<(Name, Vault)> {
-    if let Some(name) = &args.session {
+pub(super) async fn place(session: Option<&str>, work: &Work<'_>) -> Outcome<(Name, Vault)> {
+    if let Some(name) = session {
         return Ok((work::name(name)?, work.vault().await?));
     }
     // Nothing of it leaves this process: any key does.
     let key = KeySource::Bytes(Secret::from([0; 32]));
     let url = StoreUrl::parse("memory:")?;
     let vault = Vault::open(&url, &key, &StoreOptions::default()).await?;
-    Ok((work::name("tried")?, vault))
+    Ok((work::name("unnamed")?, vault))
 }
 
 /// What a check found, rule by rule.

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::thread;
 
 use sessile::login::{AskVisit, PageToVisit};
 
@@ -83,7 +84,10 @@ fn open(browser: &Browser, url: &str) -> std::io::Result<()> {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    command.spawn().map(drop)
+    let mut child = command.spawn()?;
+    // Nothing is said of how it ends, but its end is taken note of: no dead process stays.
+    thread::spawn(move || child.wait());
+    Ok(())
 }
 
 #[cfg(test)]

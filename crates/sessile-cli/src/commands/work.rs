@@ -83,7 +83,7 @@ impl<'a> Work<'a> {
     }
 
     /// Who is told that a person is needed.
-    fn notify(&self) -> Outcome<Option<Notify>> {
+    pub(super) fn notify(&self) -> Outcome<Option<Notify>> {
         let command = match &self.global.notify {
             Some(command) => Some(command.clone()),
             None => self.environment.text("SESSILE_NOTIFY")?,

@@ -35,9 +35,13 @@ css = "a[href='/logout']"
 
 /// A file in `examples/sites`, written for a site that runs here.
 fn example(me: &Person, name: &str, site: &str) -> PathBuf {
+    write(me, name, &example_text(name, site))
+}
+
+fn example_text(name: &str, site: &str) -> String {
     let place = format!("{}/../../examples/sites/{name}", env!("CARGO_MANIFEST_DIR"));
     let text = fs::read_to_string(place).unwrap();
-    write(me, name, &text.replace("https://practice.example", site))
+    text.replace("https://practice.example", site)
 }
 
 fn write(me: &Person, name: &str, text: &str) -> PathBuf {
@@ -323,4 +327,64 @@ fn http_authentication_is_stored_without_a_site_file() {
         });
     }
     table.done();
+}
+
+#[test]
+fn a_request_logs_in_by_a_file_where_that_was_not_done() {
+    let (site, me) = (Practice::start(), Person::new());
+    let file = example(&me, "form.toml", &site.url());
+    let file = file.display();
+    let by_file = format!("--site {file} --username {GRACE}");
+    let line = format!("get -s shop {by_file} --password-stdin --remember /members");
+    me.sessile(&line)
+        .input(GRACE_PASSWORD)
+        .run()
+        .exits(0)
+        .prints(GRACE);
+    assert_eq!(site.logins(), 1);
+
+    // From now on it is there, and renews itself.
+    let again = format!("get -s shop --site {file} /members");
+    me.run(&again).exits(0).prints(GRACE);
+    assert_eq!(site.logins(), 1);
+    site.kill_sessions();
+    me.run(&again).exits(0).prints(GRACE);
+    assert_eq!(site.logins(), 2);
+
+    // The file as it is now is what counts.
+    let right = example_text("form.toml", &site.url());
+    write(&me, "form.toml", &right.replace("/logout", "/nowhere"));
+    me.run(&again).exits(3).says(&["/nowhere"]);
+    write(&me, "form.toml", &right);
+    me.run(&again).exits(0).prints(GRACE);
+    me.run("check shop").exits(0);
+
+    // Without a name nothing is stored.
+    let unnamed = format!("get {by_file} --password-stdin /members");
+    me.sessile(&unnamed)
+        .input(GRACE_PASSWORD)
+        .run()
+        .exits(0)
+        .prints(GRACE);
+    let list = me.run("list --json");
+    assert_eq!(
+        list.exits(0).json()["sessions"].as_array().unwrap().len(),
+        1
+    );
+
+    me.run(&format!("get -s other --create {}", site.page("/")))
+        .exits(0);
+    me.run(&format!("get --username {GRACE} {}", site.page("/")))
+        .exits(2)
+        .says(&["--site"]);
+    me.sessile(&format!(
+        "login plain {} --username {GRACE} --password-stdin",
+        site.page("/login")
+    ))
+    .input(GRACE_PASSWORD)
+    .run()
+    .exits(0);
+    me.run(&format!("get -s plain --site {file} /members"))
+        .exits(2)
+        .says(&["without a site file", "login plain --site"]);
 }

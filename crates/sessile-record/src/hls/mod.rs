@@ -11,6 +11,9 @@ mod remux;
 mod segment;
 mod track;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};

@@ -114,11 +114,3 @@ pub(crate) struct Init {
     pub(crate) place: Place,
     pub(crate) key: Option<Arc<Key>>,
 }
-
-impl MediaPlaylist {
-    /// The media's time in all.
-    pub(crate) fn duration(&self) -> Duration {
-        let durations = self.segments.iter().map(|segment| segment.duration);
-        durations.fold(Duration::ZERO, Duration::saturating_add)
-    }
-}

@@ -22,7 +22,11 @@ const BODY_LIMIT: u64 = 256 * 1024 * 1024;
 
 /// Options of a session.
 #[derive(Clone)]
-pub struct SessionBuilder {
+pub struct SessionBuilder(Box<Parts>);
+
+/// On the heap: each option given moves a builder.
+#[derive(Clone)]
+struct Parts {
     state: SessionState,
     habits: Habits,
     connect: Option<ConnectOptions>,
@@ -40,15 +44,15 @@ pub struct SessionBuilder {
 impl fmt::Debug for SessionBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionBuilder")
-            .field("state", &self.state)
-            .field("connect", &self.connect)
+            .field("state", &self.0.state)
+            .field("connect", &self.0.connect)
             .finish_non_exhaustive()
     }
 }
 
 impl Default for SessionBuilder {
     fn default() -> Self {
-        Self {
+        Self(Box::new(Parts {
             state: SessionState::default(),
             habits: Habits {
                 patience: Patience::default(),
@@ -70,7 +74,7 @@ impl Default for SessionBuilder {
             clock: SystemClock::shared(),
             headers: Vec::new(),
             profile: None,
-        }
+        }))
     }
 }
 
@@ -82,70 +86,70 @@ impl SessionBuilder {
     ///
     /// [`Error::BadRequest`] where it isn't an absolute http or https URL.
     pub fn base_url(mut self, url: &str) -> Result<Self, Error> {
-        self.state.set_base_url(absolute_url(url)?);
+        self.0.state.set_base_url(absolute_url(url)?);
         Ok(self)
     }
 
     /// The set of default headers. A state that was kept and has a profile that fits keeps it.
     /// Defaults to the state's own, which is `standard` in an empty one.
     pub fn profile(mut self, profile: impl Into<ProfileChoice>) -> Self {
-        self.profile = Some(profile.into());
+        self.0.profile = Some(profile.into());
         self
     }
 
     /// A header for every request; see [`SessionState::set_header`]. Defaults to none.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
+        self.0.headers.push((name.into(), value.into()));
         self
     }
 
     /// A pair for the query of every request to the site of the base URL, or to everywhere where
     /// there is none. A request's own pairs of the same name take its place. Defaults to none.
     pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.habits.query.push((name.into(), value.into()));
+        self.0.habits.query.push((name.into(), value.into()));
         self
     }
 
     /// What proves who is asking. Defaults to nothing.
     pub fn authorization(mut self, authorization: Authorization) -> Self {
-        self.state.authorization = Some(authorization);
+        self.0.state.authorization = Some(authorization);
         self
     }
 
     /// How long connecting and each read may take. Defaults to 10 s and 30 s.
     pub fn patience(mut self, patience: Patience) -> Self {
-        self.habits.patience = patience;
+        self.0.habits.patience = patience;
         self
     }
 
     /// How long an exchange may take in all, redirects included. Defaults to no limit.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.habits.timeout = Some(timeout);
+        self.0.habits.timeout = Some(timeout);
         self
     }
 
     /// Whether redirects are followed. Defaults to 20 at most.
     pub fn redirects(mut self, redirects: Redirects) -> Self {
-        self.habits.redirects = redirects;
+        self.0.habits.redirects = redirects;
         self
     }
 
     /// What is sent again and how often. Defaults to [`RetryPolicy::default`].
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
-        self.habits.retry = policy;
+        self.0.habits.retry = policy;
         self
     }
 
     /// How a host is treated: how often it is asked, its `Retry-After`, its `robots.txt`. Give one
     /// value to all sessions of a program. Defaults to no limits but those of the retries.
     pub fn manners(mut self, manners: Manners) -> Self {
-        self.habits.manners = Some(manners);
+        self.0.habits.manners = Some(manners);
         self
     }
 
     /// Keeps a site's manners too; of each limit the stricter one counts.
     pub(crate) fn and_manners(mut self, site: Manners) -> Self {
-        self.habits.manners = Some(match self.habits.manners.take() {
+        self.0.habits.manners = Some(match self.0.habits.manners.take() {
             Some(manners) => manners.joined(site),
             None => site,
         });
@@ -154,77 +158,77 @@ impl SessionBuilder {
 
     /// Keeps the limits, where there are some, together with everybody who uses the register.
     pub(crate) fn limits_kept_in(mut self, register: impl FnOnce() -> Register) -> Self {
-        let manners = self.habits.manners.take();
-        self.habits.manners = manners.map(|manners| manners.kept_in(register));
+        let manners = self.0.habits.manners.take();
+        self.0.habits.manners = manners.map(|manners| manners.kept_in(register));
         self
     }
 
     /// How many bytes of a body are read whole. Defaults to 256 MiB; streaming has no limit.
     pub fn body_limit(mut self, bytes: u64) -> Self {
-        self.habits.body_limit = bytes;
+        self.0.habits.body_limit = bytes;
         self
     }
 
     /// How to connect: proxy, names, TLS. Defaults to the proxy of the state and the system's roots.
     pub fn connect(mut self, options: ConnectOptions) -> Self {
-        self.connect = Some(options);
+        self.0.connect = Some(options);
         self
     }
 
     /// Connects without a proxy, whatever the state says. Defaults to the proxy of the options or,
     /// where they name none, of the state.
     pub fn direct(mut self) -> Self {
-        self.is_direct = true;
+        self.0.is_direct = true;
         self
     }
 
     /// The engine that owns the connections. Defaults to one of its own.
     pub fn engine(mut self, engine: Engine) -> Self {
-        self.engine = Some(engine);
+        self.0.engine = Some(engine);
         self
     }
 
     /// Something else than the engine to send with. Defaults to none.
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
-        self.transport = Some(transport);
+        self.0.transport = Some(transport);
         self
     }
 
     /// The browser of [`Tier::Browser`](super::Tier::Browser), connecting as the session does. Defaults to the Chromium or
     /// Chrome in the search path.
     pub fn browser(mut self, browser: Chromium) -> Self {
-        self.browser = browser;
+        self.0.browser = browser;
         self
     }
 
     /// What [`Tier::Curl`](super::Tier::Curl) sends with. Defaults to the system's [`Curl`](crate::transport::Curl),
     /// connecting as the session does.
     pub fn curl(mut self, transport: Arc<dyn Transport>) -> Self {
-        self.curl = Some(transport);
+        self.0.curl = Some(transport);
         self
     }
 
     /// How long the way that worked comes first for its host, where several may be tried.
     /// Defaults to 30 minutes.
     pub fn remember_tier(mut self, span: Duration) -> Self {
-        self.remember_tier = span;
+        self.0.remember_tier = span;
         self
     }
 
     /// Where the time comes from. Defaults to the machine's clock.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+        self.0.clock = clock;
         self
     }
 
     /// Starts from a state that was kept. Defaults to an empty one.
     pub fn state(mut self, state: SessionState) -> Self {
-        self.state = state;
+        self.0.state = state;
         self
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        self.clock.now()
+        self.0.clock.now()
     }
 
     /// The session.
@@ -232,7 +236,13 @@ impl SessionBuilder {
     /// # Errors
     ///
     /// [`Error::BadRequest`] where a header can't be sent.
-    pub fn build(mut self) -> Result<Session, Error> {
+    pub fn build(self) -> Result<Session, Error> {
+        self.0.build()
+    }
+}
+
+impl Parts {
+    fn build(mut self) -> Result<Session, Error> {
         let now = self.clock.now();
         self.choose_profile();
         let lengths = self.headers.iter();
@@ -261,9 +271,7 @@ impl SessionBuilder {
             state: Mutex::new(Live::new(self.state)),
         })))
     }
-}
 
-impl SessionBuilder {
     /// One proxy, in the options and in the state.
     fn choose_proxy(&mut self) {
         let chosen = self

@@ -43,6 +43,11 @@ pub(super) fn decoded(headers: &HeaderMap, body: ByteStream, url: &Arc<Url>) -> 
     codings.fold(body, |body, coding| unwrap(coding, body, Arc::clone(url)))
 }
 
+/// Whether a body with these headers is undone.
+pub(super) fn is_decoded(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::CONTENT_ENCODING) && codings(headers).is_some()
+}
+
 fn codings(headers: &HeaderMap) -> Option<Vec<Coding>> {
     let mut codings = Vec::new();
     for value in headers.get_all(header::CONTENT_ENCODING) {

@@ -32,6 +32,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use http::HeaderMap;
 use sessile_jar::{Context, Cookie, Timestamp};
 use url::Url;
 
@@ -163,6 +164,26 @@ impl Session {
     /// [`Error::BadRequest`] where it isn't an http or https URL.
     pub fn captured(&self, url: &str) -> Result<Captured, Error> {
         Captured::of(&self.0, &absolute_url(url)?)
+    }
+
+    /// The headers that this request would be sent with at this moment, `Host` and `Cookie` among
+    /// them, in the order in which they are sent; for programs that send it themselves. Nothing is
+    /// sent.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadRequest`] where the request can't be sent.
+    ///
+    /// ```
+    /// use sessile::{Request, Session};
+    ///
+    /// let session = Session::builder().base_url("https://example.com/")?.build()?;
+    /// let headers = session.headers_of(Request::get("/news"))?;
+    /// assert_eq!(headers.keys().next().unwrap(), "host");
+    /// # Ok::<(), sessile::Error>(())
+    /// ```
+    pub fn headers_of(&self, request: Request) -> Result<HeaderMap, Error> {
+        run::headers_of(&self.0, request)
     }
 
     /// The names and values of the cookies that a request to this URL carries.

@@ -14,6 +14,7 @@ use url::Url;
 
 use super::challenge::{Challenge, PAGE_LIMIT};
 use super::deadline::Deadline;
+use super::decode;
 use super::fallback::{PassedOver, Tier};
 use super::manners::Ender;
 use super::verdict::{self, Verdict};
@@ -75,6 +76,12 @@ impl Reply {
     /// The headers as they came.
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
+    }
+
+    /// Whether the body that is read isn't the one that came: its `Content-Encoding` was undone, so
+    /// that this header and `Content-Length` don't describe it any more.
+    pub fn is_decoded(&self) -> bool {
+        decode::is_decoded(&self.headers)
     }
 
     /// Where the reply came from, after redirects.
@@ -188,6 +195,25 @@ impl Reply {
         Ok(match whole_text(&bytes, label.as_deref()) {
             Some(text) => Content::Text(text),
             None => Content::Bytes(bytes),
+        })
+    }
+
+    /// The beginning of the body, as [`Reply::content`] gives it, and whether that is all of it.
+    pub(crate) async fn beginning(mut self, limit: u64) -> Result<(Content, bool), Error> {
+        let label = self.charset();
+        self.body.read(limit).await?;
+        let is_whole = !self.body.is_over(limit);
+        let mut bytes = self.body.take_head();
+        bytes.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        // Where it was cut may be in the middle of a character.
+        let longest = if is_whole { 0 } else { bytes.len().min(3) };
+        let text = (0..=longest).find_map(|cut| {
+            let whole = bytes.get(..bytes.len() - cut)?;
+            whole_text(whole, label.as_deref())
+        });
+        Ok(match text {
+            Some(text) => (Content::Text(text), is_whole),
+            None => (Content::Bytes(bytes), is_whole),
         })
     }
 

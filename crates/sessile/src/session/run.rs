@@ -314,6 +314,20 @@ fn prepare(session: &Inner, hop: &mut Hop) -> Result<(Outgoing, Sender), Error> 
     Ok((outgoing, sender))
 }
 
+/// The headers that a request would be sent with now.
+pub(super) fn headers_of(session: &Inner, mut request: Request) -> Result<HeaderMap, Error> {
+    if let Some(mistake) = request.mistake.take() {
+        return Err(mistake);
+    }
+    let hop = Hop::first(session, request)?;
+    let mut live = session.live();
+    let headers = prepare::headers(&mut live, &hop.request, &hop.url, session.clock.now())?;
+    Ok(match live.state.profile.browser() {
+        Some(browser) => dress(browser, headers, &hop),
+        None => headers,
+    })
+}
+
 /// What the browser adds for this very request, in its order.
 fn dress(browser: Browser, headers: HeaderMap, hop: &Hop) -> HeaderMap {
     let request = &hop.request;

@@ -32,6 +32,20 @@ pub enum Verdict {
     Valid,
 }
 
+impl Verdict {
+    /// One word for it, for programs.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Blocked => "blocked",
+            Self::Challenged(_) => "challenged",
+            Self::Expired(_) => "expired",
+            Self::Failing(_) => "failing",
+            Self::RateLimited { .. } => "rateLimited",
+            Self::Valid => "valid",
+        }
+    }
+}
+
 /// How a reply shows that the login is gone.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
@@ -42,6 +56,8 @@ pub enum Sign {
     StrangersPage(String),
     /// By the clock: the access token or the login's cookie ends, or has ended.
     TokenEnds,
+    /// By a pool's rules: the login is renewed after so long, whether it holds or not.
+    TooOld,
     /// Status 401.
     Unauthorized,
 }
@@ -152,6 +168,7 @@ impl fmt::Display for Sign {
             Self::LoginRedirect(path) => write!(f, "redirected to {path}"),
             Self::StrangersPage(why) => f.write_str(why),
             Self::TokenEnds => f.write_str("the login is about to end"),
+            Self::TooOld => f.write_str("the login is old"),
             Self::Unauthorized => f.write_str("the server answered 401"),
         }
     }

@@ -66,7 +66,7 @@ impl Proxy {
     }
 
     /// Its URL with user name and password, from which it can be read again.
-    pub(crate) fn url(&self) -> Secret<String> {
+    pub fn url(&self) -> Secret<String> {
         let text = self.to_string();
         let Some(Login { user, password }) = &self.login else {
             return Secret::from(text);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use url::Url;
 
 use super::{OAuthError, Redirect};
@@ -70,7 +70,11 @@ impl Loopback {
             stream::unfold((), |()| async { Some((self.listener.accept().await, ())) });
         let answers = connections.map(|accepted| {
             let served = async {
-                let (connection, _from) = accepted.ok()?;
+                let Ok((connection, _from)) = accepted else {
+                    // Such as too many open files: trying again at once would find the same.
+                    sleep(Duration::from_millis(100)).await;
+                    return None;
+                };
                 timeout(PATIENCE, serve(connection, &visitor)).await.ok()?
             };
             served.boxed()

@@ -1,0 +1,107 @@
+//! `sessile access`: who may ask a daemon for what.
+
+use serde_json::{Value, json};
+use sessile_server::access::{self, Grant, NewGrant};
+
+use super::show;
+use super::work::{self, Work};
+use crate::args::{AccessAdd, AccessCommand};
+use crate::exit::{Exit, Failure, Outcome};
+
+/// Makes, lists or removes tokens.
+pub(super) async fn run(command: AccessCommand, work: &mut Work<'_>) -> Outcome {
+    match command {
+        AccessCommand::Add(args) => add(args, work).await,
+        AccessCommand::List => list(work).await,
+        AccessCommand::Rm { names } => rm(&names, work).await,
+    }
+}
+
+async fn add(args: AccessAdd, work: &mut Work<'_>) -> Outcome {
+    let (name, now) = (work::name(&args.name)?, work.now());
+    let vault = work.vault().await?;
+    let new = NewGrant {
+        name,
+        scope: args.scope,
+        expires: args.expires_in.map(|time| now.plus(time)),
+    };
+    let expires = new.expires.map(show::time);
+    let token = access::add(&vault, new, now).await.map_err(Failure::from)?;
+    let (name, scope) = (&args.name, args.scope);
+    if work.json() {
+        work.printer.document(&json!({
+            "name": name,
+            "scope": scope.as_str(),
+            "expires": expires,
+            "token": token.expose(),
+        }))?;
+    } else {
+        work.printer.line(token.expose())?;
+        work.printer.note(&format!(
+            "token {name} allows `{scope}`; it isn't shown again"
+        ));
+    }
+    Ok(Exit::Done)
+}
+
+async fn list(work: &mut Work<'_>) -> Outcome {
+    let vault = work.vault().await?;
+    let grants = access::list(&vault).await.map_err(Failure::from)?;
+    if work.json() {
+        let tokens: Vec<Value> = grants.iter().map(document).collect();
+        work.printer.document(&json!({ "tokens": tokens }))?;
+        return Ok(Exit::Done);
+    }
+    if grants.is_empty() {
+        work.printer
+            .note(&format!("no tokens in {}", vault.place()));
+        return Ok(Exit::Done);
+    }
+    let now = work.now();
+    let rows: Vec<_> = grants
+        .iter()
+        .map(|grant| {
+            [
+                grant.name.to_string(),
+                grant.scope.to_string(),
+                show::ago(grant.created, now),
+                grant
+                    .last_used
+                    .map_or_else(|| "never".to_owned(), |at| show::ago(at, now)),
+                grant.expires.map_or_else(|| "never".to_owned(), show::time),
+            ]
+        })
+        .collect();
+    work.printer
+        .table(["NAME", "SCOPE", "MADE", "LAST USED", "EXPIRES"], &rows)?;
+    Ok(Exit::Done)
+}
+
+fn document(grant: &Grant) -> Value {
+    json!({
+        "name": grant.name.as_str(),
+        "scope": grant.scope.as_str(),
+        "created": show::time(grant.created),
+        "lastUsed": grant.last_used.map(show::time),
+        "expires": grant.expires.map(show::time),
+    })
+}
+
+async fn rm(names: &[String], work: &mut Work<'_>) -> Outcome {
+    let vault = work.vault().await?;
+    for name in names {
+        let name = work::name(name)?;
+        if !access::remove(&vault, &name).await.map_err(Failure::from)? {
+            let message = format!("there is no token `{name}` in {}", vault.place());
+            let failure = Failure::new(Exit::Failed, "unknownToken", message);
+            return Err(failure
+                .hint("`sessile access list` shows those there are")
+                .into());
+        }
+        work.printer.note(&format!("removed token {name}"));
+    }
+    if work.json() {
+        work.printer.document(&json!({ "removed": names }))?;
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,170 @@
+//! `sessile serve`: the daemon.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use sessile::store::Vault;
+use sessile_server::access::{self, AccessError, NewGrant, Scope};
+use sessile_server::{Daemon, DaemonOptions, ListenError, Listener, TlsFiles};
+
+use super::work::{self, Work};
+use crate::args::ServeArgs;
+use crate::ended::Ended;
+use crate::exit::{Exit, Failure, Outcome};
+use crate::settings;
+use crate::supervisor::Supervisor;
+
+/// Serves until a signal ends it.
+pub(super) async fn run(args: ServeArgs, work: &mut Work<'_>) -> Outcome {
+    let mut ended = Ended::listen().map_err(|why| {
+        Failure::new(
+            Exit::Failed,
+            "signals",
+            format!("cannot hear signals: {why}"),
+        )
+    })?;
+    let listener = listener(&args).await.map_err(Failure::from)?;
+    let vault = work.vault().await?;
+    let daemon = Daemon::new(vault.clone(), options(&args, work)?);
+    if daemon.tokens().await.map_err(Failure::from)? == 0 {
+        first_token(&args, &vault, work).await?;
+    }
+    let place = listener.place();
+    if work.json() {
+        work.printer
+            .document(&json!({ "listening": place, "store": vault.place() }))?;
+        work.printer.flush()?;
+    }
+    work.printer.note(&format!(
+        "listening at {place}, for the sessions in {}",
+        vault.place()
+    ));
+    let supervisor = Supervisor::of(work.environment);
+    supervisor.tell("READY=1");
+    let report = sessile_server::serve(listener, daemon, async {
+        ended.wait().await;
+        supervisor.tell("STOPPING=1");
+    });
+    let report = report.await;
+    vault.close().await?;
+    if report.cut_off > 0 {
+        let still = report.cut_off;
+        work.printer.warn(&format!(
+            "{still} connections were cut off; --drain gives them longer"
+        ));
+    }
+    if report.unsaved > 0 {
+        let message = format!(
+            "the last changes of {} sessions could not be stored",
+            report.unsaved
+        );
+        return Err(Failure::new(Exit::StoreUnavailable, "unsaved", message).into());
+    }
+    work.printer.note("stopped; everything is stored");
+    Ok(Exit::Done)
+}
+
+async fn listener(args: &ServeArgs) -> Result<Listener, ListenError> {
+    if let Some(path) = &args.unix {
+        return Listener::unix(path);
+    }
+    let files = args.tls_cert.clone().zip(args.tls_key.clone());
+    let files = files.map(|(certificate, key)| TlsFiles { certificate, key });
+    Listener::tcp(args.listen, files.as_ref()).await
+}
+
+fn options(args: &ServeArgs, work: &Work<'_>) -> Outcome<DaemonOptions> {
+    let mut options = DaemonOptions::default();
+    options.drain = args.drain;
+    options.code_wait = args.otp_wait;
+    options.notify = work.notify()?;
+    options.max_connections = options.max_connections.min(descriptors());
+    Ok(options)
+}
+
+/// How many connections the system lets us have; what sessions need is left for them.
+fn descriptors() -> usize {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+
+    let mut limit = getrlimit(Resource::Nofile);
+    let before = limit.current;
+    limit.current = limit.maximum;
+    let granted = match setrlimit(Resource::Nofile, limit) {
+        Ok(()) => limit.maximum,
+        Err(_) => before,
+    };
+    let granted = granted.map_or(usize::MAX, |most| {
+        usize::try_from(most).unwrap_or(usize::MAX)
+    });
+    granted.saturating_sub(granted / 4).max(16)
+}
+
+/// Without a token nobody could ask: one is made, and written where only its owner reads.
+async fn first_token(args: &ServeArgs, vault: &Vault, work: &mut Work<'_>) -> Outcome<()> {
+    let path = match &args.token_file {
+        Some(path) => path.clone(),
+        None => settings::token_file(work.environment)?,
+    };
+    let new = NewGrant {
+        name: work::name("first")?,
+        scope: Scope::Manage,
+        expires: None,
+    };
+    let token = match access::add(vault, new, work.now()).await {
+        Ok(token) => token,
+        // Another daemon on this store was quicker.
+        Err(AccessError::NameTaken(_)) => return Ok(()),
+        Err(error) => return Err(Failure::from(error).into()),
+    };
+    write(&path, token.expose()).map_err(|why| {
+        let message = format!(
+            "cannot write the first token to `{}`: {why}",
+            path.display()
+        );
+        let hint = "`sessile access rm first` and `sessile access add NAME` make one by hand";
+        Failure::new(Exit::Failed, "tokenFile", message).hint(hint)
+    })?;
+    work.printer.note(&format!(
+        "wrote a first token, which allows all, to {}",
+        path.display()
+    ));
+    Ok(())
+}
+
+/// Whole or not at all; a temporary file has mode 0600 from its beginning.
+fn write(path: &Path, token: &str) -> std::io::Result<()> {
+    let folder: PathBuf = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        Some(_) | None => ".".into(),
+    };
+    std::fs::create_dir_all(&folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    writeln!(file, "{token}")?;
+    file.as_file().sync_all()?;
+    file.persist(path).map(drop).map_err(|error| error.error)
+}
+
+impl From<AccessError> for Failure {
+    fn from(error: AccessError) -> Self {
+        let kind = match error {
+            AccessError::Store(error) => return error.into(),
+            AccessError::NameTaken(_) => "nameTaken",
+            _ => "access",
+        };
+        Self::of(Exit::Failed, kind, &error)
+    }
+}
+
+impl From<ListenError> for Failure {
+    fn from(error: ListenError) -> Self {
+        match &error {
+            ListenError::Open(_) => Self::new(Exit::Usage, "notSafe", error.to_string()).hint(
+                "give --tls-cert and --tls-key, or listen on 127.0.0.1 or with --unix PATH, \
+                 behind a proxy that does TLS",
+            ),
+            ListenError::BadTls { .. } => Self::new(Exit::Usage, "badTls", error.to_string()),
+            _ => Self::new(Exit::Failed, "cannotListen", error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The API's own description, OpenAPI 3.1, made of the handlers.
+
+use std::sync::LazyLock;
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, header};
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{Content, OpenApi, Ref, RefOr, ResponseBuilder};
+
+use crate::problem::Shown;
+
+/// What the document says of the API as a whole.
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Sessile",
+        description = "HTTP sessions that stay logged in, for programs in any language.\n\nEvery path but `/healthz`, `/readyz` and this document wants a token as `Authorization: Bearer …`, with the scope that the path names: `read` (to look, secrets masked), `use` (to send through sessions and to get what they are made of) or `manage`. Each includes those before it.\n\nThe daemon's own errors are `application/problem+json` (RFC 9457) with a `type` for each kind, and have `Sessile-From: daemon`; what a site answered has `Sessile-From: site`.",
+        license(name = "MIT OR Apache-2.0")
+    ),
+    components(schemas(Shown))
+)]
+pub(super) struct Document;
+
+/// The description of this API. Wants no token.
+#[utoipa::path(get, path = "/api/openapi.json", tag = "daemon",
+    responses((status = 200, body = Object, content_type = "application/json", description = "OpenAPI 3.1")))]
+pub(super) async fn openapi_json() -> Response {
+    static TEXT: LazyLock<String> = LazyLock::new(super::openapi);
+    let kind = HeaderValue::from_static("application/json");
+    ([(header::CONTENT_TYPE, kind)], TEXT.as_str()).into_response()
+}
+
+/// Adds what holds for all: how a token is shown, how a problem looks, one name for each operation.
+pub(super) fn complete(api: &mut OpenApi) {
+    let token = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    let components = api.components.get_or_insert_with(Default::default);
+    components.add_security_scheme("token", token);
+    for item in api.paths.paths.values_mut() {
+        for (method, operation) in operations(item) {
+            finish(method, operation);
+        }
+    }
+}
+
+fn operations(item: &mut PathItem) -> Vec<(&'static str, &mut Operation)> {
+    let all = [
+        ("get", &mut item.get),
+        ("post", &mut item.post),
+        ("put", &mut item.put),
+        ("patch", &mut item.patch),
+        ("delete", &mut item.delete),
+        ("options", &mut item.options),
+    ];
+    let there = all.into_iter();
+    there
+        .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+        .collect()
+}
+
+fn finish(method: &'static str, operation: &mut Operation) {
+    // An operation of several methods has one name for all of them, which must differ.
+    if operation
+        .operation_id
+        .as_deref()
+        .is_some_and(|id| id.ends_with("fetch"))
+    {
+        let id = operation.operation_id.take().unwrap_or_default();
+        operation.operation_id = Some(format!("{id}_{method}"));
+    }
+    let problem = Content::new(Some(Ref::from_schema_name("Problem")));
+    let response = ResponseBuilder::new()
+        .description("The daemon refuses, or could not do it: RFC 9457")
+        .content("application/problem+json", problem)
+        .build();
+    operation
+        .responses
+        .responses
+        .insert("default".to_owned(), RefOr::T(response));
+}

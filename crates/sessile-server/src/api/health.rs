@@ -1,0 +1,56 @@
+//! How the daemon is, for those who run it.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, header};
+use metrics::Label;
+
+use super::Daemon;
+use super::extract::MayRead;
+use crate::problem::{Kind, Problem};
+
+/// Whether the daemon runs. Wants no token.
+#[utoipa::path(get, path = "/healthz", tag = "daemon",
+    responses((status = 200, body = String, content_type = "text/plain", description = "It does")))]
+pub(super) async fn alive() -> &'static str {
+    "ok\n"
+}
+
+/// Whether the daemon can serve: its store answers, and it isn't stopping. Wants no token.
+#[utoipa::path(get, path = "/readyz", tag = "daemon",
+    responses((status = 200, body = String, content_type = "text/plain", description = "It can")))]
+pub(super) async fn ready(State(daemon): State<Daemon>) -> Result<&'static str, Problem> {
+    if daemon.stop.is_cancelled() {
+        return Err(Problem::new(Kind::Closing, "the daemon is stopping"));
+    }
+    daemon.vault.changes()?;
+    Ok("ok\n")
+}
+
+/// What is counted, in Prometheus' text format.
+#[utoipa::path(get, path = "/metrics", tag = "daemon",
+    security(("token" = ["read"])),
+    responses((status = 200, body = String, content_type = "text/plain", description = "Every metric")))]
+pub(super) async fn metrics(_may: MayRead, State(daemon): State<Daemon>) -> Response {
+    let glances = daemon.sessions.glances();
+    let count = |which: &dyn Fn(usize) -> bool| {
+        u32::try_from((0..glances.len()).filter(|at| which(*at)).count())
+            .map_or(f64::MAX, f64::from)
+    };
+    let none = || vec![Label::new("pool", "")];
+    daemon
+        .metrics
+        .set("sessile_sessions", none(), count(&|_| true));
+    daemon.metrics.set(
+        "sessile_sessions_active",
+        none(),
+        count(&|at| glances[at].is_active),
+    );
+    daemon.metrics.set(
+        "sessile_sessions_valid",
+        none(),
+        count(&|at| glances[at].is_valid),
+    );
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    ([(header::CONTENT_TYPE, kind)], daemon.metrics.render()).into_response()
+}

@@ -1,0 +1,117 @@
+//! What the library's errors are to those who ask over HTTP: a kind of problem each.
+
+use sessile::login::LoginError;
+use sessile::login::oauth2::OAuthError;
+use sessile::renew::{KeepError, NoRenewal};
+use sessile::store::StoreError;
+use sessile::{Blame, Error};
+
+use crate::access::AccessError;
+use crate::problem::{Kind, Problem};
+
+impl From<KeepError> for Problem {
+    fn from(error: KeepError) -> Self {
+        let kind = match &error {
+            KeepError::Login(error) => return error.clone().into(),
+            KeepError::Request(error) => return error.clone().into(),
+            KeepError::Store(error) => return error.clone().into(),
+            KeepError::LoggedOut { why, .. } => of_renewal(why),
+            KeepError::NobodyWaits { .. } => Kind::WrongMoment,
+            KeepError::NotReplayable { .. } => Kind::NotReplayable,
+            KeepError::Unknown { name, .. } => return unknown_session(name),
+            KeepError::Tokens(_) | KeepError::Unreadable { .. } => Kind::Store,
+            _ => Kind::Internal,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+/// Where the store is stays the daemon's business.
+pub(crate) fn unknown_session(name: &str) -> Problem {
+    Problem::new(
+        Kind::UnknownSession,
+        format!("there is no session `{name}`"),
+    )
+}
+
+fn of_renewal(why: &NoRenewal) -> Kind {
+    match why {
+        NoRenewal::NoPassword | NoRenewal::PersonNeeded => Kind::PersonNeeded,
+        NoRenewal::Refused { .. } => Kind::LoginRefused,
+        _ => Kind::NotLoggedIn,
+    }
+}
+
+impl From<LoginError> for Problem {
+    fn from(error: LoginError) -> Self {
+        let kind = match &error {
+            LoginError::Request(error) | LoginError::OAuth(OAuthError::Request(error)) => {
+                return error.clone().into();
+            }
+            LoginError::CodeRefused { .. }
+            | LoginError::RateLimited { .. }
+            | LoginError::Refused { .. }
+            | LoginError::OAuth(OAuthError::Refused { .. } | OAuthError::RateLimited { .. }) => {
+                Kind::LoginRefused
+            }
+            LoginError::Captcha { .. }
+            | LoginError::Challenged { .. }
+            | LoginError::SecondFactor { .. } => Kind::PersonNeeded,
+            other if other.needs_person() => Kind::PersonNeeded,
+            _ => Kind::LoginFailed,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let kind = match &error {
+            Error::LimitsUnavailable { .. } => Kind::Store,
+            Error::BadRequest { .. } => Kind::BadRequest,
+            Error::Closed => Kind::Closing,
+            Error::HoldOff { pause, .. } => {
+                let pause = Some(*pause);
+                return Self::new(Kind::Busy, error.to_string()).retry_after(pause);
+            }
+            Error::TimeOut { .. } => Kind::SiteTimeOut,
+            other => match other.blame() {
+                Blame::Caller => Kind::BadRequest,
+                _ => Kind::SiteUnreachable,
+            },
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::BadName { .. } => Self::new(Kind::BadRequest, error.to_string()),
+            StoreError::UnknownName { .. } => Self::new(Kind::UnknownSession, error.to_string()),
+            // Its words may name files and hosts: they are for the log.
+            _ => {
+                tracing::error!(%error, "the store failed");
+                Self::new(
+                    Kind::Store,
+                    "the store can't be used now; the daemon's log says why",
+                )
+            }
+        }
+    }
+}
+
+impl From<AccessError> for Problem {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::Store(error) => error.into(),
+            other => {
+                tracing::error!(error = %other, "tokens can't be read");
+                Self::new(
+                    Kind::Internal,
+                    "the daemon's tokens can't be read; its log says why",
+                )
+            }
+        }
+    }
+}

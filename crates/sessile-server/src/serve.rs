@@ -1,0 +1,229 @@
+//! Taking connections, and stopping without cutting anybody off.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tower::Service as _;
+use tower_http::timeout::TimeoutBody;
+
+use crate::api;
+use crate::daemon::{Daemon, Shared};
+use crate::listen::{Accepted, Listener, Stream};
+
+/// How a daemon came to its end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Report {
+    /// Connections that were closed while something still ran on them.
+    pub cut_off: usize,
+    /// Sessions whose last changes could not be stored.
+    pub unsaved: usize,
+}
+
+/// Serves until `shutdown` is ready, then lets what runs come to its end, for as long as the daemon's
+/// `drain` says, and stores everything.
+pub async fn serve(
+    listener: Listener,
+    daemon: Daemon,
+    shutdown: impl Future<Output = ()>,
+) -> Report {
+    let shared = daemon.0;
+    let router = api::router(&shared, listener.is_plain_loopback());
+    let housekeeping = shared.tasks.spawn(keep_house(Arc::clone(&shared)));
+    let house = Connections::new(&shared, router);
+    tokio::select! {
+        () = house.take(&listener) => {}
+        () = shutdown => {}
+    }
+    tracing::info!("stopping");
+    drop(listener);
+    shared.stop.cancel();
+    let cut_off = house.end(shared.options.drain).await;
+    _ = housekeeping.await;
+    let unsaved = shared.close().await;
+    tracing::info!(cut_off, unsaved, "stopped");
+    Report { cut_off, unsaved }
+}
+
+/// The open connections.
+struct Connections {
+    shared: Arc<Shared>,
+    router: Router,
+    free: Arc<Semaphore>,
+    /// Cancelled when what still runs is cut off.
+    cut: CancellationToken,
+}
+
+impl Connections {
+    fn new(shared: &Arc<Shared>, router: Router) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            router,
+            free: Arc::new(Semaphore::new(shared.options.max_connections)),
+            cut: CancellationToken::new(),
+        }
+    }
+
+    async fn take(&self, listener: &Listener) {
+        loop {
+            let accepted = match listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Most often there are no descriptors left, which passes.
+                    tracing::warn!(%error, "cannot take a connection");
+                    sleep(PAUSE).await;
+                    continue;
+                }
+            };
+            match Arc::clone(&self.free).try_acquire_owned() {
+                Ok(permit) => {
+                    let connection = self.connection(permit);
+                    self.shared.tasks.spawn(connection.run(accepted));
+                }
+                Err(_none_free) => self.shared.metrics.refused(),
+            }
+        }
+    }
+
+    fn connection(&self, permit: OwnedSemaphorePermit) -> Connection {
+        Connection {
+            shared: Arc::clone(&self.shared),
+            router: self.router.clone(),
+            cut: self.cut.clone(),
+            _permit: permit,
+        }
+    }
+
+    /// Waits until all have ended; answers how many had to be cut off.
+    async fn end(self, drain: Duration) -> usize {
+        let tasks = &self.shared.tasks;
+        tasks.close();
+        if timeout(drain, tasks.wait()).await.is_ok() {
+            return 0;
+        }
+        let left = self.shared.options.max_connections - self.free.available_permits();
+        self.cut.cancel();
+        // What doesn't hear of it ends with the program.
+        _ = timeout(PAUSE * 10, tasks.wait()).await;
+        left
+    }
+}
+
+struct Connection {
+    shared: Arc<Shared>,
+    router: Router,
+    cut: CancellationToken,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    async fn run(self, accepted: Accepted) {
+        let gauge = self.shared.metrics.connections();
+        gauge.increment(1.0);
+        if let Some(stream) = self.secured(accepted).await {
+            self.serve(stream).await;
+        }
+        gauge.decrement(1.0);
+    }
+
+    async fn secured(&self, accepted: Accepted) -> Option<Stream> {
+        let (acceptor, stream) = match accepted {
+            Accepted::Plain(stream) => return Some(stream),
+            Accepted::Tls(acceptor, stream) => (acceptor, stream),
+        };
+        let patience = self.shared.options.patience;
+        match timeout(patience, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => Some(Box::pin(stream)),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "no TLS connection");
+                None
+            }
+            Err(_elapsed) => None,
+        }
+    }
+
+    async fn serve(&self, stream: Stream) {
+        let (router, patience) = (&self.router, self.shared.options.patience);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let request = request.map(|body| TimeoutBody::new(patience, body));
+            let answer = router.clone().call(request);
+            async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
+        });
+        let serving = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(patience)
+            .max_buf_size(LARGEST_HEAD)
+            .serve_connection(TokioIo::new(stream), service);
+        tokio::pin!(serving);
+        let ended = tokio::select! {
+            ended = serving.as_mut() => ended,
+            () = self.shared.stop.cancelled() => {
+                // What runs on it is answered, and nothing more is taken.
+                serving.as_mut().graceful_shutdown();
+                tokio::select! {
+                    ended = serving.as_mut() => ended,
+                    () = self.cut.cancelled() => return,
+                }
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a connection broke");
+        }
+    }
+}
+
+/// Looks after what nobody waits for: idle sessions, uses of tokens, measurements.
+async fn keep_house(shared: Arc<Shared>) {
+    loop {
+        tokio::select! {
+            () = shared.stop.cancelled() => return,
+            () = sleep(HOUSEKEEPING) => {}
+        }
+        shared.metrics.tidy();
+        for kept in shared.sessions.take_idle(shared.options.idle) {
+            if let Err(error) = kept.close().await {
+                tracing::error!(session = %kept.name(), %error, "a session could not be stored");
+            }
+        }
+        shared.save_uses().await;
+    }
+}
+
+impl Shared {
+    async fn save_uses(&self) {
+        if let Err(error) = self.grants.save_uses(&self.vault).await {
+            tracing::warn!(%error, "when tokens were used could not be stored");
+        }
+    }
+
+    /// Stores everything and closes every session; answers how many could not be stored.
+    async fn close(&self) -> usize {
+        self.save_uses().await;
+        let mut unsaved = 0;
+        for kept in self.sessions.kept() {
+            if let Err(error) = kept.close().await {
+                tracing::error!(session = %kept.name(), %error, "a session could not be stored");
+                unsaved += 1;
+            }
+        }
+        unsaved
+    }
+}
+
+/// After a connection could not be taken.
+const PAUSE: Duration = Duration::from_millis(100);
+
+const HOUSEKEEPING: Duration = Duration::from_secs(5);
+
+/// How large the head of a request may be; also how much of a body is read at once.
+const LARGEST_HEAD: usize = 64 * 1024;
