@@ -41,8 +41,8 @@ pub struct Options {
     /// taken, since the passwords are known. Defaults to `127.0.0.1:0`.
     pub listen: SocketAddr,
     /// The folder with the media: a `clip.mp4`, and a folder with an `index.m3u8` and its segments
-    /// for each of the rows `plain`, `other`, `low`, `high`, `picture`, `sound` and `fmp4` (with an
-    /// `init.mp4`). Defaults to made-up bytes, the same each time.
+    /// for each of the rows `plain`, `other`, `low`, `high`, `picture`, `sound`, `fmp4` and `wide`
+    /// (these two with an `init.mp4`). Defaults to made-up bytes, the same each time.
     pub media: Option<PathBuf>,
     /// Whether a login ends the user's other sessions. Defaults to false.
     pub one_session_per_user: bool,

@@ -12,7 +12,10 @@
 
 #![forbid(unsafe_code)]
 
+mod address;
+mod hls;
 pub mod media;
+mod mp4;
 mod plan;
 mod playlist;
 pub mod record;

@@ -41,21 +41,21 @@ impl Through {
                 let answer = kept.send(request).await?;
                 Sent {
                     reply: answer.reply,
-                    is_renewed: answer.renewal.is_some(),
+                    renewed: answer.renewal.map(|renewal| renewal.generation),
                 }
             }
             Self::Plain(session) => Sent {
                 reply: session.send(request).await?,
-                is_renewed: false,
+                renewed: None,
             },
         })
     }
 }
 
-/// A reply, and whether a renewal came before it.
+/// A reply, and the login that a renewal before it brought.
 pub(crate) struct Sent {
     pub(crate) reply: Reply,
-    pub(crate) is_renewed: bool,
+    pub(crate) renewed: Option<u64>,
 }
 
 impl From<Kept> for Through {

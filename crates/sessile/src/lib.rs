@@ -12,6 +12,7 @@
 //! | [`record`] | everything that is kept of one session |
 //! | [`store`] | where sessions are kept, sealed: memory, one SQLite file |
 //! | [`renew`] | kept sessions, which many processes share and which log in again by themselves |
+//! | [`pool`] | many sessions of one site as one resource |
 //! | [`batch`] | many targets through a session, resumable |
 //! | [`token_file`] | a small JSON file of named tokens, kept in step with a session's cookies |
 //! | [`blocking`] | sessions, kept ones too, for programs without an async runtime |
@@ -26,6 +27,7 @@ pub mod check;
 pub mod clock;
 mod error;
 pub mod login;
+pub mod pool;
 pub mod profile;
 pub mod record;
 mod redact;

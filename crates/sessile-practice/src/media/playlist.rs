@@ -16,12 +16,12 @@ pub(super) fn of(stream: Stream, name: &str, shelf: &Shelf, place: &Place<'_>) -
         (Stream::Clip | Stream::Whole, _) => return None,
         (Stream::Variants, "index") => variants(suffix),
         (Stream::Separate, "index") => separate(suffix),
-        (Stream::Seams, "index") => seams(shelf, suffix)?,
+        (Stream::Seams, "index") => seams(["plain", "other"], shelf, suffix)?,
+        (Stream::Turns, "index") => seams(["fmp4", "wide"], shelf, suffix)?,
         (_, "index") => {
-            let name = if stream == Stream::Fmp4 {
-                "fmp4"
-            } else {
-                "plain"
+            let name = match stream {
+                Stream::Fmp4 | Stream::Single => "fmp4",
+                _ => "plain",
             };
             segments(stream, name, shelf.row(name)?, place)
         }
@@ -57,10 +57,16 @@ fn segments(stream: Stream, name: &str, row: &Row, place: &Place<'_>) -> String 
     line(format!("#EXT-X-MEDIA-SEQUENCE:{}", window.first));
     let rounds = window.first.saturating_sub(1) / count as u64;
     line(format!("#EXT-X-DISCONTINUITY-SEQUENCE:{rounds}"));
-    if row.init.is_some() {
-        line(format!("#EXT-X-MAP:URI=\"{name}.mp4{}\"", place.suffix));
-    }
     let mut offset = 0;
+    match (&row.init, stream) {
+        (None, _) => {}
+        (Some(init), Stream::Single) => {
+            offset = init.len();
+            let uri = format!("{name}.m4s{}", place.suffix);
+            line(format!("#EXT-X-MAP:URI=\"{uri}\",BYTERANGE=\"{offset}@0\""));
+        }
+        (Some(_), _) => line(map_line(name, place.suffix)),
+    }
     for n in window.first..window.end {
         let n = usize::try_from(n).unwrap_or_default();
         let Some(segment) = row.segments.get(n % count) else {
@@ -76,10 +82,10 @@ fn segments(stream: Stream, name: &str, row: &Row, place: &Place<'_>) -> String 
         }
         line(format!("#EXTINF:{:.6},", segment.seconds));
         match stream {
-            Stream::Bytes => {
+            Stream::Bytes | Stream::Single => {
                 let length = segment.bytes.len();
                 line(format!("#EXT-X-BYTERANGE:{length}@{offset}"));
-                line(format!("{name}.ts{}", place.suffix));
+                line(format!("{name}.{}{}", extension(row), place.suffix));
                 offset += length;
             }
             _ => line(format!("{name}-{n}.{}{}", extension(row), place.suffix)),
@@ -100,16 +106,26 @@ fn key_line(n: usize, count: usize, suffix: &str) -> String {
     format!("#EXT-X-KEY:METHOD=AES-128,URI=\"key-{key}.bin{suffix}\"{told}")
 }
 
-fn seams(shelf: &Shelf, suffix: &str) -> Option<String> {
-    let (first, second) = (shelf.row("plain")?, shelf.row("other")?);
-    let mut text = head(first);
-    for (name, row) in [("plain", first), ("other", second)] {
+fn map_line(name: &str, suffix: &str) -> String {
+    format!("#EXT-X-MAP:URI=\"{name}.mp4{suffix}\"")
+}
+
+fn seams(names: [&str; 2], shelf: &Shelf, suffix: &str) -> Option<String> {
+    let mut text = head(shelf.row(names[0])?);
+    for (turn, name) in names.into_iter().enumerate() {
+        let row = shelf.row(name)?;
+        if turn > 0 {
+            text += "#EXT-X-DISCONTINUITY\n";
+        }
+        if row.init.is_some() {
+            text += &(map_line(name, suffix) + "\n");
+        }
         for (n, segment) in row.segments.iter().enumerate() {
-            if n == 0 && name == "other" {
-                text += "#EXT-X-DISCONTINUITY\n";
-            }
-            let seconds = segment.seconds;
-            _ = write!(text, "#EXTINF:{seconds:.6},\n{name}-{n}.ts{suffix}\n");
+            let (seconds, extension) = (segment.seconds, extension(row));
+            _ = write!(
+                text,
+                "#EXTINF:{seconds:.6},\n{name}-{n}.{extension}{suffix}\n"
+            );
         }
     }
     Some(text + "#EXT-X-ENDLIST\n")

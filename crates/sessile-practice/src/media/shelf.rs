@@ -13,7 +13,7 @@ use axum::body::Bytes;
 
 /// The rows of segments that a shelf has: the name, packets in a made-up segment, the bandwidth
 /// and the height that a master playlist tells of them.
-pub(crate) const ROWS: [(&str, usize, u32, u32); 7] = [
+pub(crate) const ROWS: [(&str, usize, u32, u32); 8] = [
     ("plain", 100, 400_000, 144),
     ("other", 90, 400_000, 144),
     ("low", 30, 120_000, 72),
@@ -21,7 +21,11 @@ pub(crate) const ROWS: [(&str, usize, u32, u32); 7] = [
     ("picture", 80, 350_000, 144),
     ("sound", 20, 64_000, 0),
     ("fmp4", 100, 400_000, 144),
+    ("wide", 110, 450_000, 144),
 ];
+
+/// The rows whose segments are fragments of MP4.
+const FRAGMENTED: [&str; 2] = ["fmp4", "wide"];
 
 /// How many segments a made-up row has, and how long each lasts.
 const MADE_UP: (usize, f64) = (24, 0.5);
@@ -84,7 +88,7 @@ impl Shelf {
     fn make_up() -> Self {
         let mut noise = Noise(0x9E37_79B9_7F4A_7C15);
         let rows = ROWS.iter().map(|(name, packets, ..)| {
-            let row = Row::make_up(*packets, *name == "fmp4", &mut noise);
+            let row = Row::make_up(*packets, FRAGMENTED.contains(name), &mut noise);
             ((*name).to_owned(), row)
         });
         let rows = rows.collect();
@@ -151,7 +155,7 @@ impl Row {
             Segment { bytes, seconds }
         });
         let segments = segments.collect();
-        let init = is_fragmented.then(|| mp4_box(b"ftyp", b"iso5\0\0\0\0iso5").into());
+        let init = is_fragmented.then(|| mp4_box(b"ftyp", &noise.next()).into());
         Self { init, segments }
     }
 }

@@ -34,8 +34,12 @@ pub(crate) enum Stream {
     Seams,
     /// Picture and sound apart.
     Separate,
+    /// Ranges of one file of fragments, its init segment among them.
+    Single,
     /// Live, some segments more at each reload, until all were shown.
     Steps,
+    /// Two encodings in fragments of MP4, one after the other, each with its init segment.
+    Turns,
     /// Three variants.
     Variants,
     /// Segments one after the other.
@@ -80,7 +84,9 @@ impl Stream {
             "live" => Self::Live,
             "seams" => Self::Seams,
             "separate" => Self::Separate,
+            "single" => Self::Single,
             "steps" => Self::Steps,
+            "turns" => Self::Turns,
             "variants" => Self::Variants,
             "vod" => Self::Vod,
             "whole" => Self::Whole,
@@ -101,10 +107,11 @@ impl Stream {
         let row = |name| shelf.row(name).map(Row::whole).unwrap_or_default();
         match self {
             Self::Clip | Self::Whole => clip(shelf, edition).into(),
-            Self::Fmp4 => row("fmp4"),
+            Self::Fmp4 | Self::Single => row("fmp4"),
             Self::Gaps => playlist::without_gap(shelf),
             Self::Seams => [row("plain"), row("other")].concat(),
             Self::Separate => row("picture"),
+            Self::Turns => [row("fmp4"), row("wide")].concat(),
             Self::Variants => row("high"),
             Self::Aes | Self::Bytes | Self::Event | Self::Live | Self::Steps | Self::Vod => {
                 row("plain")

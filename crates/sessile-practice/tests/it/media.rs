@@ -72,7 +72,7 @@ async fn every_form_of_page_leads_to_the_same_stream() {
         ("json-ld", "\"contentUrl\":\"", &whole),
         ("script", "\"file\":\"", &whole.replace('/', "\\/")),
         ("iframe", "<iframe src=\"", "/media/page/open/vod/video"),
-        ("api", "data-stream=\"", "open/vod"),
+        ("api", "data-stream=\"", "vod"),
     ] {
         let page = browser.get(&format!("/media/page/open/vod/{form}")).await;
         assert_eq!(page.between(before, "\""), expected, "{form}");

@@ -53,6 +53,12 @@ impl<T> Schedule<T> {
         self.items.len()
     }
 
+    /// Whether the first is fetched or written at this moment.
+    pub(crate) fn is_head_busy(&self) -> bool {
+        let head = self.items.front().map(|(_, state)| *state);
+        matches!(head, Some(State::Fetching | State::Writing))
+    }
+
     pub(crate) fn item(&self, ticket: Ticket) -> Option<&T> {
         self.items.get(self.index(ticket)?).map(|(item, _)| item)
     }
@@ -96,10 +102,13 @@ impl<T> Schedule<T> {
             return;
         };
         let state = &mut self.items[index].1;
-        if *state == State::Fetching {
-            *state = next;
-            self.fetching -= 1;
+        match state {
+            State::Fetching => self.fetching -= 1,
+            // What was kept and couldn't be written.
+            State::Writing => {}
+            State::Held | State::Lost | State::Waiting => return,
         }
+        *state = next;
     }
 
     /// The item that is kept and may be written now.

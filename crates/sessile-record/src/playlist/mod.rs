@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use url::Url;
 
-pub(crate) use read::{Limits, PlaylistFault, read};
+pub(crate) use read::{Limits, read};
 pub(crate) use variables::Variables;
 pub(crate) use variant::choose;
 

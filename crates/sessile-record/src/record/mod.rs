@@ -4,7 +4,12 @@
 
 mod error;
 mod event;
+mod name;
 mod options;
+pub(crate) mod part;
+pub(crate) mod place;
+pub(crate) mod progress;
+pub(crate) mod source;
 mod stop;
 
 pub use error::RecordError;
@@ -12,7 +17,8 @@ pub use event::{Ended, Event, Gap, Recorded};
 pub use options::{Existing, LiveFrom, Quality, RecordOptions, Remux, Target};
 pub use stop::Stop;
 
-use crate::media::Media;
+use crate::media::{Media, Recorder};
+use crate::{hls, mp4};
 
 /// Records media into a file.
 ///
@@ -27,9 +33,8 @@ pub async fn record(
     options: &RecordOptions,
     listener: &(dyn Fn(Event) + Send + Sync),
 ) -> Result<Recorded, RecordError> {
-    let _ = (media, options, listener);
-    Err(RecordError::Playlist {
-        url: String::new(),
-        what: String::new(),
-    })
+    match media.recorder {
+        Recorder::Hls => hls::record(media, options, listener).await,
+        Recorder::Mp4 => mp4::record(media, options, listener).await,
+    }
 }

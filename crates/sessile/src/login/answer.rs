@@ -2,7 +2,6 @@
 
 use http::{HeaderMap, header};
 use serde_json::Value;
-use sessile_jar::Context;
 use url::Url;
 
 use super::LoginError;
@@ -11,7 +10,7 @@ use super::page::Page;
 use super::visit;
 use crate::redact::ShownUrl;
 use crate::secret::Secret;
-use crate::session::{self, Request, Session, Verdict};
+use crate::session::{Request, Session, Verdict};
 use crate::site::{Content, Replied};
 
 /// How much of a reply is looked at.
@@ -76,25 +75,9 @@ pub(super) async fn exchange(member: &Session, request: Request) -> Result<Answe
         verdict,
         cookies_set,
         clock_ahead,
-        cookies: cookies(member, &url),
+        cookies: member.cookies_for(&url),
         words,
         url,
-    })
-}
-
-fn cookies(member: &Session, url: &Url) -> Vec<(String, Secret<String>)> {
-    let now = member.now();
-    let Some(target) = session::target(url) else {
-        return Vec::new();
-    };
-    let context = Context::default();
-    member.read(|state| {
-        let cookies = state.jar().select(&target, &context, now);
-        let pairs = cookies.map(|cookie| {
-            let value = Secret::new(cookie.value_lossy().into_owned());
-            (cookie.name_lossy().into_owned(), value)
-        });
-        pairs.collect()
     })
 }
 

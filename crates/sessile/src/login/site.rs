@@ -10,13 +10,15 @@ use super::second_factor::CodeSource;
 use super::steps::{Draft, Grant, StepsFlow};
 use super::{
     CodeWanted, Credentials, FormPlace, Known, Landed, LoginError, Trail, http_auth, json,
-    messages, oauth2, walk,
+    messages, oauth2, visit, walk,
 };
 use crate::record::Tokens;
 use crate::redact::ShownUrl;
 use crate::secret::Secret;
-use crate::session::{Authorization, Session, SessionState};
-use crate::site::{BearerLogin, JsonLogin, Site, SiteLogin, StepsLogin, TokenPlace, Values};
+use crate::session::{Authorization, Request, Session, SessionState};
+use crate::site::{
+    BearerLogin, JsonLogin, Site, SiteLogin, StepsLogin, TokenPlace, Values, VisitLogin,
+};
 
 /// Makes the session one of this site.
 pub(super) fn begin(member: &Session, site: &Site) {
@@ -52,6 +54,7 @@ pub(super) async fn log_in(
         SiteLogin::Bearer(login) => bearer(login, credentials, trail)?,
         SiteLogin::Json(login) => by_json(member, login, credentials, codes, trail).await?,
         SiteLogin::Steps(login) => by_steps(member, login, credentials, codes, trail).await?,
+        SiteLogin::Visit(login) => return by_visit(member, login, site, trail).await,
         SiteLogin::OAuth2(login) => {
             return oauth2::log_in(member, login, credentials, trail).await;
         }
@@ -82,6 +85,33 @@ fn bearer(
     Ok(Grant {
         token: Some((login.into.clone(), token.clone())),
         expires_in: None,
+    })
+}
+
+/// Visits the page; what it sets is the session.
+async fn by_visit(
+    member: &Session,
+    login: &VisitLogin,
+    site: &Site,
+    trail: &mut Trail,
+) -> Result<Landed, LoginError> {
+    let answer = exchange(
+        member,
+        visit::page_request(Request::get(login.url.as_str())),
+    )
+    .await?;
+    trail.say(answer.words.clone());
+    trail.cookies.extend(answer.cookies_set.iter().cloned());
+    answer.refuse_obstacles(&[])?;
+    if answer.status >= 400 {
+        let (url, status) = (ShownUrl(&answer.url).to_string(), answer.status);
+        let what = format!("it answered the visit with {status}");
+        return Err(LoginError::Step { url, what });
+    }
+    // Nothing tells one visitor from another, so there is nothing to be learned by comparing.
+    Ok(match site.check {
+        Some(_) => Landed::Answered,
+        None => Landed::Found(None),
     })
 }
 

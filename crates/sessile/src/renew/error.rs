@@ -95,6 +95,9 @@ pub enum NoRenewal {
     /// The caller asked to change nothing.
     #[error("it isn't renewed, because the request was read-only")]
     ReadOnly,
+    /// Another session of its pool has taken its place.
+    #[error("another session of its pool has taken its place; lease one from the pool")]
+    Replaced,
     /// The site refused the last login; asking again could lock the account.
     #[error("the site refused the last login ({message}); it isn't tried again before {again}")]
     Refused {

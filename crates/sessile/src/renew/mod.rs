@@ -9,6 +9,7 @@
 mod ends;
 mod error;
 mod flush;
+mod gate;
 mod in_step;
 mod judge;
 mod limits;
@@ -34,6 +35,7 @@ use crate::store::{HolderId, Name, Vault};
 use crate::token_file::{Stamp, TokenFile, TokenTrouble};
 
 pub use error::{KeepError, NoRenewal};
+pub use gate::Logins;
 pub use in_step::{bring_in_step, keep_in_step, step, stop_in_step};
 pub use judge::CheckReport;
 pub use limits::{HostLimits, limits_at, share_limits};
@@ -42,8 +44,10 @@ pub use notify::{Notify, Trouble, TroubleKind};
 pub use sync::{copy, edit};
 
 use flush::Flusher;
+use gate::Gate;
 use judge::Suspicion;
 use refresh::Seen;
+use single::Start;
 use to_the_end::Renewals;
 
 /// How often, at most, a login is renewed for one request: more than once only while its token is so
@@ -87,6 +91,7 @@ struct Inner {
     /// Stores what is new in a session that has gone quiet.
     flusher: Flusher,
     renewals: Renewals,
+    gate: Gate,
 }
 
 /// What is known of the stored record beside the session's state.
@@ -176,6 +181,16 @@ impl fmt::Debug for KeptOptions {
             .field("mode", &self.mode)
             .finish_non_exhaustive()
     }
+}
+
+/// Who a session is to a site before it logs in.
+#[derive(Clone, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "there is no more to an identity")]
+pub struct Identity {
+    /// Its profile, its proxy, and the cookies that it starts with.
+    pub state: SessionState,
+    /// The step of time of the last one-time code that its account was asked for.
+    pub last_code: Option<u64>,
 }
 
 /// A reply, and what it took to get it.
@@ -277,8 +292,28 @@ impl Kept {
             )?,
             Err(other) => return Err(other),
         };
-        let report = single::log_in(&kept.0, login).await?;
+        let report = single::log_in(&kept.0, login, Start::Afresh).await?;
         kept.0.step_and_pull().await?;
+        Ok((kept, report))
+    }
+
+    /// Logs in with an identity that is there already, its profile, proxy and cookies, and stores
+    /// the session under a name that is free.
+    ///
+    /// # Errors
+    ///
+    /// As [`Kept::log_in`].
+    pub async fn log_in_as(
+        vault: &Vault,
+        name: &Name,
+        identity: Identity,
+        login: Login,
+        options: KeptOptions,
+    ) -> Result<(Self, LoginReport), KeepError> {
+        let options = options.towards(Some(&login.how));
+        let kept = Self::create(vault, name, identity.state, options)?;
+        kept.0.held().last.code = identity.last_code;
+        let report = single::log_in(&kept.0, login, Start::WithCookies).await?;
         Ok((kept, report))
     }
 
@@ -324,6 +359,7 @@ impl Kept {
             syncing: AsyncMutex::new(()),
             flusher: Flusher::default(),
             renewals: Renewals::default(),
+            gate: Gate::default(),
         })))
     }
 
@@ -424,6 +460,18 @@ impl Kept {
         }
     }
 
+    /// Logs in again though the login may still hold.
+    ///
+    /// # Errors
+    ///
+    /// As [`Kept::send`].
+    pub async fn log_in_again(&self) -> Result<Option<Renewer>, KeepError> {
+        let inner = &self.0;
+        inner.pull().await?;
+        let renewal = inner.renew_to_the_end(inner.seen(), &Sign::TooOld).await?;
+        Ok(renewal.map(|renewal| renewal.by))
+    }
+
     /// Writes what has changed to the store; it is on disk when this returns.
     ///
     /// # Errors
@@ -467,6 +515,14 @@ impl Kept {
     /// Why the session's token file was left alone when it was looked at last, if it was.
     pub fn token_trouble(&self) -> Option<TokenTrouble> {
         self.0.held().token_trouble.clone()
+    }
+
+    /// The user name that it logs in with, where it has one.
+    pub fn user(&self) -> Option<String> {
+        let held = self.0.held();
+        let login = held.login.as_ref()?;
+        let user = &login.credentials.user;
+        (!user.is_empty()).then(|| user.clone())
     }
 
     /// The session's name.

@@ -73,7 +73,11 @@ impl Inner {
 
     /// Without a way to a new token, the site is asked with the old one: it knows best.
     fn may_renew_early(&self) -> bool {
-        if self.mode == Mode::ReadOnly || !self.is_end_near() {
+        if self.mode == Mode::ReadOnly
+            || self.is_held()
+            || self.is_replaced()
+            || !self.is_end_near()
+        {
             return false;
         }
         let now = self.session.now();

@@ -54,7 +54,11 @@ pub(super) fn holder() -> Result<HolderId, StoreError> {
 }
 
 /// Logs in because a person asked for it.
-pub(super) async fn log_in(inner: &Inner, login: Login) -> Result<LoginReport, KeepError> {
+pub(super) async fn log_in(
+    inner: &Inner,
+    login: Login,
+    start: Start,
+) -> Result<LoginReport, KeepError> {
     let lease = inner.wait_for_lease().await?;
     let limit = login.limit();
     let work = async {
@@ -68,7 +72,7 @@ pub(super) async fn log_in(inner: &Inner, login: Login) -> Result<LoginReport, K
             factor: inner.factor(),
             ..Known::default()
         };
-        let report = inner.log_in_now(&login, Start::Afresh, &known).await?;
+        let report = inner.log_in_now(&login, start, &known).await?;
         let (record, report) = inner.renewed(&login, report);
         let purpose = Purpose::Login(lease.fence());
         let stored = inner.push_login(record, purpose).await?;
@@ -87,7 +91,7 @@ pub(super) async fn log_in(inner: &Inner, login: Login) -> Result<LoginReport, K
 
 /// Which cookies a login starts with.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Start {
+pub(super) enum Start {
     /// None: somebody else may be logging in.
     Afresh,
     /// Those of the session: sites recognise a device by them.
@@ -123,7 +127,17 @@ impl Inner {
         if self.mode == super::Mode::ReadOnly {
             return Err(self.logged_out(sign, NoRenewal::ReadOnly));
         }
-        let _single = self.renewing.lock().await;
+        let _single = loop {
+            self.pass_gate(sign).await?;
+            let single = self.renewing.lock().await;
+            // Whoever holds logins back waits for this lock.
+            if !self.is_held() {
+                break single;
+            }
+        };
+        if self.is_replaced() {
+            return Err(self.logged_out(sign, NoRenewal::Replaced));
+        }
         if self.has_moved(seen) {
             return Ok(Some(Renewer::Other));
         }
@@ -163,7 +177,7 @@ impl Inner {
             return Ok(Some(renewer));
         }
         // What the clock says needs no check, which would find that the token still holds.
-        if !self.is_end_near() {
+        if !self.is_end_near() && *sign != Sign::TooOld {
             let report = self.check().await?;
             if report.verdict == Verdict::Valid && report.is_certain {
                 return Ok(None);

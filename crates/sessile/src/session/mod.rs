@@ -33,11 +33,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::HeaderMap;
-use sessile_jar::Timestamp;
+use sessile_jar::{Context, Cookie, Timestamp};
 use url::Url;
 
 use crate::clock::Clock;
 use crate::error::Error;
+use crate::secret::Secret;
 use crate::transport::{Chromium, ConnectOptions, Patience, Transport};
 
 pub use crate::browser::OriginStorage;
@@ -183,6 +184,31 @@ impl Session {
     /// ```
     pub fn headers_of(&self, request: Request) -> Result<HeaderMap, Error> {
         run::headers_of(&self.0, request)
+    }
+
+    /// The names and values of the cookies that a request to this URL carries.
+    pub fn cookies_for(&self, url: &Url) -> Vec<(String, Secret<String>)> {
+        self.select_cookies(url, |cookie| {
+            let value = Secret::new(cookie.value_lossy().into_owned());
+            (cookie.name_lossy().into_owned(), value)
+        })
+    }
+
+    /// When the first of the cookies ends that a request to this URL carries.
+    pub fn cookies_end(&self, url: &Url) -> Option<Timestamp> {
+        let ends = self.select_cookies(url, |cookie| cookie.expires());
+        ends.into_iter().flatten().min()
+    }
+
+    fn select_cookies<T>(&self, url: &Url, read: impl Fn(Cookie<'_>) -> T) -> Vec<T> {
+        let Some(target) = target(url) else {
+            return Vec::new();
+        };
+        let (context, now) = (Context::default(), self.now());
+        self.read(|state| {
+            let cookies = state.jar().select(&target, &context, now);
+            cookies.map(read).collect()
+        })
     }
 
     /// The session as a value, at this moment.

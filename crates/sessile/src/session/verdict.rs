@@ -56,6 +56,8 @@ pub enum Sign {
     StrangersPage(String),
     /// By the clock: the access token or the login's cookie ends, or has ended.
     TokenEnds,
+    /// By a pool's rules: the login is renewed after so long, whether it holds or not.
+    TooOld,
     /// Status 401.
     Unauthorized,
 }
@@ -166,6 +168,7 @@ impl fmt::Display for Sign {
             Self::LoginRedirect(path) => write!(f, "redirected to {path}"),
             Self::StrangersPage(why) => f.write_str(why),
             Self::TokenEnds => f.write_str("the login is about to end"),
+            Self::TooOld => f.write_str("the login is old"),
             Self::Unauthorized => f.write_str("the server answered 401"),
         }
     }

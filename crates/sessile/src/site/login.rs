@@ -10,6 +10,7 @@ use super::oauth2;
 use super::read::Entry;
 use super::schema::{Key, Section};
 use super::steps::{self, StepsLogin};
+use super::visit::{self, VisitLogin};
 use crate::login::oauth2::OAuth2;
 
 /// How a site logs in.
@@ -30,6 +31,8 @@ pub enum SiteLogin {
     OAuth2(Box<OAuth2>),
     /// Requests one after the other.
     Steps(StepsLogin),
+    /// A visit, for sites without accounts.
+    Visit(VisitLogin),
 }
 
 impl SiteLogin {
@@ -43,6 +46,7 @@ impl SiteLogin {
             Self::Json(login) => &login.url,
             Self::OAuth2(login) => &login.site,
             Self::Steps(login) => &login.url,
+            Self::Visit(login) => &login.url,
         }
     }
 
@@ -51,7 +55,7 @@ impl SiteLogin {
     pub fn asks_for(&self, name: &str) -> bool {
         match self {
             Self::Bearer(_) => name == "password",
-            Self::Browser(_) => false,
+            Self::Browser(_) | Self::Visit(_) => false,
             Self::Form(_) | Self::HttpAuth(_) => matches!(name, "password" | "user"),
             Self::Json(login) => login.asks_for(name),
             Self::OAuth2(login) => name == "password" && login.needs_secret(),
@@ -72,6 +76,7 @@ impl SiteLogin {
             Self::Json(_) => "json",
             Self::OAuth2(_) => "oauth2",
             Self::Steps(_) => "steps",
+            Self::Visit(_) => "visit",
         }
     }
 }
@@ -86,9 +91,10 @@ enum Kind {
     Json,
     OAuth2,
     Steps,
+    Visit,
 }
 
-const KINDS: [(&str, Kind); 8] = [
+const KINDS: [(&str, Kind); 9] = [
     ("form", Kind::Form),
     ("json", Kind::Json),
     ("oauth2", Kind::OAuth2),
@@ -97,6 +103,7 @@ const KINDS: [(&str, Kind); 8] = [
     ("bearer", Kind::Bearer),
     ("browser", Kind::Browser),
     ("steps", Kind::Steps),
+    ("visit", Kind::Visit),
 ];
 
 impl Kind {
@@ -110,6 +117,7 @@ impl Kind {
             Self::Json => &json::SECTION,
             Self::OAuth2 => &oauth2::SECTION,
             Self::Steps => &steps::SECTION,
+            Self::Visit => &visit::SECTION,
         }
     }
 }
@@ -127,7 +135,7 @@ pub(super) fn is_key(name: &str) -> bool {
 /// What every kind has.
 pub(super) const COMMON: &[Key] = &[Key {
     name: "kind",
-    takes: "`form`, `json`, `oauth2`, `basic`, `digest`, `bearer`, `browser`, `steps`",
+    takes: "`form`, `json`, `oauth2`, `basic`, `digest`, `bearer`, `browser`, `steps`, `visit`",
     default: "`form`",
     about: "How the site logs in.",
     example: "kind = \"json\"",
@@ -151,6 +159,7 @@ pub(super) fn read(entry: &Entry<'_>, base: Option<&Url>) -> Option<SiteLogin> {
         Kind::Json => SiteLogin::Json(json::read(table, base)?),
         Kind::OAuth2 => SiteLogin::OAuth2(Box::new(oauth2::read(table, base)?)),
         Kind::Steps => SiteLogin::Steps(steps::read(table, base)?),
+        Kind::Visit => SiteLogin::Visit(visit::read(table, base)?),
     })
 }
 

@@ -16,12 +16,14 @@ mod media;
 mod oauth2;
 mod pattern;
 mod perform;
+mod pool;
 mod read;
 mod reference;
 mod schema;
 mod steps;
 mod template;
 mod token;
+mod visit;
 
 #[cfg(test)]
 mod tests;
@@ -46,10 +48,12 @@ pub use media::MediaRules;
 
 pub use pattern::{Content, Css, JsonPath, Regex};
 pub use perform::{Replied, take_all};
+pub use pool::{Assignment, SiteCookies, SitePool, SiteTargets, TargetSource, WarmUp};
 pub use reference::reference;
 pub use steps::{Capture, CaptureFrom, Expectation, Step, StepBody, StepsLogin, UrlTemplate};
 pub use template::{JsonTemplate, Template, TemplateFault, Values};
 pub use token::{TokenFrom, TokenPlace};
+pub use visit::VisitLogin;
 
 use fault::Faults;
 use read::Table;
@@ -92,6 +96,8 @@ pub struct Site {
     pub renew: RenewRules,
     /// How often and how many at once.
     pub limits: SiteLimits,
+    /// Many sessions of the site as one resource.
+    pub pool: SitePool,
     /// The headers of a session that is made.
     pub profile: Option<ProfileChoice>,
     /// How to find the media of its pages.
@@ -233,6 +239,10 @@ fn read(text: &str, file: &str, faults: &Faults) -> Option<Site> {
             .unwrap_or_default(),
         renew: table.get("renew").map(renew).unwrap_or_default(),
         limits: table.get("limits").map(limits::read).unwrap_or_default(),
+        pool: table
+            .get("pool")
+            .map(|entry| pool::read(&entry, base.or(login_url.as_ref())))
+            .unwrap_or_default(),
         profile: table.get("profile").and_then(|entry| profile(&entry)),
         media: table
             .get("media")
@@ -343,6 +353,13 @@ static SITE: Section = Section {
             default: "what pages commonly have",
             about: "How to find the media of its pages.",
             example: "[media]",
+        },
+        Key {
+            name: "pool",
+            takes: "table",
+            default: "ten sessions",
+            about: "Many sessions of the site as one resource.",
+            example: "[pool]",
         },
     ]],
 };

@@ -208,6 +208,16 @@ impl<'a> Content<'a> {
         })
     }
 
+    /// As [`Content::pick`], of every such element that has it, in the page's order.
+    pub fn pick_all(&self, css: &Css, attribute: Option<&str>) -> Vec<String> {
+        let elements = self.html().select(&css.selector);
+        let picked = elements.filter_map(|element| match attribute {
+            Some(name) => element.value().attr(name).map(str::to_owned),
+            None => Some(element.text().collect::<String>().trim().to_owned()),
+        });
+        picked.collect()
+    }
+
     fn html(&self) -> &Html {
         self.html.get_or_init(|| match is_shallow(self.text) {
             true => Html::parse_document(self.text),

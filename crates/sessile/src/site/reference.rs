@@ -1,6 +1,6 @@
 //! The reference of the site file, made of the tables that the reader knows.
 
-use super::{RENEW, SITE, check, form, limits, login, media, steps};
+use super::{RENEW, SITE, check, form, limits, login, media, pool, steps};
 
 /// Every key of a site file, its type, default and an example, as Markdown.
 pub fn reference() -> String {
@@ -18,6 +18,10 @@ pub fn reference() -> String {
         &check::EXPIRED,
         &RENEW,
         &limits::SECTION,
+        &pool::POOL,
+        &pool::WARM_UP,
+        &pool::COOKIES,
+        &pool::TARGETS,
         &media::SECTION,
     ] {
         section.reference(&mut text);

@@ -33,6 +33,8 @@ pub use error::StoreError;
 pub use key::{KEY_LENGTH, KeySource};
 pub use lease::{Acquired, Fence, Lease};
 pub use name::{HolderId, LeaseKey, Name, Room};
+#[cfg(feature = "postgres")]
+pub(crate) use postgres::read_column;
 pub use postgres_url::PostgresUrl;
 pub use rotate::Progress;
 pub use seal::KeyId;

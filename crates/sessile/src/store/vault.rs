@@ -138,7 +138,8 @@ impl Vault {
         written.await.map(drop)
     }
 
-    async fn update_at<E, F>(&self, name: &Name, change: F) -> Result<Option<Opened>, E>
+    /// The same, where the change also gets the store's time.
+    pub(crate) async fn update_at<E, F>(&self, name: &Name, change: F) -> Result<Option<Opened>, E>
     where
         E: From<StoreError> + Send + 'static,
         F: FnOnce(Option<&Opened>, Timestamp) -> Result<NextPlain, E> + Send + 'static,

@@ -91,7 +91,7 @@ impl Link {
         Some(match form {
             "api" => (
                 nothing(),
-                html! { div #player data-stream=(format!("{door}/{name}")) {} },
+                html! { div #player data-door=(door) data-stream=(name) {} },
             ),
             "iframe" => {
                 let inner = format!("/media/page/{door}/{name}/video");

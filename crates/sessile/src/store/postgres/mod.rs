@@ -6,6 +6,7 @@
 //! sends it; the tables are in `schema`.
 
 mod backup;
+mod column;
 mod fault;
 mod hub;
 mod lease;
@@ -27,6 +28,8 @@ use super::{
     Acquired, Answer, Change, HolderId, KeyRow, Lease, LeaseKey, Name, PostgresUrl, Row,
     RowSummary, Store, StoreError, StoreOptions, Transfer,
 };
+
+pub(crate) use self::column::read_column;
 
 use self::listen::Changes;
 use self::worker::Worker;

@@ -1,0 +1,485 @@
+//! One playlist into one file, from its first segment to its last or as long as it lives.
+//!
+//! What comes next is decided by `plan`; this loop does it and tells what came of it.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use sessile::ShownUrl;
+use tokio::time::{Instant, sleep_until};
+use url::Url;
+
+use super::load::{self, Loaded, Which};
+use super::out::Left;
+use super::segment::{Fetched, Held, Item, Shared};
+use crate::plan::schedule::{Schedule, Ticket};
+use crate::plan::timeline::{Name, Timeline};
+use crate::playlist::{Init, MediaPlaylist, Segment};
+use crate::record::source::Fault;
+use crate::record::{Ended, Event, Gap, LiveFrom, RecordError, RecordOptions};
+
+/// How long a segment that is being written may take to its end when the recording is stopped.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// What became of one playlist.
+#[derive(Debug)]
+pub(super) struct Recording {
+    pub(super) segments: u64,
+    pub(super) media_time: Duration,
+    pub(super) gaps: Vec<Gap>,
+    pub(super) ended: Ended,
+}
+
+type Job<'a> = Pin<Box<dyn Future<Output = Done> + Send + 'a>>;
+
+/// What a job came to.
+enum Done {
+    Fetched(Ticket, Result<Fetched, Fault>),
+    Opened(Result<Loaded, RecordError>),
+    Reloaded(Result<MediaPlaylist, Fault>),
+    Written(Ticket, Result<u64, Fault>),
+}
+
+pub(super) struct Track<'a> {
+    shared: &'a Shared<'a>,
+    which: Which,
+    loaded: Loaded,
+    timeline: Timeline,
+    schedule: Schedule<Item>,
+    held: HashMap<Ticket, Held>,
+    jobs: FuturesUnordered<Job<'a>>,
+    /// What comes before the segments that were planned last.
+    init: Option<Name>,
+    planned_time: Duration,
+    /// When a live playlist is loaded again; `None` while it is, or where it won't change.
+    reload_at: Option<Instant>,
+    /// When it last brought something.
+    heard: Instant,
+    is_opening: bool,
+    /// Why nothing more is planned.
+    ending: Option<Ended>,
+    stop_by: Option<Instant>,
+    total: Option<u64>,
+    recording: Recording,
+}
+
+impl<'a> Track<'a> {
+    pub(super) fn new(
+        shared: &'a Shared<'a>,
+        which: Which,
+        parallel: usize,
+        loaded: Loaded,
+        left: &Left,
+    ) -> Self {
+        Self {
+            shared,
+            which,
+            loaded,
+            timeline: Timeline::resumed(&left.segments),
+            schedule: Schedule::new(parallel),
+            held: HashMap::new(),
+            jobs: FuturesUnordered::new(),
+            init: left.init,
+            planned_time: left.media_time,
+            reload_at: None,
+            heard: Instant::now(),
+            is_opening: false,
+            ending: None,
+            stop_by: None,
+            total: None,
+            recording: Recording {
+                segments: left.segments.len() as u64,
+                media_time: left.media_time,
+                gaps: Vec::new(),
+                ended: Ended::Complete,
+            },
+        }
+    }
+
+    fn options(&self) -> &'a RecordOptions {
+        self.shared.source.options
+    }
+
+    /// Records to the end.
+    pub(super) async fn run(mut self) -> Result<Recording, RecordError> {
+        self.take_playlist(self.loaded.media.clone());
+        let result = self.go().await;
+        // Whatever is under way writes nothing any more.
+        drop(std::mem::take(&mut self.jobs));
+        self.shared.out.roll_back().await?;
+        result.map(|()| self.recording)
+    }
+
+    async fn go(&mut self) -> Result<(), RecordError> {
+        let options = self.options();
+        loop {
+            self.advance();
+            if self.is_done() {
+                self.recording.ended = self.ending.unwrap_or(Ended::Complete);
+                return Ok(());
+            }
+            let stop_by = self.stop_by;
+            let reload_at = self.reload_at;
+            tokio::select! {
+                biased;
+                Some(done) = self.jobs.next() => self.take(done)?,
+                () = options.stop.stopped(), if stop_by.is_none() => {
+                    self.ending = Some(Ended::Stopped);
+                    self.stop_by = Some(Instant::now() + GRACE);
+                }
+                () = until(stop_by) => {
+                    self.recording.ended = Ended::Stopped;
+                    return Ok(());
+                }
+                () = until(reload_at) => self.reload(),
+            }
+        }
+    }
+
+    /// Starts whatever can be.
+    fn advance(&mut self) {
+        while let Some(item) = self.schedule.pass_over() {
+            self.progress(&item, false);
+        }
+        self.shared.announce(self.schedule.turn());
+        if let Some(ticket) = self.schedule.write()
+            && let (Some(held), Some(item)) =
+                (self.held.remove(&ticket), self.schedule.item(ticket))
+        {
+            let (shared, item) = (self.shared, item.clone());
+            self.jobs.push(Box::pin(async move {
+                Done::Written(ticket, shared.write(&item, held).await)
+            }));
+        }
+        if self.is_opening || self.stop_by.is_some() {
+            return;
+        }
+        while let Some(ticket) = self.schedule.fetch() {
+            let Some(item) = self.schedule.item(ticket).cloned() else {
+                return;
+            };
+            let shared = self.shared;
+            self.jobs.push(Box::pin(async move {
+                Done::Fetched(ticket, shared.fetch(ticket, &item).await)
+            }));
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        match self.ending {
+            // The one that is being written comes to its end.
+            Some(Ended::Stopped) => !self.schedule.is_head_busy(),
+            Some(Ended::Size) => true,
+            Some(_) => self.schedule.len() == 0,
+            None => false,
+        }
+    }
+
+    fn take(&mut self, done: Done) -> Result<(), RecordError> {
+        match done {
+            Done::Fetched(ticket, Ok(Fetched::Held(held))) => {
+                self.shared.source.has_come();
+                self.held.insert(ticket, held);
+                self.schedule.hold(ticket);
+            }
+            Done::Fetched(_, Ok(Fetched::Written(bytes))) | Done::Written(_, Ok(bytes)) => {
+                self.written(bytes);
+            }
+            Done::Fetched(ticket, Err(fault)) | Done::Written(ticket, Err(fault)) => {
+                self.failed(ticket, fault)?;
+            }
+            Done::Opened(loaded) => {
+                self.is_opening = false;
+                self.loaded = loaded?;
+                self.take_playlist(self.loaded.media.clone());
+            }
+            Done::Reloaded(Ok(media)) => self.take_playlist(media),
+            Done::Reloaded(Err(fault)) => self.reload_failed(fault)?,
+        }
+        Ok(())
+    }
+
+    /// The item whose turn it was is in the file.
+    fn written(&mut self, bytes: u64) {
+        self.shared.source.has_come();
+        let Some(item) = self.schedule.written() else {
+            return;
+        };
+        self.progress(&item, bytes > 0);
+        let is_full = self
+            .options()
+            .size
+            .is_some_and(|size| self.shared.out.bytes() >= size);
+        if is_full && self.which == Which::Main {
+            self.ending = Some(Ended::Size);
+        }
+    }
+
+    fn progress(&mut self, item: &Item, is_written: bool) {
+        if item.position.is_none() || !is_written {
+            return;
+        }
+        self.recording.segments += 1;
+        self.recording.media_time += item.duration;
+        if self.which == Which::Main {
+            let (written, time) = (self.recording.segments, self.recording.media_time);
+            self.shared.progress.segments(written, self.total, time);
+        }
+    }
+
+    fn failed(&mut self, ticket: Ticket, fault: Fault) -> Result<(), RecordError> {
+        match fault {
+            Fault::Closed(epoch, why) => {
+                self.schedule.again(ticket);
+                self.open(epoch, why);
+                Ok(())
+            }
+            // Kept, and then found to be what it shouldn't: once more from the server.
+            Fault::Passing(..) => {
+                self.schedule.again(ticket);
+                Ok(())
+            }
+            Fault::Gone(why) => self.gone(ticket, why),
+            Fault::Stop(why) => Err(why),
+        }
+    }
+
+    /// A live recording goes on without what it can't have; one of something that stays doesn't.
+    fn gone(&mut self, ticket: Ticket, why: RecordError) -> Result<(), RecordError> {
+        let Some(item) = self.schedule.item(ticket) else {
+            return Err(why);
+        };
+        let Some(position) = item.position.filter(|_| !self.is_whole()) else {
+            return Err(why);
+        };
+        self.tell_gap(position, 1, why.to_string());
+        self.schedule.lose(ticket);
+        Ok(())
+    }
+
+    fn tell_gap(&mut self, first: u64, count: u64, why: String) {
+        let gap = Gap { first, count, why };
+        self.recording.gaps.push(gap.clone());
+        self.shared.source.tell(Event::Gap(gap));
+    }
+
+    /// Whether everything that will be is listed.
+    fn is_whole(&self) -> bool {
+        self.loaded.media.is_ended && self.total.is_some()
+    }
+
+    /// Looks for a way in again, once for all who ask.
+    fn open(&mut self, epoch: u64, why: RecordError) {
+        if self.is_opening {
+            return;
+        }
+        // Others have found one, and this playlist is of it already.
+        if self.loaded.epoch > epoch {
+            return;
+        }
+        self.is_opening = true;
+        self.reload_at = None;
+        let (shared, which, quality) = (self.shared, self.which, self.options().quality);
+        self.jobs.push(Box::pin(async move {
+            let source = shared.source;
+            let opened = source.open_again(epoch, why).await;
+            let located = match opened {
+                Ok(()) => load::insist(source, which, quality).await,
+                Err(error) => Err(error),
+            };
+            Done::Opened(located.map(|(loaded, _)| loaded))
+        }));
+    }
+
+    fn reload(&mut self) {
+        self.reload_at = None;
+        let shared = self.shared;
+        let (url, variables) = (self.loaded.url.clone(), self.loaded.variables.clone());
+        self.jobs.push(Box::pin(async move {
+            Done::Reloaded(load::load(shared.source, &url, &variables).await)
+        }));
+    }
+
+    fn reload_failed(&mut self, fault: Fault) -> Result<(), RecordError> {
+        match fault {
+            Fault::Closed(epoch, why) => self.open(epoch, why),
+            Fault::Stop(why) => return Err(why),
+            Fault::Gone(_) | Fault::Passing(..) => {
+                self.end_if_silent();
+                self.schedule_reload(self.loaded.media.target / 2);
+            }
+        }
+        Ok(())
+    }
+
+    fn end_if_silent(&mut self) {
+        let is_silent = self.heard.elapsed() > self.options().live_patience;
+        if is_silent && self.ending.is_none() {
+            self.ending = Some(Ended::Silent);
+        }
+    }
+
+    fn schedule_reload(&mut self, wait: Duration) {
+        if self.ending.is_none() {
+            self.reload_at = Some(Instant::now() + wait);
+        }
+    }
+
+    /// Plans what a playlist has brought.
+    fn take_playlist(&mut self, media: MediaPlaylist) {
+        let start = match self.timeline.is_begun() || media.is_ended {
+            true => 0,
+            false => first(&media, self.options().live_from),
+        };
+        let news = self.timeline.take(&media, start);
+        if news.has_restarted {
+            self.shared
+                .source
+                .warn("the live playlist began anew; the recording goes on with it");
+        }
+        self.refresh(&media, &news.known);
+        if let Some((first, count)) = news.lost {
+            let why = "they left the live playlist before they could be fetched".to_owned();
+            self.tell_gap(first, count, why);
+        }
+        for (position, index) in &news.fresh {
+            if self.ending.is_none() {
+                self.plan(*position, &media.segments[*index]);
+            }
+        }
+        if !news.fresh.is_empty() {
+            self.heard = Instant::now();
+        }
+        if media.is_ended && self.total.is_none() {
+            self.total = Some(self.recording.segments + self.schedule.len() as u64);
+        }
+        let wait = match news.fresh.is_empty() {
+            true => media.target / 2,
+            false => media.target,
+        };
+        let is_ended = media.is_ended;
+        self.loaded.media = MediaPlaylist {
+            segments: Vec::new(),
+            ..media
+        };
+        if is_ended {
+            self.ending = self.ending.or(Some(Ended::Complete));
+        } else {
+            self.end_if_silent();
+            self.schedule_reload(wait);
+        }
+    }
+
+    /// Segments that wait have the addresses of the newest playlist.
+    fn refresh(&mut self, media: &MediaPlaylist, known: &[(u64, usize)]) {
+        let known: HashMap<u64, usize> = known.iter().copied().collect();
+        let mut init: Option<Arc<Init>> = None;
+        let mut inits = Vec::new();
+        for item in self.schedule.items_mut() {
+            match item.position {
+                None => inits.push(item),
+                Some(position) => {
+                    let index = known.get(&position);
+                    let Some(segment) = index.and_then(|index| media.segments.get(*index)) else {
+                        continue;
+                    };
+                    item.place = segment.place.clone();
+                    item.key.clone_from(&segment.key);
+                    init = segment.init.clone().or(init);
+                }
+            }
+        }
+        for item in inits {
+            let mut all = media
+                .segments
+                .iter()
+                .filter_map(|segment| segment.init.as_ref());
+            let name = item.name();
+            let found = all
+                .find(|init| Name::of(&init.place) == name)
+                .or(init.as_ref());
+            if let Some(init) = found {
+                item.place = init.place.clone();
+                item.key.clone_from(&init.key);
+            }
+        }
+    }
+
+    fn plan(&mut self, position: u64, segment: &Segment) {
+        let limit = self.options().duration;
+        if limit.is_some_and(|limit| self.planned_time >= limit) {
+            self.ending = Some(Ended::Duration);
+            return;
+        }
+        if segment.is_gap {
+            self.tell_gap(
+                position,
+                1,
+                "the server says that it isn't there".to_owned(),
+            );
+            return;
+        }
+        if segment.is_discontinuous {
+            let sequence = segment.sequence;
+            self.shared.source.tell(Event::Discontinuity { sequence });
+        }
+        if let Some(init) = &segment.init {
+            let name = Name::of(&init.place);
+            if self.init != Some(name) {
+                self.init = Some(name);
+                self.schedule.push(Item {
+                    place: init.place.clone(),
+                    key: init.key.clone(),
+                    sequence: segment.sequence,
+                    position: None,
+                    duration: Duration::ZERO,
+                });
+            }
+        }
+        self.planned_time += segment.duration;
+        self.schedule.push(Item {
+            place: segment.place.clone(),
+            key: segment.key.clone(),
+            sequence: segment.sequence,
+            position: Some(position),
+            duration: segment.duration,
+        });
+    }
+}
+
+/// Where a live recording begins.
+fn first(media: &MediaPlaylist, from: LiveFrom) -> usize {
+    if from == LiveFrom::Start {
+        return 0;
+    }
+    // RFC 8216, section 6.3.3: no later than three target durations before the end.
+    let wanted = media.target.saturating_mul(3);
+    let mut left = Duration::ZERO;
+    for (index, segment) in media.segments.iter().enumerate().rev() {
+        left = left.saturating_add(segment.duration);
+        if left >= wanted {
+            return index;
+        }
+    }
+    0
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What to say where a playlist has nothing to record.
+pub(super) fn nothing(url: &Url) -> RecordError {
+    RecordError::Nothing {
+        url: ShownUrl(url).to_string(),
+        what: "its playlist lists no segment that is there".to_owned(),
+    }
+}

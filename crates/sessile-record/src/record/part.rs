@@ -1,0 +1,259 @@
+//! The file while it is recorded: under a name of its own, locked, with a journal beside it that says
+//! what of it is there.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::error::RecordError;
+use super::options::Existing;
+
+/// The largest journal that is read.
+const LARGEST_JOURNAL: u64 = 64 << 20;
+
+/// A file that is recorded.
+#[derive(Debug)]
+pub(crate) struct PartFile {
+    /// What it is called when it is complete.
+    path: PathBuf,
+    part: PathBuf,
+    file: File,
+    journal: File,
+}
+
+impl PartFile {
+    /// Opens the file of an earlier run, or a new one; answers its journal's lines, the first of which
+    /// says what it is of.
+    pub(crate) fn open(path: &Path) -> Result<(Self, Vec<String>), RecordError> {
+        let part = beside(path, ".part");
+        let failed = |why| at(&part, why);
+        let file = locked(&part)?;
+        let journal = OpenOptions::new()
+            .create(true)
+            .read(true)
+            .append(true)
+            .open(beside(path, ".part.journal"))
+            .map_err(failed)?;
+        let mut part = Self {
+            path: path.to_owned(),
+            part,
+            file,
+            journal,
+        };
+        let lines = part.lines()?;
+        Ok((part, lines))
+    }
+
+    /// The whole lines of the journal; a last one that was cut short counts for nothing.
+    fn lines(&mut self) -> Result<Vec<String>, RecordError> {
+        let mut text = Vec::new();
+        let journal = (&self.journal).take(LARGEST_JOURNAL);
+        let mut journal = journal;
+        journal
+            .read_to_end(&mut text)
+            .map_err(|why| at(&self.part, why))?;
+        let whole = text
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |end| end + 1);
+        if whole < text.len() {
+            let cut = self.journal.set_len(whole as u64);
+            cut.map_err(|why| at(&self.part, why))?;
+        }
+        let text = String::from_utf8_lossy(text.get(..whole).unwrap_or_default());
+        Ok(text.lines().map(str::to_owned).collect())
+    }
+
+    /// Begins anew, with this first line in the journal.
+    pub(crate) fn begin(&mut self, header: &str) -> Result<(), RecordError> {
+        self.file.set_len(0).map_err(|why| at(&self.part, why))?;
+        self.begin_journal(header)
+    }
+
+    /// Begins the journal anew.
+    pub(crate) fn begin_journal(&mut self, header: &str) -> Result<(), RecordError> {
+        self.journal.set_len(0).map_err(|why| at(&self.part, why))?;
+        self.note(&format!("{header}\n"))
+    }
+
+    /// Adds lines to the journal.
+    pub(crate) fn note(&mut self, lines: &str) -> Result<(), RecordError> {
+        let noted = self.journal.write_all(lines.as_bytes());
+        noted.map_err(|why| at(&self.part, why))
+    }
+
+    pub(crate) fn length(&self) -> Result<u64, RecordError> {
+        let length = self.file.metadata().map(|metadata| metadata.len());
+        length.map_err(|why| at(&self.part, why))
+    }
+
+    /// Cuts the file and goes on at its end.
+    pub(crate) fn cut(&mut self, length: u64) -> Result<(), RecordError> {
+        let cut = self.file.set_len(length);
+        let cut = cut.and_then(|()| self.file.seek(SeekFrom::Start(length)));
+        cut.map(|_at| ()).map_err(|why| at(&self.part, why))
+    }
+
+    /// Writes at the end.
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), RecordError> {
+        let written = self.file.write_all(bytes);
+        written.map_err(|why| at(&self.part, why))
+    }
+
+    /// Writes at a place of its own.
+    pub(crate) fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), RecordError> {
+        use std::os::unix::fs::FileExt;
+        let written = self.file.write_all_at(bytes, offset);
+        written.map_err(|why| at(&self.part, why))
+    }
+
+    /// Where the file is while it is recorded.
+    pub(crate) fn part(&self) -> &Path {
+        &self.part
+    }
+
+    /// What is written is on the disk when this returns.
+    pub(crate) fn sync(&self) -> Result<(), RecordError> {
+        self.file.sync_all().map_err(|why| at(&self.part, why))
+    }
+
+    /// Gives the file its name, whole and on the disk.
+    pub(crate) fn finish(self, path: &Path, existing: Existing) -> Result<(), RecordError> {
+        self.sync()?;
+        put(&self.part, path, existing)?;
+        self.forget_journal();
+        Ok(())
+    }
+
+    /// Takes the file away: another one has become the recording.
+    pub(crate) fn discard(self) -> Result<(), RecordError> {
+        std::fs::remove_file(&self.part).map_err(|why| at(&self.part, why))?;
+        self.forget_journal();
+        Ok(())
+    }
+
+    fn forget_journal(&self) {
+        // Without its file a journal is begun anew; one that stays does no harm.
+        let _stays = std::fs::remove_file(beside(&self.path, ".part.journal"));
+    }
+}
+
+/// Opens and locks; what is locked is what the name stands for.
+fn locked(part: &Path) -> Result<File, RecordError> {
+    loop {
+        let mut options = OpenOptions::new();
+        let options = options.create(true).read(true).write(true).truncate(false);
+        let file = options.open(part).map_err(|why| at(part, why))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let path = part.to_owned();
+                return Err(RecordError::Busy { path });
+            }
+            Err(TryLockError::Error(why)) => return Err(at(part, why)),
+        }
+        // Whoever held it before may have given it its name meanwhile.
+        let own = file.metadata().map_err(|why| at(part, why))?;
+        match std::fs::metadata(part) {
+            Ok(named) if (named.dev(), named.ino()) == (own.dev(), own.ino()) => return Ok(file),
+            Ok(_) => {}
+            Err(why) if why.kind() == ErrorKind::NotFound => {}
+            Err(why) => return Err(at(part, why)),
+        }
+    }
+}
+
+/// Puts a file in its place, over another one only where that is wanted.
+pub(crate) fn put(from: &Path, to: &Path, existing: Existing) -> Result<(), RecordError> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    let put = match existing {
+        Existing::Replace => std::fs::rename(from, to),
+        Existing::Refuse => match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+            Ok(()) => Ok(()),
+            Err(rustix::io::Errno::EXIST) => {
+                let path = to.to_owned();
+                return Err(RecordError::Exists { path });
+            }
+            // Not every file system can; a look before is what is left.
+            Err(_) if to.exists() => {
+                let path = to.to_owned();
+                return Err(RecordError::Exists { path });
+            }
+            Err(_) => std::fs::rename(from, to),
+        },
+    };
+    put.map_err(|why| at(to, why))?;
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = File::open(folder.unwrap_or(Path::new(".")));
+    // The name is on the disk too; a folder that can't be synced has been renamed in all the same.
+    let _unsynced = folder.and_then(|folder| folder.sync_all());
+    Ok(())
+}
+
+/// The path with something after its name.
+pub(crate) fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    PathBuf::from(name)
+}
+
+/// The system's error, for who has to make room or change a path.
+pub(crate) fn at(path: &Path, why: io::Error) -> RecordError {
+    let path = path.to_owned();
+    match why.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            RecordError::Full { path }
+        }
+        _ => RecordError::File { path, why },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_recording_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.mp4");
+        let (part, lines) = PartFile::open(&path).unwrap();
+        assert!(lines.is_empty());
+        let busy = PartFile::open(&path).unwrap_err();
+        assert!(matches!(busy, RecordError::Busy { .. }), "{busy}");
+        drop(part);
+        PartFile::open(&path).unwrap();
+    }
+
+    #[test]
+    fn a_journal_is_read_as_far_as_it_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.mp4");
+        let (mut part, _) = PartFile::open(&path).unwrap();
+        part.begin("one").unwrap();
+        part.note("two\nthr").unwrap();
+        drop(part);
+        let (mut part, lines) = PartFile::open(&path).unwrap();
+        assert_eq!(lines, ["one", "two"]);
+        part.note("three\n").unwrap();
+        drop(part);
+        let (_, lines) = PartFile::open(&path).unwrap();
+        assert_eq!(lines, ["one", "two", "three"]);
+    }
+
+    #[test]
+    fn a_file_that_is_there_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.mp4");
+        std::fs::write(&path, "mine").unwrap();
+        let (mut part, _) = PartFile::open(&path).unwrap();
+        part.append(b"other").unwrap();
+        let refused = part.finish(&path, Existing::Refuse).unwrap_err();
+        assert!(matches!(refused, RecordError::Exists { .. }), "{refused}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"mine");
+        let (part, _) = PartFile::open(&path).unwrap();
+        part.finish(&path, Existing::Replace).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"other");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,238 @@
+//! Which account a seat has, and which accounts aren't used any more: one row for all processes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use sessile_jar::Timestamp;
+use zeroize::Zeroizing;
+
+use super::clock::between;
+use super::definition::{SEPARATOR, write};
+use super::{AccountInfo, Definition, Pool, PoolError};
+use crate::store::{Name, Opened, Room, StoreError, Vault};
+
+/// What is kept of the accounts.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub(super) struct Accounts(BTreeMap<String, Standing>);
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+struct Standing {
+    /// The seats that have it.
+    seats: BTreeSet<String>,
+    /// Since when it isn't used any more, and why.
+    stopped: Option<(i64, String)>,
+}
+
+/// Why a seat gets no account.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum NoAccount {
+    /// Others have all that may be used.
+    Taken,
+    /// None may be used before a person has seen to it.
+    Stopped,
+}
+
+impl Accounts {
+    /// The account of a seat: the one it has, while that may be used, else the one that the fewest
+    /// have.
+    fn assign(&mut self, definition: &Definition, seat: &str) -> Result<String, NoAccount> {
+        let usable = |standing: Option<&Standing>| {
+            standing.is_none_or(|standing| standing.stopped.is_none())
+        };
+        let all = definition.accounts.iter();
+        let usable: Vec<_> = all
+            .filter(|account| usable(self.0.get(&account.user)))
+            .collect();
+        if usable.is_empty() {
+            return Err(NoAccount::Stopped);
+        }
+        let has = |user: &str| self.0.get(user).is_some_and(|it| it.seats.contains(seat));
+        if let Some(account) = usable.iter().find(|account| has(&account.user)) {
+            return Ok(account.user.clone());
+        }
+        let taken = |user: &str| self.0.get(user).map_or(0, |it| it.seats.len());
+        let free = usable
+            .iter()
+            .filter(|account| taken(&account.user) < definition.most(account) as usize);
+        let chosen = free.min_by_key(|account| taken(&account.user));
+        let user = chosen.ok_or(NoAccount::Taken)?.user.clone();
+        self.free(seat);
+        self.0
+            .entry(user.clone())
+            .or_default()
+            .seats
+            .insert(seat.to_owned());
+        Ok(user)
+    }
+
+    fn free(&mut self, seat: &str) {
+        for standing in self.0.values_mut() {
+            standing.seats.remove(seat);
+        }
+    }
+
+    /// Of one list no seat may be gone: those that aren't there any more make room.
+    fn stop(&mut self, user: &str, at: Timestamp, why: &str) {
+        let standing = self.0.entry(user.to_owned()).or_default();
+        standing.stopped = Some((at.as_millis(), why.to_owned()));
+    }
+
+    pub(super) fn info(&self, definition: &Definition) -> Vec<AccountInfo> {
+        let accounts = definition.accounts.iter().map(|account| {
+            let standing = self.0.get(&account.user);
+            let stopped = standing.and_then(|standing| standing.stopped.clone());
+            AccountInfo {
+                user: account.user.clone(),
+                most: definition.most(account),
+                seats: standing.map_or(0, |standing| standing.seats.len()),
+                stopped: stopped.map(|(at, why)| (Timestamp::from_millis(at), why)),
+            }
+        });
+        accounts.collect()
+    }
+}
+
+fn row(pool: &Name) -> Result<Name, StoreError> {
+    Ok(Name::parse(&format!("{pool}{SEPARATOR}accounts"))?.beside(Room::Seat))
+}
+
+/// The accounts as they are.
+pub(super) async fn load(vault: &Vault, pool: &Name) -> Result<Accounts, StoreError> {
+    let opened = vault.load(&row(pool)?).await?;
+    Ok(opened.map(|opened| read(&opened)).unwrap_or_default())
+}
+
+fn read(opened: &Opened) -> Accounts {
+    serde_json::from_slice(&opened.plain).unwrap_or_default()
+}
+
+/// Changes the accounts in one transaction.
+async fn change<T: Send + 'static>(
+    vault: &Vault,
+    pool: &Name,
+    change: impl FnOnce(&mut Accounts, Timestamp) -> T + Send + 'static,
+) -> Result<T, StoreError> {
+    let (sender, mut receiver) = tokio::sync::oneshot::channel();
+    let row = row(pool)?;
+    let written = vault.update_at(&row, move |there, now| {
+        let mut accounts = there.map(read).unwrap_or_default();
+        let answer = change(&mut accounts, now);
+        let plain = serde_json::to_vec(&accounts).expect("texts and numbers can be written");
+        // Nobody waits for the answer of a change that was given up.
+        let _given_up = sender.send(answer);
+        Ok::<_, StoreError>(write(Zeroizing::new(plain)))
+    });
+    written.await?;
+    receiver
+        .try_recv()
+        .map_err(|_gone| StoreError::ChangePanicked {
+            subject: format!("the accounts of pool `{pool}`"),
+        })
+}
+
+/// The account of a seat.
+pub(super) async fn assign(
+    vault: &Vault,
+    definition: &Definition,
+    seat: &Name,
+) -> Result<Result<String, NoAccount>, StoreError> {
+    let (known, name) = (definition.clone(), seat.to_string());
+    change(vault, &definition.name, move |accounts, _now| {
+        accounts.assign(&known, &name)
+    })
+    .await
+}
+
+/// An account isn't used any more until a person has seen to it.
+pub(super) async fn stop(
+    vault: &Vault,
+    pool: &Name,
+    user: &str,
+    why: String,
+) -> Result<(), StoreError> {
+    let user = user.to_owned();
+    change(vault, pool, move |accounts, now| {
+        accounts.stop(&user, now, &why)
+    })
+    .await
+}
+
+/// A seat that is gone leaves its account to others.
+pub(super) async fn free(vault: &Vault, pool: &Name, seat: &Name) -> Result<(), StoreError> {
+    let seat = seat.to_string();
+    change(vault, pool, move |accounts, _now| accounts.free(&seat)).await
+}
+
+/// A person has seen to it: accounts that were stopped are tried again.
+pub(super) async fn restart(vault: &Vault, pool: &Name) -> Result<(), StoreError> {
+    change(vault, pool, |accounts, _now| {
+        for standing in accounts.0.values_mut() {
+            standing.stopped = None;
+        }
+    })
+    .await
+}
+
+impl Pool {
+    /// The accounts of a pool, and how they stand.
+    ///
+    /// # Errors
+    ///
+    /// [`PoolError::Unknown`], [`PoolError::Store`].
+    pub async fn accounts(vault: &Vault, name: &Name) -> Result<Vec<AccountInfo>, PoolError> {
+        let definition = Self::definition(vault, name).await?;
+        Ok(load(vault, name).await?.info(&definition))
+    }
+}
+
+/// For how long an account has been stopped.
+impl AccountInfo {
+    /// For how long it hasn't been used any more, at this time.
+    pub fn stopped_for(&self, now: Timestamp) -> Option<std::time::Duration> {
+        self.stopped.as_ref().map(|(at, _why)| between(*at, now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::pool::Account;
+    use crate::site::Site;
+
+    fn definition(users: &[&str]) -> Definition {
+        let file = "[login]\nurl = \"http://a.test/login\"\n";
+        let site = Arc::new(Site::parse(file, "a.toml").unwrap());
+        let mut definition = Definition::new("a".parse().unwrap(), site);
+        definition.accounts = users.iter().map(|user| Account::new(*user, None)).collect();
+        definition
+    }
+
+    #[test]
+    fn each_account_has_as_many_seats_as_it_may() {
+        let mut definition = definition(&["ada", "bob"]);
+        definition.accounts[1].sessions = Some(2);
+        let mut accounts = Accounts::default();
+        let mut assign = |seat| accounts.assign(&definition, seat);
+        assert_eq!(assign("s0").unwrap(), "ada");
+        assert_eq!(assign("s1").unwrap(), "bob");
+        assert_eq!(assign("s2").unwrap(), "bob");
+        assert_eq!(assign("s3"), Err(NoAccount::Taken));
+        assert_eq!(assign("s0").unwrap(), "ada");
+    }
+
+    #[test]
+    fn a_stopped_account_gives_way_to_another() {
+        let definition = definition(&["ada", "bob"]);
+        let mut accounts = Accounts::default();
+        accounts.assign(&definition, "s0").unwrap();
+        accounts.stop("ada", Timestamp::from_seconds(1), "refused");
+        assert_eq!(accounts.assign(&definition, "s0").unwrap(), "bob");
+        assert_eq!(accounts.assign(&definition, "s1"), Err(NoAccount::Taken));
+        accounts.stop("bob", Timestamp::from_seconds(1), "refused");
+        assert_eq!(accounts.assign(&definition, "s0"), Err(NoAccount::Stopped));
+        let info = accounts.info(&definition);
+        assert_eq!((info[0].seats, info[1].seats), (0, 1));
+    }
+}

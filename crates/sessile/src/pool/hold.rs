@@ -1,0 +1,211 @@
+//! The right to serve seats: leases in the store, one for each part of them.
+//!
+//! How long a right lasts is measured by this machine's steady clock, from before it was asked for;
+//! times of other machines are never compared with ours.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::{Instant, timeout};
+
+use super::lease::MARGIN;
+use super::state::{Granted, SeatId};
+use super::{PoolError, Shared};
+use crate::store::{Acquired, Fence, HolderId, Lease, LeaseKey, Name, StoreError, Vault};
+
+/// The parts that this process serves.
+#[derive(Debug, Default)]
+pub(super) struct Holds(Mutex<HashMap<Arc<str>, Held>>);
+
+#[derive(Clone, Debug)]
+struct Held {
+    /// One extension at a time.
+    lease: Arc<AsyncMutex<Lease>>,
+    fence: Fence,
+    /// Others can't take it before then.
+    until: Instant,
+    /// Until then there are leases on its seats.
+    needed: Instant,
+    /// When extending it failed last, and how.
+    failed: Option<(Instant, StoreError)>,
+}
+
+/// How much longer than needed a right is asked for, so that not every lease has to ask.
+const SLACK: Duration = Duration::from_secs(30);
+
+/// How long a lease waits for the store.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// For so long after a failure nobody asks again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What became of an extension.
+#[derive(Clone, Debug)]
+pub(super) enum Extended {
+    Failed(StoreError),
+    Held,
+    Lost,
+}
+
+impl Holds {
+    fn all(&self) -> MutexGuard<'_, HashMap<Arc<str>, Held>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tries to get a part; `Err` with who has it, and until when by the store's time.
+    pub(super) async fn acquire(
+        &self,
+        vault: &Vault,
+        (pool, part): (&Name, &Arc<str>),
+        (owner, term): (&HolderId, Duration),
+    ) -> Result<Result<(), Acquired>, StoreError> {
+        let key = LeaseKey::parse(&format!("pool {pool} part {part}"))?;
+        let before = Instant::now();
+        let lease = match vault.acquire(&key, owner, term).await? {
+            Acquired::Granted(lease) => lease,
+            busy @ Acquired::Busy { .. } => return Ok(Err(busy)),
+        };
+        let held = Held {
+            fence: lease.fence(),
+            lease: Arc::new(AsyncMutex::new(lease)),
+            until: before + term,
+            needed: before,
+            failed: None,
+        };
+        self.all().insert(Arc::clone(part), held);
+        Ok(Ok(()))
+    }
+
+    /// Sees to it that a part is held for at least `term` from now, and for as long as it is needed.
+    pub(super) async fn extend(&self, vault: &Vault, part: &str, term: Duration) -> Extended {
+        let Some(held) = self.all().get(part).cloned() else {
+            return Extended::Lost;
+        };
+        let wanted = Instant::now() + term;
+        let mut lease = held.lease.lock().await;
+        // Whoever was in front may have done it.
+        let needed = match self.all().get(part) {
+            Some(held) if held.until >= wanted.max(held.needed) => return Extended::Held,
+            Some(held) => match &held.failed {
+                Some((at, error)) if at.elapsed() < PAUSE => {
+                    return Extended::Failed(error.clone());
+                }
+                _ => held.needed,
+            },
+            None => return Extended::Lost,
+        };
+        let before = Instant::now();
+        let term = needed.saturating_duration_since(before).max(term);
+        match vault.extend(&lease, term).await {
+            Ok(extended) => {
+                *lease = extended;
+                if let Some(held) = self.all().get_mut(part) {
+                    held.until = before + term;
+                    held.failed = None;
+                }
+                Extended::Held
+            }
+            Err(StoreError::Fenced { .. }) => {
+                self.all().remove(part);
+                Extended::Lost
+            }
+            Err(error) => {
+                if let Some(held) = self.all().get_mut(part) {
+                    held.failed = Some((Instant::now(), error.clone()));
+                }
+                Extended::Failed(error)
+            }
+        }
+    }
+
+    /// Gives a part back.
+    pub(super) async fn release(&self, vault: &Vault, part: &str) {
+        let Some(held) = self.all().remove(part) else {
+            return;
+        };
+        let lease = held.lease.lock().await;
+        if let Err(error) = vault.release(&lease).await {
+            // It ends by itself when its term is over.
+            tracing::warn!(key = %lease.key, %error, "the right to seats could not be given back");
+        }
+    }
+
+    /// Forgets a part that is another's.
+    pub(super) fn forget(&self, part: &str) {
+        self.all().remove(part);
+    }
+
+    pub(super) fn parts(&self) -> Vec<Arc<str>> {
+        self.all().keys().cloned().collect()
+    }
+
+    pub(super) fn has(&self, part: &str) -> bool {
+        self.all().contains_key(part)
+    }
+
+    /// What a write shows to prove that the part is held.
+    pub(super) fn fence(&self, part: &str) -> Option<Fence> {
+        self.all().get(part).map(|held| held.fence.clone())
+    }
+
+    /// For how long a part is surely held yet.
+    pub(super) fn left(&self, part: &str) -> Duration {
+        let all = self.all();
+        let left = all
+            .get(part)
+            .map(|held| held.until.saturating_duration_since(Instant::now()));
+        left.unwrap_or_default()
+    }
+
+    /// Notes for how long a part is needed; answers whether it is held for so long.
+    fn need(&self, part: &str, until: Instant) -> bool {
+        let mut all = self.all();
+        let Some(held) = all.get_mut(part) else {
+            return false;
+        };
+        if held.until >= until {
+            held.needed = held.needed.max(until);
+            return true;
+        }
+        false
+    }
+}
+
+impl Shared {
+    /// Sees to it that the seat of a lease is held until after the lease has ended: nobody else
+    /// grants one on it, even if this process is killed.
+    pub(super) async fn hold_for(&self, granted: &Granted) -> Result<(), PoolError> {
+        let part = self.part_of(granted.seat).ok_or(PoolError::LeaseEnded)?;
+        let until = self.clock.instant(granted.until) + MARGIN;
+        if self.holds.need(&part, until) {
+            return Ok(());
+        }
+        let term = until.saturating_duration_since(Instant::now()) + SLACK;
+        let extended = timeout(PATIENCE, self.holds.extend(&self.vault, &part, term)).await;
+        match extended {
+            Ok(Extended::Held) if self.holds.need(&part, until) => Ok(()),
+            Ok(Extended::Held | Extended::Lost) => {
+                self.lose_part(&part);
+                Err(PoolError::LeaseEnded)
+            }
+            Ok(Extended::Failed(error)) => Err(PoolError::Store(error)),
+            Err(_elapsed) => Err(PoolError::Store(StoreError::Locked {
+                place: self.vault.place().to_owned(),
+                holder: "nobody known".to_owned(),
+                waited: PATIENCE,
+            })),
+        }
+    }
+
+    /// For how long a seat is surely held yet.
+    pub(super) fn held_for(&self, seat: SeatId) -> Option<Duration> {
+        self.part_of(seat).map(|part| self.holds.left(&part))
+    }
+
+    pub(super) fn part_of(&self, seat: SeatId) -> Option<Arc<str>> {
+        let live = self.live();
+        live.seats.get(&seat).map(|seat| Arc::clone(&seat.part))
+    }
+}

@@ -1,0 +1,221 @@
+//! Many sessions of one site as one resource.
+//!
+//! A pool has *seats*, each an identity of its own towards the site. A *member* is one session made
+//! for a seat; a *lease* is the right to use it. [`state`] decides, without a clock and without IO;
+//! here it is carried out: `keeper` does what is due, `upkeep` shares the seats with other processes.
+
+mod accounts;
+mod actions;
+mod clock;
+mod definition;
+mod error;
+mod events;
+mod hold;
+mod info;
+mod keeper;
+mod lease;
+mod make;
+mod open;
+mod orders;
+mod proxies;
+mod roster;
+mod seat;
+pub mod state;
+mod targets;
+mod upkeep;
+mod waiting;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use sessile_jar::Timestamp;
+use tokio::sync::{Mutex as AsyncMutex, Notify as Bell, broadcast, watch};
+use tokio_util::task::TaskTracker;
+
+use crate::login::Person;
+use crate::renew::{Kept, KeptOptions, Notify};
+use crate::session::SessionBuilder;
+use crate::store::{HolderId, Name, Vault};
+
+pub use definition::{Account, Definition};
+pub use error::PoolError;
+pub use events::{PoolEvent, PoolEventKind};
+pub use info::{AccountInfo, LeaseInfo, MemberInfo, PoolStats, ProxyInfo};
+pub use lease::Lease;
+pub use open::Closed;
+pub use orders::{Ordered, Which};
+pub use state::{Assign, LeaseId, MemberId, Mode, Outcome, Phase, SeatId, Target, Wish};
+
+use clock::PoolClock;
+use hold::Holds;
+use proxies::ProxyHealth;
+use seat::Seat;
+use state::State;
+use targets::TargetList;
+use waiting::Waiting;
+
+/// A pool, open in this process. Cheap to clone.
+///
+/// ```no_run
+/// # async fn example(vault: sessile::store::Vault) -> Result<(), sessile::pool::PoolError> {
+/// use std::time::Duration;
+///
+/// use sessile::Request;
+/// use sessile::pool::{Pool, PoolOptions, Wish};
+///
+/// let pool = Pool::open(&vault, &"shop".parse()?, PoolOptions::default()).await?;
+/// let lease = pool.lease(&Wish::default(), Duration::from_secs(10)).await?;
+/// let answer = lease.send(Request::get("https://shop.example/orders")).await?;
+/// println!("{}", answer.reply.text().await?);
+/// drop(lease);
+/// pool.close(Duration::from_secs(30)).await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Pool(Arc<Shared>);
+
+/// How a pool is opened.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct PoolOptions {
+    /// The sessions' habits: time-outs, trust, transport. Defaults to the builder's defaults.
+    pub builder: SessionBuilder,
+    /// Who helps where a login can't be done with what is kept. Defaults to nobody.
+    pub person: Person,
+    /// How long a login that asks for a code waits for one that is handed over. Defaults to not at
+    /// all.
+    pub code_wait: Option<Duration>,
+    /// Who hears that a person is needed. Defaults to nobody.
+    pub notify: Option<Notify>,
+    /// How long the right to a seat lasts that nobody extends: as long as the seats of a killed
+    /// process stay empty. Defaults to 30 seconds.
+    pub hold: Option<Duration>,
+    /// Whether seats are served here. Without, a pool can be looked at and given orders. Defaults to
+    /// yes.
+    pub serves: Serves,
+}
+
+/// Whether a process takes part in serving a pool.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "there is no third")]
+pub enum Serves {
+    /// It looks on.
+    No,
+    /// It has its part of the seats.
+    #[default]
+    Yes,
+}
+
+struct Shared {
+    name: Name,
+    vault: Vault,
+    options: PoolOptions,
+    clock: PoolClock,
+    owner: HolderId,
+    definition: RwLock<Arc<Definition>>,
+    live: Mutex<Live>,
+    holds: Holds,
+    proxies: Mutex<ProxyHealth>,
+    /// One seat of a target is made at a time.
+    targets: AsyncMutex<()>,
+    target_list: AsyncMutex<TargetList>,
+    /// Rings when something may be due.
+    bell: Bell,
+    /// Rings when the upkeep should look now.
+    upkeep_bell: Bell,
+    tasks: TaskTracker,
+    stage: watch::Sender<Stage>,
+    events: broadcast::Sender<PoolEvent>,
+}
+
+/// What changes all the time.
+struct Live {
+    state: State,
+    seats: HashMap<SeatId, Seat>,
+    members: HashMap<MemberId, Member>,
+    waiting: Waiting,
+    /// The keeper looks again then.
+    sleeps_until: Timestamp,
+    /// Why the last login failed, in words without secrets.
+    last_trouble: Option<String>,
+    counts: Counts,
+    /// How many processes serve the pool.
+    owners: usize,
+}
+
+/// A member's session.
+#[derive(Clone)]
+struct Member {
+    kept: Kept,
+}
+
+/// What happened since the pool was opened here.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    made: u64,
+    failed: u64,
+    retired: u64,
+    last_refresh: Option<Timestamp>,
+    last_made: Option<Timestamp>,
+}
+
+/// How far the pool's life has come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Stage {
+    Open,
+    Closing,
+    Closed,
+}
+
+impl Shared {
+    fn live(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn definition(&self) -> Arc<Definition> {
+        let definition = self.definition.read();
+        Arc::clone(&definition.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn tell(&self, kind: PoolEventKind) {
+        let at = self.now();
+        let pool = self.name.clone();
+        // Nobody may be listening.
+        let _unheard = self.events.send(PoolEvent { at, pool, kind });
+    }
+
+    /// How a member's session is opened.
+    fn kept_options(&self) -> KeptOptions {
+        KeptOptions {
+            builder: self.options.builder.clone(),
+            person: self.options.person.clone(),
+            code_wait: self.options.code_wait,
+            notify: self.options.notify.clone(),
+            ..KeptOptions::default()
+        }
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("name", &self.0.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for PoolOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PoolOptions")
+            .field("hold", &self.hold)
+            .field("serves", &self.serves)
+            .finish_non_exhaustive()
+    }
+}

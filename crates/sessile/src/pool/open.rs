@@ -1,0 +1,195 @@
+//! The beginning and the end of an open pool, and of a pool as a whole.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+use tokio::sync::{Mutex as AsyncMutex, Notify as Bell, broadcast, watch};
+use tokio::time::{Instant, timeout};
+use tokio_util::task::TaskTracker;
+
+use super::clock::PoolClock;
+use super::definition::{SEPARATOR, unknown};
+use super::hold::Holds;
+use super::proxies::ProxyHealth;
+use super::state::State;
+use super::upkeep::Upkeep;
+use super::{
+    Counts, Live, Pool, PoolError, PoolEventKind, PoolOptions, Serves, Shared, Stage, roster,
+};
+use crate::store::{HolderId, Name, Room, StoreError, Vault};
+
+/// How many events wait for a listener that is slow; then it misses some.
+const EVENTS: usize = 1024;
+
+/// How a pool ended here.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Closed {
+    /// Leases that were given back in time.
+    pub drained: usize,
+    /// Leases that were cut off.
+    pub cut_off: usize,
+}
+
+impl Pool {
+    /// Opens a pool: this process takes its part of the seats, makes their sessions or takes over
+    /// those that are there, and keeps them until the pool is closed.
+    ///
+    /// # Errors
+    ///
+    /// [`PoolError::Unknown`] where there is none of that name, [`PoolError::Store`].
+    pub async fn open(vault: &Vault, name: &Name, options: PoolOptions) -> Result<Self, PoolError> {
+        let definition = Self::definition(vault, name).await?;
+        let owner = owner()?;
+        let (roster, store) = match options.serves {
+            Serves::No => roster::visit(vault, name).await?,
+            Serves::Yes => roster::enter(vault, name, &owner).await?,
+        };
+        let clock = PoolClock::new(store, Instant::now());
+        let seed = getrandom::u64().unwrap_or_default();
+        let live = Live {
+            state: State::new(definition.rules(), seed),
+            seats: HashMap::new(),
+            members: HashMap::new(),
+            waiting: HashMap::new(),
+            sleeps_until: store,
+            last_trouble: None,
+            counts: Counts::default(),
+            owners: roster.owners().count(),
+        };
+        let shared = Arc::new(Shared {
+            name: name.clone(),
+            vault: vault.clone(),
+            options,
+            clock,
+            owner,
+            definition: RwLock::new(Arc::new(definition)),
+            live: Mutex::new(live),
+            holds: Holds::default(),
+            proxies: Mutex::new(ProxyHealth::default()),
+            targets: AsyncMutex::new(()),
+            target_list: AsyncMutex::default(),
+            bell: Bell::new(),
+            upkeep_bell: Bell::new(),
+            tasks: TaskTracker::new(),
+            stage: watch::Sender::new(Stage::Open),
+            events: broadcast::Sender::new(EVENTS),
+        });
+        shared.tasks.spawn(Arc::clone(&shared).keep());
+        shared
+            .tasks
+            .spawn(Arc::clone(&shared).look_after(Upkeep::new(roster)));
+        Ok(Self(shared))
+    }
+
+    /// Ends the pool here: no more leases are granted, those that run may go on for at most `limit`.
+    /// The sessions stay in the store, for other processes and the next time.
+    pub async fn close(&self, limit: Duration) -> Closed {
+        let shared = &self.0;
+        let was_open = shared.stage.send_if_modified(|stage| {
+            let is_open = *stage == Stage::Open;
+            if is_open {
+                *stage = Stage::Closing;
+            }
+            is_open
+        });
+        if !was_open {
+            return Closed::default();
+        }
+        let now = shared.now();
+        let leases = {
+            let mut live = shared.live();
+            let leases = live.state.stats(now).leases;
+            live.state.close(now);
+            shared.settle(live, now);
+            leases
+        };
+        shared.bell.notify_one();
+        let drained = timeout(limit, shared.until_closed()).await.is_ok();
+        let cut_off = match drained {
+            true => 0,
+            false => shared.live().state.stats(shared.now()).leases,
+        };
+        shared.end().await;
+        Closed {
+            drained: leases.saturating_sub(cut_off),
+            cut_off,
+        }
+    }
+
+    /// Removes a pool that no process serves, with all its sessions.
+    ///
+    /// # Errors
+    ///
+    /// [`PoolError::InUse`] where a process serves it, [`PoolError::Unknown`].
+    pub async fn remove(vault: &Vault, name: &Name) -> Result<(), PoolError> {
+        let row = name.beside(Room::Pool);
+        if vault.load(&row).await?.is_none() {
+            return Err(unknown(vault, name));
+        }
+        let (roster, _now) = roster::visit(vault, name).await?;
+        if let Some(owner) = roster.owners().next() {
+            return Err(PoolError::InUse {
+                pool: name.to_string(),
+                owner: owner.to_owned(),
+            });
+        }
+        let start = format!("{name}{SEPARATOR}");
+        for session in vault.list().await? {
+            if session.name.as_str().starts_with(&start) {
+                vault.remove(&session.name).await?;
+            }
+        }
+        for row in vault.list_room(Room::Seat, &start).await? {
+            vault.remove(&row.name).await?;
+        }
+        vault.remove(&row).await?;
+        Ok(())
+    }
+}
+
+impl Shared {
+    async fn until_closed(&self) {
+        // Every answered action may have been the last one.
+        while !self.live().state.is_closed() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Stops what runs, stores what is new, and gives the seats to others.
+    async fn end(&self) {
+        self.write_all_facts().await;
+        self.stage.send_replace(Stage::Closed);
+        self.bell.notify_one();
+        self.upkeep_bell.notify_one();
+        self.tasks.close();
+        let members: Vec<_> = self
+            .live()
+            .members
+            .drain()
+            .map(|(_, member)| member.kept)
+            .collect();
+        for kept in members {
+            if let Err(error) = kept.close().await {
+                tracing::warn!(session = %kept.name(), %error, "the last cookies could not be stored");
+            }
+        }
+        for part in self.holds.parts() {
+            self.holds.release(&self.vault, &part).await;
+        }
+        if self.options.serves == Serves::Yes
+            && let Err(error) = roster::leave(&self.vault, &self.name, &self.owner).await
+        {
+            tracing::warn!(pool = %self.name, %error, "others learn later that this process is gone");
+        }
+        self.tasks.wait().await;
+        self.tell(PoolEventKind::Closed);
+    }
+}
+
+/// A name for this process among those who serve the pool.
+fn owner() -> Result<HolderId, StoreError> {
+    let random = getrandom::u64().unwrap_or_default();
+    HolderId::parse(&format!("{}-{random:016x}", std::process::id()))
+}

@@ -1,0 +1,95 @@
+//! What is known of one seat.
+
+use sessile_jar::Timestamp;
+
+use super::Target;
+use super::chain::List;
+
+#[derive(Debug)]
+pub(super) struct Seat {
+    pub(super) target: Option<Target>,
+    /// The place of the member that holds it.
+    pub(super) member: Option<u32>,
+    /// The place of the member that is being made.
+    pub(super) next: Option<u32>,
+    /// How many members that held it before are still about.
+    pub(super) behind: u32,
+    /// All of its members.
+    pub(super) kin: List,
+    /// How many actions run for it.
+    pub(super) acting: u32,
+    pub(super) going: Going,
+    pub(super) suspended: bool,
+    /// No login until a person acts.
+    pub(super) stopped: bool,
+    pub(super) login_failures: u32,
+    pub(super) login_after: Timestamp,
+    /// A login for it runs: one at a time.
+    pub(super) logging_in: bool,
+    /// When its last member was begun.
+    pub(super) made_at: Timestamp,
+    /// To be followed by the next generation.
+    pub(super) rotate: bool,
+    /// In a queue of work.
+    pub(super) queued: bool,
+    /// In the queue of seats that are to be handed over.
+    pub(super) parting: bool,
+    /// Before this it isn't handed over.
+    pub(super) release_after: Timestamp,
+    /// Who waits for its member.
+    pub(super) lane: List,
+    /// In the queue of lanes that may be served.
+    pub(super) called: bool,
+    /// Where it is in the list of shared seats.
+    pub(super) at: u32,
+    /// When it is looked at next.
+    pub(super) alarm: Timestamp,
+}
+
+/// Whether a seat is to stay.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Going {
+    /// Another owner is to have it, with this member.
+    Away(Option<u32>),
+    /// It is dissolved.
+    Dissolved,
+    Not,
+}
+
+impl Seat {
+    pub(super) fn new(target: Option<Target>) -> Self {
+        Self {
+            target,
+            member: None,
+            next: None,
+            behind: 0,
+            kin: List::default(),
+            acting: 0,
+            going: Going::Not,
+            suspended: false,
+            stopped: false,
+            login_failures: 0,
+            login_after: Timestamp::EARLIEST,
+            logging_in: false,
+            made_at: Timestamp::EARLIEST,
+            rotate: false,
+            queued: false,
+            parting: false,
+            release_after: Timestamp::EARLIEST,
+            lane: List::default(),
+            called: false,
+            at: u32::MAX,
+            alarm: Timestamp::LATEST,
+        }
+    }
+
+    /// Whether something may be begun for it.
+    pub(super) fn is_served(&self) -> bool {
+        self.going == Going::Not && !self.suspended
+    }
+
+    /// Whether a login may begin now.
+    pub(super) fn may_log_in(&self, now: Timestamp) -> bool {
+        self.is_served() && !self.stopped && !self.logging_in && self.login_after <= now
+    }
+}

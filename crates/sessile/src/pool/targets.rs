@@ -1,0 +1,230 @@
+//! Targets: seats of their own, made on demand, and where those come from that sessions are warmed
+//! up with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sessile_jar::Timestamp;
+
+use super::clock::between;
+use super::seat::{self, Seat, SeatRow};
+use super::state::{NoSeat, SeatId, Target};
+use super::{Pool, PoolError, PoolEventKind, Shared};
+use crate::site::TargetSource;
+use crate::store::Acquired;
+use crate::transport::Proxy;
+
+mod source;
+
+/// Targets as they were read last.
+#[derive(Debug, Default)]
+pub(super) struct TargetList {
+    all: Arc<[String]>,
+    at: Option<Timestamp>,
+}
+
+/// For how long a list that was read is good.
+const GOOD_FOR: Duration = Duration::from_secs(30);
+
+impl Pool {
+    /// Sees to it that a target has a session of its own here, through a proxy of its own where one
+    /// is given; answers the seat. The session is being made where it wasn't there.
+    ///
+    /// # Errors
+    ///
+    /// [`PoolError::Elsewhere`] where another process serves the target just now,
+    /// [`PoolError::Full`] where there are as many as the site file allows.
+    pub async fn ensure_target(
+        &self,
+        target: &Target,
+        proxy: Option<Proxy>,
+    ) -> Result<crate::store::Name, PoolError> {
+        let id = self.0.seat_for(target, proxy).await?;
+        let live = self.0.live();
+        let seat = live.seats.get(&id);
+        seat.map(|seat| seat.name.clone())
+            .ok_or(PoolError::LeaseEnded)
+    }
+
+    /// Some target that the site file names, at random; `None` where it names none.
+    ///
+    /// # Errors
+    ///
+    /// [`PoolError::Targets`] where the file or the database can't be read.
+    pub async fn random_target(&self) -> Result<Option<Target>, PoolError> {
+        Ok(self.0.some_target().await?.map(|text| Target::new(&text)))
+    }
+}
+
+impl Shared {
+    /// The seat of a target, made where there is none.
+    pub(super) async fn seat_for(
+        &self,
+        target: &Target,
+        proxy: Option<Proxy>,
+    ) -> Result<SeatId, PoolError> {
+        if let Some(seat) = self.live().state.seat_of(target) {
+            return Ok(seat);
+        }
+        let name = seat::of_target(&self.name, target.as_str())?;
+        let part: Arc<str> = seat::part_of_target(&name).into();
+        // One at a time: two who ask for the same target get the same seat.
+        let _turn = self.targets.lock().await;
+        if let Some(seat) = self.live().state.seat_of(target) {
+            return Ok(seat);
+        }
+        if !self.is_open() {
+            let pool = self.name.to_string();
+            return Err(PoolError::Closed { pool });
+        }
+        let key = (&self.name, &part);
+        let acquired = self
+            .holds
+            .acquire(&self.vault, key, (&self.owner, self.term()));
+        if let Err(Acquired::Busy { holder, until }) = acquired.await? {
+            return Err(PoolError::Elsewhere {
+                pool: self.name.to_string(),
+                target: target.to_string(),
+                holder: holder.to_string(),
+                until,
+            });
+        }
+        let opened = self.open_seat(name, &part, Some((target, proxy))).await;
+        if opened.is_err() {
+            self.holds.release(&self.vault, &part).await;
+        }
+        opened
+    }
+
+    /// Puts a seat that is held here into the state, with the member that it has.
+    pub(super) async fn open_seat(
+        &self,
+        name: crate::store::Name,
+        part: &Arc<str>,
+        target: Option<(&Target, Option<Proxy>)>,
+    ) -> Result<SeatId, PoolError> {
+        let mut row = seat::load(&self.vault, &name).await?.unwrap_or_default();
+        if let Some((target, proxy)) = target {
+            row.target = Some(target.to_string());
+            if let Some(proxy) = proxy {
+                row.target_proxy = Some(proxy.url().expose().clone());
+            }
+        }
+        let orphans: Vec<_> = row.orphans().collect();
+        for orphan in orphans {
+            self.vault.remove(&orphan).await?;
+        }
+        (row.making, row.leaving) = (None, Vec::new());
+        let member = self.adopt(&mut row).await?;
+        let now = self.now();
+        let seat = Seat::new(name.clone(), Arc::clone(part), row, now);
+        let mut live = self.live();
+        let id = match live.state.seat(seat.target(), now) {
+            Ok(id) => id,
+            Err(NoSeat::Taken(id)) => return Ok(id),
+            Err(NoSeat::Closing) => {
+                let pool = self.name.to_string();
+                return Err(PoolError::Closed { pool });
+            }
+            Err(NoSeat::Full) => {
+                let pool = self.name.to_string();
+                return Err(PoolError::Full { pool });
+            }
+        };
+        if let (Some(kept), Some(facts)) = (member, &seat.row.member)
+            && let Ok(member) = live.state.restore(id, facts.restored(), now)
+        {
+            live.members.insert(member, super::Member { kept });
+        }
+        live.seats.insert(id, seat);
+        self.settle(live, now);
+        self.bell.notify_one();
+        let is_here = true;
+        self.tell(PoolEventKind::SeatMoved {
+            seat: name,
+            is_here,
+        });
+        Ok(id)
+    }
+
+    /// The session of a member that was there before; a row whose session is gone has none.
+    async fn adopt(&self, row: &mut SeatRow) -> Result<Option<crate::renew::Kept>, PoolError> {
+        use crate::renew::{KeepError, Kept};
+        let Some(member) = &row.member else {
+            return Ok(None);
+        };
+        let name = crate::store::Name::parse(&member.session)?;
+        match Kept::open(&self.vault, &name, self.kept_options()).await {
+            Ok(kept) => Ok(Some(kept)),
+            Err(KeepError::Store(error)) => Err(error.into()),
+            Err(error) => {
+                tracing::warn!(session = %name, %error, "the session can't be taken over");
+                row.member = None;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Some target of those that the site file names, at random.
+    pub(super) async fn some_target(&self) -> Result<Option<String>, PoolError> {
+        let definition = self.definition();
+        let Some(source) = &definition.site.pool.targets.source else {
+            return Ok(None);
+        };
+        let all = self.target_list(source, &definition).await?;
+        let drawn = getrandom::u64().unwrap_or(0);
+        let count = u64::try_from(all.len()).unwrap_or(u64::MAX);
+        let at = drawn
+            .checked_rem(count)
+            .and_then(|at| usize::try_from(at).ok());
+        Ok(at.and_then(|at| all.get(at).cloned()))
+    }
+
+    async fn target_list(
+        &self,
+        source: &TargetSource,
+        definition: &super::Definition,
+    ) -> Result<Arc<[String]>, PoolError> {
+        let mut list = self.target_list.lock().await;
+        let now = self.now();
+        if list.at.is_some_and(|at| between(at, now) < GOOD_FOR) {
+            return Ok(Arc::clone(&list.all));
+        }
+        let password = definition.database_password.clone();
+        let all = source::read(source.clone(), password).await;
+        let all = all.map_err(|what| PoolError::Targets {
+            pool: self.name.to_string(),
+            what,
+        })?;
+        *list = TargetList {
+            all: all.into(),
+            at: Some(now),
+        };
+        Ok(Arc::clone(&list.all))
+    }
+
+    /// Dissolves the seats of targets that nobody has asked for in a while.
+    pub(super) fn remove_idle_targets(&self) {
+        let idle = self.definition().site.pool.targets.idle;
+        let now = self.now();
+        let mut live = self.live();
+        let seats = live
+            .seats
+            .iter()
+            .filter(|(_, seat)| seat.row.target.is_some() && between(seat.asked, now) >= idle);
+        let seats: Vec<SeatId> = seats.map(|(id, _)| *id).collect();
+        let unused = seats.into_iter().filter(|seat| {
+            let view = live.state.seat_view(*seat);
+            let member = view.and_then(|view| view.member);
+            member.is_none_or(|member| live.state.leases_of(member).next().is_none())
+        });
+        for seat in unused.collect::<Vec<_>>() {
+            // It may be leaving already.
+            let _gone = live.state.remove(seat, now);
+            if let Some(seat) = live.seats.get_mut(&seat) {
+                seat.is_dissolved = true;
+            }
+        }
+        self.settle(live, now);
+    }
+}

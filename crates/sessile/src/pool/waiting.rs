@@ -1,0 +1,166 @@
+//! Those who wait for a lease, and the leases that they get.
+
+use std::collections::HashMap;
+use std::sync::MutexGuard;
+use std::time::Duration;
+
+use sessile_jar::Timestamp;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::state::{Assign, Dead, Granted, Outcome, Refusal, Ticket, Wish};
+use super::{Live, PoolError, Shared};
+
+/// Those who wait.
+pub(super) type Waiting = HashMap<Ticket, oneshot::Sender<Result<Granted, Refusal>>>;
+
+/// Somebody who waits; dropped, he leaves the queue.
+struct Waiter<'a> {
+    shared: &'a Shared,
+    ticket: Ticket,
+    answer: oneshot::Receiver<Result<Granted, Refusal>>,
+}
+
+impl Shared {
+    /// Grants a lease as soon as there is one, for at most `wait`.
+    pub(super) async fn grant(&self, wish: &Wish, wait: Duration) -> Result<Granted, PoolError> {
+        if let Some(target) = wish.target.as_ref().filter(|_| !self.is_sticky(wish)) {
+            self.seat_for(target, None).await?;
+        }
+        let (waiter, refusal) = {
+            let now = self.now();
+            let mut live = self.live();
+            match live.state.lease(wish, now) {
+                Ok(granted) => {
+                    live.asked(&granted, now);
+                    self.settle(live, now);
+                    return Ok(granted);
+                }
+                Err(refusal) if wait.is_zero() || !is_worth_waiting(&refusal) => {
+                    return Err(self.refused(&live, refusal));
+                }
+                Err(refusal) => match self.line_up(&mut live, wish, now) {
+                    Ok(waiter) => {
+                        self.settle(live, now);
+                        (waiter, refusal)
+                    }
+                    Err(refusal) => return Err(self.refused(&live, refusal)),
+                },
+            }
+        };
+        self.served(waiter, refusal, wait).await
+    }
+
+    async fn served(
+        &self,
+        mut waiter: Waiter<'_>,
+        refusal: Refusal,
+        wait: Duration,
+    ) -> Result<Granted, PoolError> {
+        let refusal = match timeout(wait, &mut waiter.answer).await {
+            Ok(Ok(Ok(granted))) => {
+                let now = self.now();
+                self.live().asked(&granted, now);
+                return Ok(granted);
+            }
+            Ok(Ok(Err(refusal))) => refusal,
+            Ok(Err(_gone)) => Refusal::Closing,
+            Err(_elapsed) => refusal,
+        };
+        drop(waiter);
+        Err(self.refused(&self.live(), refusal))
+    }
+
+    fn line_up(&self, live: &mut Live, wish: &Wish, now: Timestamp) -> Result<Waiter<'_>, Refusal> {
+        let ticket = live.state.queue(wish.clone(), now)?;
+        let (sender, answer) = oneshot::channel();
+        live.waiting.insert(ticket, sender);
+        Ok(Waiter {
+            shared: self,
+            ticket,
+            answer,
+        })
+    }
+
+    fn is_sticky(&self, wish: &Wish) -> bool {
+        let rule = wish
+            .assign
+            .unwrap_or_else(|| self.live().state.rules().assign);
+        rule == Assign::Sticky
+    }
+
+    fn refused(&self, live: &Live, refusal: Refusal) -> PoolError {
+        let pool = self.name.to_string();
+        match refusal {
+            Refusal::Busy { next } => PoolError::Busy { pool, next },
+            Refusal::Closing => PoolError::Closed { pool },
+            Refusal::Full => PoolError::Full { pool },
+            Refusal::NoneAlive { why, next } => PoolError::NoneAlive {
+                pool,
+                why,
+                reason: live.last_trouble.clone(),
+                next,
+            },
+            Refusal::UnknownTarget => PoolError::UnknownPart {
+                pool,
+                what: "seat for this target",
+                name: String::new(),
+            },
+        }
+    }
+
+    /// After whatever may have made room or something due: serves those who wait, and rings where
+    /// the keeper would sleep for too long.
+    pub(super) fn settle(&self, mut live: MutexGuard<'_, Live>, now: Timestamp) {
+        let next = live.hand_out(now);
+        let is_early = next.is_some_and(|next| next < live.sleeps_until);
+        drop(live);
+        if is_early {
+            self.bell.notify_one();
+        }
+    }
+}
+
+impl Live {
+    /// Serves those who wait as long as there is something for them; answers when something is due.
+    pub(super) fn hand_out(&mut self, now: Timestamp) -> Option<Timestamp> {
+        while let Some((ticket, served)) = self.state.serve(now) {
+            let waiting = self.waiting.remove(&ticket);
+            let unheard = waiting.is_none_or(|waiting| waiting.send(served).is_err());
+            if let (true, Ok(granted)) = (unheard, served) {
+                let _ended = self.state.finish(granted.lease, Outcome::Dropped, now);
+            }
+        }
+        self.state.next_due(now)
+    }
+
+    fn asked(&mut self, granted: &Granted, now: Timestamp) {
+        if let Some(seat) = self.seats.get_mut(&granted.seat) {
+            seat.asked = now;
+        }
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        let now = self.shared.now();
+        let mut live = self.shared.live();
+        live.state.give_up(self.ticket);
+        live.waiting.remove(&self.ticket);
+        // A lease that came too late is given back.
+        self.answer.close();
+        if let Ok(Ok(granted)) = self.answer.try_recv() {
+            let _ended = live.state.finish(granted.lease, Outcome::Dropped, now);
+        }
+        self.shared.settle(live, now);
+    }
+}
+
+/// Whether time alone may help.
+fn is_worth_waiting(refusal: &Refusal) -> bool {
+    match refusal {
+        Refusal::Busy { .. } => true,
+        Refusal::Closing | Refusal::Full | Refusal::UnknownTarget => false,
+        Refusal::NoneAlive { why, .. } => !matches!(why, Dead::Stopped),
+    }
+}
