@@ -224,6 +224,8 @@ impl Pool {
     ) -> Result<T, PoolError> {
         let (sender, mut receiver) = tokio::sync::oneshot::channel();
         let (own, missing) = (name.clone(), unknown(vault, name));
+        // Before: whoever sees the change tries them.
+        super::accounts::restart(vault, name).await?;
         let row = name.beside(Room::Pool);
         let written = vault.update(&row, move |there: Option<&Opened>| {
             let mut definition = decode(&own, &there.ok_or_else(|| missing.clone())?.plain)?;
@@ -234,7 +236,6 @@ impl Pool {
             Ok::<_, PoolError>(write(encode(&definition)))
         });
         written.await?;
-        super::accounts::restart(vault, name).await?;
         receiver.try_recv().map_err(|_gone| unknown(vault, name))
     }
 

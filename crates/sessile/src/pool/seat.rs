@@ -141,11 +141,6 @@ pub(super) const TARGET: &str = "t-";
 /// more than a small one. It never changes: two processes must mean the same by a part.
 pub(super) const PARTS: usize = 64;
 
-/// The part of a seat by its number.
-pub(super) fn part(number: usize) -> usize {
-    number % PARTS
-}
-
 /// A target's seat is a part of its own.
 pub(super) fn part_of_target(seat: &Name) -> &str {
     let text = seat.as_str();

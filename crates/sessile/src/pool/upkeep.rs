@@ -161,7 +161,7 @@ impl Shared {
         let stopped: Vec<SeatId> = stopped.map(|seat| seat.id).collect();
         for seat in stopped {
             // It may be leaving.
-            let _gone = live.state.resume(seat, now);
+            let _gone = live.state.retry(seat, now);
         }
         self.settle(live, now);
         Ok(())
