@@ -5,6 +5,7 @@
 
 mod access;
 mod backup;
+mod batch;
 mod connection;
 mod cookies;
 mod login;
@@ -26,6 +27,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 pub(crate) use access::{AccessAdd, AccessCommand};
 pub(crate) use backup::{BackupArgs, RestoreArgs};
+pub(crate) use batch::{BatchArgs, BodyPlace};
 pub(crate) use connection::ConnectionArgs;
 pub(crate) use cookies::{CookiesArgs, CookiesCommand, ExplainCookies, SameSiteArg, SetCookie};
 pub(crate) use login::{LoginArgs, PasswordFrom};
@@ -133,6 +135,9 @@ pub(crate) enum Command {
     Resolve(Box<ResolveArgs>),
     /// Record the media of a page into a file
     Record(Box<RecordArgs>),
+
+    /// Send one request for each of many targets, and go on where it was ended
+    Batch(Box<BatchArgs>),
 
     /// Ask the site whether a stored session is still logged in
     Check(Box<CheckArgs>),

@@ -3,6 +3,7 @@
 
 mod access;
 mod backup;
+mod batch;
 mod by_site;
 mod check;
 mod clean;
@@ -72,6 +73,7 @@ async fn dispatch(command: Command, mut work: Work<'_>) -> Outcome {
     match command {
         Command::Access { command } => access::run(command, work).await,
         Command::Backup(args) => backup::run(args, work).await,
+        Command::Batch(args) => batch::run(*args, work).await,
         Command::Check(args) => check::run(*args, work).await,
         Command::Clean(args) => clean::run(args, work).await,
         Command::Completions { shell } => completions::run(shell, work.printer),
