@@ -31,6 +31,7 @@ mod otp;
 #[cfg(test)]
 mod output;
 #[cfg(test)]
+mod pool;
 mod postgres;
 #[cfg(test)]
 mod recording;

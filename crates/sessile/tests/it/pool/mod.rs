@@ -1,5 +1,7 @@
 //! The pool against the practice site.
 
+mod parts;
 mod rotation;
 mod serving;
+mod shared;
 mod support;
