@@ -31,7 +31,11 @@ mod output;
 #[cfg(test)]
 mod postgres;
 #[cfg(test)]
+mod schemathesis;
+#[cfg(test)]
 mod secrets;
+#[cfg(test)]
+mod serve;
 #[cfg(test)]
 mod servers;
 #[cfg(test)]
