@@ -35,8 +35,11 @@ mod pool;
 mod postgres;
 #[cfg(test)]
 mod recording;
+mod schemathesis;
 #[cfg(test)]
 mod secrets;
+#[cfg(test)]
+mod serve;
 #[cfg(test)]
 mod servers;
 #[cfg(test)]
