@@ -46,11 +46,13 @@ async fn a_file_s_recording_survives_every_end() {
         for stream in ["clip", "whole"] {
             let stage = Stage::new().await;
             let media = stage.media(door, stream).await;
-            let cut = MediaFault::Cut { after: 400_000 };
-            stage.site.add_fault(Fault::new("clip.mp4", cut));
-            stage
-                .site
-                .add_fault(Fault::new("clip.mp4", MediaFault::End).after(1).times(2));
+            let cut = MediaFault::Cut { after: 200_000 };
+            stage.site.add_fault(Fault::new("clip.mp4", cut).times(3));
+            for before in [1, 3] {
+                stage
+                    .site
+                    .add_fault(Fault::new("clip.mp4", MediaFault::End).after(before));
+            }
             let take = stage.take(media, &stage.options()).await;
             eprintln!("{door}");
             stage.is_exact(&take, stream);
