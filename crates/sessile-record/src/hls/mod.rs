@@ -10,6 +10,7 @@ mod out;
 mod remux;
 mod segment;
 mod track;
+mod variant;
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,6 @@
 
 mod read;
 mod variables;
-mod variant;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +13,6 @@ use url::Url;
 
 pub(crate) use read::{Limits, read};
 pub(crate) use variables::Variables;
-pub(crate) use variant::choose;
 
 /// What a playlist is.
 #[derive(Clone, Debug, PartialEq)]
