@@ -254,6 +254,7 @@ impl<'a> Track<'a> {
 
     fn failed(&mut self, ticket: Ticket, fault: Fault) -> Result<(), RecordError> {
         match fault {
+            Fault::Closed(epoch, why) if self.has_left(ticket, epoch) => self.gone(ticket, why),
             Fault::Closed(epoch, why) => {
                 self.schedule.again(ticket);
                 self.open(epoch, why);
@@ -267,6 +268,14 @@ impl<'a> Track<'a> {
             Fault::Gone(why) => self.gone(ticket, why),
             Fault::Stop(why) => Err(why),
         }
+    }
+
+    /// Whether a way in that is newer than the segment's address was refused with it: the playlist
+    /// that came with that way in lists it no more.
+    fn has_left(&self, ticket: Ticket, epoch: u64) -> bool {
+        let item = self.schedule.item(ticket);
+        let is_old = item.is_some_and(|item| item.position.is_some() && item.epoch < epoch);
+        is_old && !self.is_opening && !self.is_whole()
     }
 
     /// A live recording goes on without what it can't have; one of something that stays doesn't.
@@ -400,6 +409,7 @@ impl<'a> Track<'a> {
 
     /// Segments that wait have the addresses of the newest playlist.
     fn refresh(&mut self, media: &MediaPlaylist, known: &[(u64, usize)]) {
+        let epoch = self.loaded.epoch;
         let known: HashMap<u64, usize> = known.iter().copied().collect();
         let mut init: Option<Arc<Init>> = None;
         let mut inits = Vec::new();
@@ -413,6 +423,7 @@ impl<'a> Track<'a> {
                     };
                     item.place = segment.place.clone();
                     item.key.clone_from(&segment.key);
+                    item.epoch = epoch;
                     init = segment.init.clone().or(init);
                 }
             }
@@ -459,6 +470,7 @@ impl<'a> Track<'a> {
                     place: init.place.clone(),
                     key: init.key.clone(),
                     sequence: segment.sequence,
+                    epoch: self.loaded.epoch,
                     position: None,
                     duration: Duration::ZERO,
                 });
@@ -469,6 +481,7 @@ impl<'a> Track<'a> {
             place: segment.place.clone(),
             key: segment.key.clone(),
             sequence: segment.sequence,
+            epoch: self.loaded.epoch,
             position: Some(position),
             duration: segment.duration,
         });
