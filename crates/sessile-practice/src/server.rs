@@ -44,8 +44,11 @@ struct Connection {
 pub(crate) async fn run(listener: TcpListener, world: Arc<World>, mut stop: watch::Receiver<()>) {
     let mut connections = JoinSet::new();
     let journal = middleware::from_fn_with_state(Arc::clone(&world), write_down);
-    let router = pages::router().with_state(world).layer(journal);
+    let router = pages::router()
+        .with_state(Arc::clone(&world))
+        .layer(journal);
     loop {
+        world.count_connections(connections.len());
         tokio::select! {
             _ = stop.changed() => break,
             accepted = listener.accept() => {

@@ -145,6 +145,12 @@ impl Site {
         self.world.state().tokens.revoke_all(|_| true)
     }
 
+    /// How many connections are open.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.world.connections()
+    }
+
     /// How many login attempts had a password checked or were refused as too many.
     #[must_use]
     pub fn attempts(&self) -> u64 {

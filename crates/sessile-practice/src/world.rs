@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -37,6 +38,8 @@ pub(crate) struct World {
     pub(crate) csrf: Csrf,
     admin: Digest,
     clock: Clock,
+    /// How many connections are open.
+    connections: AtomicUsize,
     /// Whether visitors of `/members/held` may go on.
     gate: watch::Sender<bool>,
     pub(crate) media: Media,
@@ -110,12 +113,21 @@ impl World {
             csrf: Csrf::new(),
             admin: Digest::of(admin_token),
             clock: options.clock.clone(),
+            connections: AtomicUsize::new(0),
             gate: watch::Sender::new(false),
             media,
             options,
             state: Mutex::new(State::new()),
             users: users.map(|user| (user.name.clone(), user)).collect(),
         }
+    }
+
+    pub(crate) fn count_connections(&self, open: usize) {
+        self.connections.store(open, Ordering::Relaxed);
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     pub(crate) fn now(&self) -> SystemTime {

@@ -190,7 +190,7 @@ impl Shared {
     async fn answer(&self, action: Action, done: Result<Done, Trouble>) {
         let is_done = done.is_ok();
         self.conclude(action, done);
-        if action.task != Task::Retire {
+        if !matches!(action.task, Task::Release | Task::Retire) {
             self.write_facts(action.seat).await;
         }
         self.after_release(action, is_done).await;

@@ -224,6 +224,8 @@ impl Pool {
     ) -> Result<T, PoolError> {
         let (sender, mut receiver) = tokio::sync::oneshot::channel();
         let (own, missing) = (name.clone(), unknown(vault, name));
+        // Before: whoever sees the change tries them.
+        super::accounts::restart(vault, name).await?;
         let row = name.beside(Room::Pool);
         let written = vault.update(&row, move |there: Option<&Opened>| {
             let mut definition = decode(&own, &there.ok_or_else(|| missing.clone())?.plain)?;
@@ -234,7 +236,6 @@ impl Pool {
             Ok::<_, PoolError>(write(encode(&definition)))
         });
         written.await?;
-        super::accounts::restart(vault, name).await?;
         receiver.try_recv().map_err(|_gone| unknown(vault, name))
     }
 
@@ -397,18 +398,18 @@ mod tests {
 
     #[test]
     fn a_definition_keeps_the_rules() {
-        check(definition("a~b"), "a pool's name has no `~` in it");
+        check(&definition("a~b"), "a pool's name has no `~` in it");
         check(
-            definition(&"x".repeat(81)),
+            &definition(&"x".repeat(81)),
             "a pool's name has 80 characters at most",
         );
         let mut twice = definition("a");
         twice.accounts.push(Account::new("bob", None));
-        check(twice, "the account `bob` is there twice");
+        check(&twice, "the account `bob` is there twice");
     }
 
     #[track_caller]
-    fn check(definition: Definition, expected: &str) {
+    fn check(definition: &Definition, expected: &str) {
         match definition.check() {
             Err(PoolError::BadDefinition { what, .. }) => assert_eq!(what, expected),
             other => panic!("{other:?}"),

@@ -41,13 +41,17 @@ impl Lease {
         if shared.live().state.leased(self.granted.lease).is_none() {
             return Err(PoolError::LeaseEnded);
         }
-        let again = request.try_clone();
-        let mut answer = self.kept.send(request).await;
-        if let (Err(error), Some(again)) = (&answer, again)
-            && is_replaced(error)
-            && let Some(successor) = self.successor()
+        let mut again = request.try_clone();
+        let mut sender = self.kept.clone();
+        let mut answer = sender.send(request).await;
+        // The one that took its place may have been replaced meanwhile too.
+        while answer.as_ref().err().is_some_and(is_replaced)
+            && let Some(request) = again.take()
+            && let Some(successor) = self.successor(&sender)
         {
-            answer = successor.send(again).await;
+            again = request.try_clone();
+            sender = successor;
+            answer = sender.send(request).await;
         }
         let outcome = outcome(shared, &answer);
         shared.note(self.granted, outcome, &answer);
@@ -60,14 +64,12 @@ impl Lease {
         &self.kept
     }
 
-    /// The session that serves the seat now.
-    fn successor(&self) -> Option<Kept> {
+    /// The session that serves the seat now, where that is another one.
+    fn successor(&self, than: &Kept) -> Option<Kept> {
         let live = self.pool.0.live();
         let seat = live.state.seat_view(self.granted.seat)?;
-        let member = seat
-            .member
-            .filter(|member| *member != self.granted.member)?;
-        live.members.get(&member).map(|member| member.kept.clone())
+        let kept = &live.members.get(&seat.member?)?.kept;
+        (kept.name() != than.name()).then(|| kept.clone())
     }
 
     /// Its number in this process.

@@ -194,11 +194,6 @@ pub(super) async fn report(
     written.await.map(drop)
 }
 
-/// Removes the row.
-pub(super) async fn remove(vault: &Vault, pool: &Name) -> Result<(), StoreError> {
-    vault.remove(&row(pool)?).await.map(drop)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -141,16 +141,17 @@ pub(super) const TARGET: &str = "t-";
 /// more than a small one. It never changes: two processes must mean the same by a part.
 pub(super) const PARTS: usize = 64;
 
-/// The part of a seat by its number.
-pub(super) fn part(number: usize) -> usize {
-    number % PARTS
-}
-
 /// A target's seat is a part of its own.
 pub(super) fn part_of_target(seat: &Name) -> &str {
     let text = seat.as_str();
     text.rsplit_once(SEPARATOR)
         .map_or(text, |(_pool, part)| part)
+}
+
+/// Whether a row that begins with `start`, the pool's name and the separator, is a seat's.
+pub(super) fn is_seat(start: &str, name: &Name) -> bool {
+    let rest = name.as_str().strip_prefix(start).unwrap_or_default();
+    rest.starts_with(TARGET) || rest.parse::<usize>().is_ok()
 }
 
 /// The name of a member of a seat.

@@ -8,6 +8,7 @@ mod hard;
 mod kept;
 mod late;
 mod notify;
+mod pool;
 mod profile;
 mod quiet;
 mod recorder;

@@ -1,0 +1,5 @@
+//! The pool against the practice site.
+
+mod rotation;
+mod serving;
+mod support;

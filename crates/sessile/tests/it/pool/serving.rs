@@ -1,0 +1,165 @@
+//! The main path: sessions are made, leased, given back, and there again after a restart.
+
+use std::time::Duration;
+
+use sessile::pool::{Outcome, Phase, Pool, PoolError, PoolEventKind, Wish};
+use sessile_practice::Options;
+
+use super::support::{PATIENCE, World, account, event, fetch, lease, name, ready, users};
+
+fn site(count: usize) -> Options {
+    Options {
+        users: users(count),
+        ..Options::default()
+    }
+}
+
+#[tokio::test]
+async fn each_account_gets_a_session_and_leases_share_them() {
+    let world = World::new(site(3)).await;
+    world.define(3, "size = 10\nleases_per_session = 2").await;
+    let pool = world.open().await;
+    ready(&pool, 3).await;
+    assert_eq!(world.site.logins(), 3);
+    let mut leases = Vec::new();
+    for _lease in 0..6 {
+        leases.push(lease(&pool).await);
+    }
+    for lease in &leases {
+        assert_eq!(fetch(lease, &world.members()).await, 200);
+    }
+    let busy = pool.lease(&Wish::default(), Duration::ZERO).await;
+    assert!(matches!(busy, Err(PoolError::Busy { .. })), "{busy:?}");
+    let mut users: Vec<String> = pool
+        .members()
+        .into_iter()
+        .filter_map(|m| m.account)
+        .collect();
+    users.sort();
+    assert_eq!(users, ["u0", "u1", "u2"]);
+    let wish = Wish::default();
+    let waiting = pool.lease(&wish, PATIENCE);
+    let giving = async { leases.pop().unwrap().finish(Outcome::Ok).unwrap() };
+    let (waited, ()) = tokio::join!(waiting, giving);
+    drop((waited.unwrap(), leases));
+    assert_eq!(pool.stats().state.leases, 0);
+    let closed = pool.close(PATIENCE).await;
+    assert_eq!((closed.drained, closed.cut_off), (0, 0));
+    let late = pool.lease(&Wish::default(), PATIENCE).await;
+    assert!(matches!(late, Err(PoolError::Closed { .. })), "{late:?}");
+}
+
+#[tokio::test]
+async fn sessions_are_there_again_after_a_restart() {
+    let world = World::new(site(2)).await;
+    world.define(2, "").await;
+    let pool = world.open().await;
+    ready(&pool, 2).await;
+    for _use in 0..6 {
+        assert_eq!(fetch(&lease(&pool).await, &world.members()).await, 200);
+    }
+    let facts = |pool: &Pool| {
+        let members = pool.members().into_iter();
+        let mut facts: Vec<_> = members.map(|m| (m.session, m.born, m.uses)).collect();
+        facts.sort();
+        facts
+    };
+    let before = facts(&pool);
+    pool.close(PATIENCE).await;
+    let pool = world.open().await;
+    ready(&pool, 2).await;
+    assert_eq!(facts(&pool), before);
+    assert_eq!(world.site.logins(), 2);
+    pool.close(PATIENCE).await;
+    Pool::remove(&world.vault, &name()).await.unwrap();
+    assert!(world.vault.list().await.unwrap().is_empty());
+    let gone = Pool::open(&world.vault, &name(), Default::default()).await;
+    assert!(matches!(gone, Err(PoolError::Unknown { .. })), "{gone:?}");
+}
+
+#[tokio::test]
+async fn a_refused_account_is_asked_once_and_another_takes_its_place() {
+    let world = World::new(site(2)).await;
+    world.define(2, "size = 1").await;
+    Pool::redefine(&world.vault, &name(), |definition| {
+        definition.accounts[0].password = Some("of yesterday".to_owned().into());
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let pool = world.open().await;
+    ready(&pool, 1).await;
+    assert_eq!(pool.members()[0].account.as_deref(), Some("u1"));
+    assert_eq!((world.site.attempts(), world.site.logins()), (2, 1));
+    let accounts = Pool::accounts(&world.vault, &name()).await.unwrap();
+    assert!(
+        accounts[0].stopped.is_some() && accounts[1].stopped.is_none(),
+        "{accounts:?}"
+    );
+    pool.close(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn without_an_account_that_works_nobody_waits_and_a_person_helps() {
+    let world = World::new(site(1)).await;
+    world.define(1, "size = 1").await;
+    Pool::redefine(&world.vault, &name(), |definition| {
+        definition.accounts[0].password = Some("of yesterday".to_owned().into());
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let pool = world.open().await;
+    let mut events = pool.events();
+    event(&mut events, |kind| matches!(kind, PoolEventKind::LoginFailed { why, .. } if why.starts_with("no account"))).await;
+    let none = pool.lease(&Wish::default(), PATIENCE).await.unwrap_err();
+    let said = none.to_string();
+    assert!(matches!(none, PoolError::NoneAlive { .. }), "{said}");
+    assert_eq!(world.site.attempts(), 1);
+    Pool::redefine(&world.vault, &name(), |definition| {
+        definition.accounts = vec![account("u0")];
+        Ok(())
+    })
+    .await
+    .unwrap();
+    ready(&pool, 1).await;
+    assert_eq!(fetch(&lease(&pool).await, &world.members()).await, 200);
+    pool.close(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn a_login_that_is_gone_is_renewed_under_the_lease() {
+    let world = World::new(site(1)).await;
+    world.define(1, "size = 1").await;
+    let pool = world.open().await;
+    let lease = lease(&pool).await;
+    world.site.kill_sessions();
+    assert_eq!(fetch(&lease, &world.members()).await, 200);
+    assert_eq!(world.site.logins(), 2);
+    drop(lease);
+    // The next check finds it by itself.
+    world.site.kill_sessions();
+    let mut events = pool.events();
+    pool.validate(&Default::default()).await.unwrap();
+    event(&mut events, |kind| {
+        matches!(kind, PoolEventKind::CheckFailed { .. })
+    })
+    .await;
+    ready(&pool, 1).await;
+    assert!(matches!(pool.members()[0].phase, Phase::Ready));
+    pool.close(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn a_site_without_accounts_has_visitors() {
+    let world = World::new(site(0)).await;
+    let file = format!(
+        "base_url = \"{}\"\n[login]\nkind = \"visit\"\nurl = \"/cookies/five\"\n[pool]\nsize = 3\n",
+        world.site.url()
+    );
+    world.define_as(0, &file).await;
+    let pool = world.open().await;
+    ready(&pool, 3).await;
+    assert!(pool.members().iter().all(|member| member.cookies == 5));
+    pool.close(PATIENCE).await;
+}
