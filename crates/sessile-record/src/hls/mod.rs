@@ -73,6 +73,7 @@ pub(crate) async fn record(
             (video, Some((sound, audio.out)))
         }
     };
+    source.save().await;
     let (recording, audio) = made;
     let (sound, audio) = audio.unzip();
     let recording = joined(recording, sound);

@@ -33,11 +33,11 @@ pub(super) struct Item {
     pub(super) key: Option<Arc<Key>>,
     /// The sequence number that the key goes by.
     pub(super) sequence: u64,
-    /// The way in that its address came with.
-    pub(super) epoch: u64,
     /// `None` for what comes before the first segment.
     pub(super) position: Option<u64>,
     pub(super) duration: Duration,
+    /// The way in that its address belongs to.
+    pub(super) epoch: u64,
 }
 
 impl Item {

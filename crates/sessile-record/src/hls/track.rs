@@ -254,7 +254,8 @@ impl<'a> Track<'a> {
 
     fn failed(&mut self, ticket: Ticket, fault: Fault) -> Result<(), RecordError> {
         match fault {
-            Fault::Closed(epoch, why) if self.has_left(ticket, epoch) => self.gone(ticket, why),
+            // It has left the playlist, and its own address doesn't work any more.
+            Fault::Closed(_, why) if self.is_stale(ticket) => self.gone(ticket, why),
             Fault::Closed(epoch, why) => {
                 self.schedule.again(ticket);
                 self.open(epoch, why);
@@ -270,12 +271,10 @@ impl<'a> Track<'a> {
         }
     }
 
-    /// Whether a way in that is newer than the segment's address was refused with it: the playlist
-    /// that came with that way in lists it no more.
-    fn has_left(&self, ticket: Ticket, epoch: u64) -> bool {
+    /// Whether its address is of an earlier way in than the newest playlist.
+    fn is_stale(&self, ticket: Ticket) -> bool {
         let item = self.schedule.item(ticket);
-        let is_old = item.is_some_and(|item| item.position.is_some() && item.epoch < epoch);
-        is_old && !self.is_opening && !self.is_whole()
+        item.is_some_and(|item| item.epoch < self.loaded.epoch && !self.is_opening)
     }
 
     /// A live recording goes on without what it can't have; one of something that stays doesn't.
@@ -409,8 +408,8 @@ impl<'a> Track<'a> {
 
     /// Segments that wait have the addresses of the newest playlist.
     fn refresh(&mut self, media: &MediaPlaylist, known: &[(u64, usize)]) {
-        let epoch = self.loaded.epoch;
         let known: HashMap<u64, usize> = known.iter().copied().collect();
+        let epoch = self.loaded.epoch;
         let mut init: Option<Arc<Init>> = None;
         let mut inits = Vec::new();
         for item in self.schedule.items_mut() {
@@ -440,6 +439,7 @@ impl<'a> Track<'a> {
             if let Some(init) = found {
                 item.place = init.place.clone();
                 item.key.clone_from(&init.key);
+                item.epoch = epoch;
             }
         }
     }
@@ -470,9 +470,9 @@ impl<'a> Track<'a> {
                     place: init.place.clone(),
                     key: init.key.clone(),
                     sequence: segment.sequence,
-                    epoch: self.loaded.epoch,
                     position: None,
                     duration: Duration::ZERO,
+                    epoch: self.loaded.epoch,
                 });
             }
         }
@@ -481,9 +481,9 @@ impl<'a> Track<'a> {
             place: segment.place.clone(),
             key: segment.key.clone(),
             sequence: segment.sequence,
-            epoch: self.loaded.epoch,
             position: Some(position),
             duration: segment.duration,
+            epoch: self.loaded.epoch,
         });
     }
 }
