@@ -71,6 +71,19 @@ impl Cinema {
         assert!(found == original, "{stream}: some pictures differ");
     }
 
+    /// Records the stream, and looks at what has come of it.
+    #[track_caller]
+    fn becomes_a_film(&self, door: &str, stream: &str) {
+        let file = format!("{stream}.mp4");
+        let run = self.record(door, stream, &file, "--parallel 2").run();
+        run.exits(0);
+        self.shows(&file, stream);
+        assert_eq!(self.files(stream), [file.as_str()]);
+        if stream == "separate" {
+            assert!(!sounds(&self.file(&file)).is_empty());
+        }
+    }
+
     /// What is in the folder of the recordings beside what was there before.
     fn files(&self, start: &str) -> Vec<String> {
         let all = fs::read_dir(self.me.home()).unwrap();
@@ -86,7 +99,7 @@ impl Cinema {
 fn the_practice_site_s_streams_play() {
     let cinema = Cinema::new();
     let mut table = Table::new();
-    for stream in ["clip", "aes", "bytes", "single", "separate"] {
+    for stream in ["clip", "aes", "single", "separate"] {
         table.row(stream, || {
             let file = if stream == "clip" {
                 "clip.mp4"
@@ -97,34 +110,34 @@ fn the_practice_site_s_streams_play() {
             let found = pictures(Path::new(&url));
             assert_eq!(found.len(), PICTURES);
             assert!(found == cinema.original(stream));
-            assert!(!sounds(Path::new(&url)).is_empty());
         });
     }
     table.done();
 }
 
 #[test]
-fn every_stream_becomes_a_film_that_shows_what_its_source_does() {
+fn a_film_shows_what_its_source_does_though_the_login_died() {
     let cinema = Cinema::new();
     let mut table = Table::new();
-    for stream in [
-        "clip", "whole", "vod", "aes", "bytes", "fmp4", "single", "variants", "separate",
-    ] {
+    for stream in ["clip", "vod", "aes", "separate"] {
         table.row(stream, || {
-            let file = format!("{stream}.mp4");
             let fault = Fault::new(&format!("/media/member/{stream}/"), MediaFault::End);
-            cinema.site.add_fault(fault.every(7).times(1000));
-            cinema
-                .record("member", stream, &file, "--parallel 2")
-                .run()
-                .exits(0);
-            cinema.shows(&file, stream);
-            assert_eq!(cinema.files(stream), [file.as_str()]);
-            assert!(!sounds(&cinema.file(&file)).is_empty());
+            cinema.site.add_fault(fault.every(9).times(1000));
+            cinema.becomes_a_film("member", stream);
         });
     }
     table.done();
     assert!(cinema.site.logins() > 5);
+}
+
+#[test]
+fn every_stream_becomes_a_film_that_shows_what_its_source_does() {
+    let cinema = Cinema::new();
+    let mut table = Table::new();
+    for stream in ["whole", "bytes", "fmp4", "single", "variants"] {
+        table.row(stream, || cinema.becomes_a_film("gate", stream));
+    }
+    table.done();
 }
 
 #[test]
