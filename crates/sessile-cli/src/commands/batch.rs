@@ -4,15 +4,17 @@ use std::fs;
 use std::io;
 use std::path::{self, Path};
 use std::pin::pin;
+use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use serde_json::json;
 use sessile::Session;
 use sessile::batch::{
     Batch, BatchError, BatchOptions, Bodies, End, Failures, Field, Found, Origin, Output, Patience,
-    Report, Targets, Template, Through,
+    Pooled, Progress, Report, Targets, Template, Through,
 };
-use sessile::renew::{KeepError, Kept};
+use sessile::pool::{Pool, PoolError, PoolOptions};
+use sessile::renew::Kept;
 use sessile::session::{Redirects, RetryPolicy, SessionBuilder};
 use url::Url;
 
@@ -34,23 +36,113 @@ pub(super) async fn run(args: BatchArgs, work: &mut Work<'_>) -> Outcome {
     let (targets, place) = targets(&args, &mut inputs)?;
     let template = template(&args, &mut inputs)?;
     let options = options(&args)?;
-    let through = through(&args, work).await?;
-    let kept = match &through {
-        Through::Kept(kept) => Some(kept.clone()),
-        _ => None,
+    let sessions = Sessions::open(&args, work).await?;
+    let batch = Batch::new(sessions.through(), template, options);
+    let ended = match output(&args, &batch, place, work) {
+        Ok(output) => {
+            let found = output.found().clone();
+            tell_found(&found, &args, work);
+            let ended = carry_out(&batch, targets, output, work).await;
+            ended.map(|ended| (ended, found))
+        }
+        Err(stop) => Err(stop),
     };
-    let batch = Batch::new(through, template, options);
-    let output = output(&args, &batch, place, work)?;
-    let found = output.found().clone();
-    tell_found(&found, &args, work);
-    let ended = carry_out(&batch, targets, output, work).await;
-    if let Some(kept) = kept {
-        // What the exchanges changed is kept, whatever became of them.
-        let saved = kept.save().await;
-        saved.map_err(|error| failure::of_kept(&error, Purpose::Send))?;
-        work.say_token_trouble(&kept);
+    // What the exchanges changed is kept, whatever became of them.
+    sessions.close(work).await?;
+    let (ended, found) = ended?;
+    tell(&ended, &found, &args, work)
+}
+
+/// What the requests go through.
+enum Sessions {
+    Kept(Kept),
+    Plain(Session),
+    Pool { pool: Pool, pooled: Pooled },
+}
+
+/// How long the leases of a pool may go on after the last line; a stopped batch has none left.
+const DRAIN: Duration = Duration::from_secs(10);
+
+impl Sessions {
+    /// What is tried again is the batch's business, and no session's.
+    async fn open(args: &BatchArgs, work: &mut Work<'_>) -> Outcome<Self> {
+        let mut builder = connect::builder(&args.connection, args.timeout, work)?;
+        builder = builder.retry(RetryPolicy::never());
+        if args.no_follow {
+            builder = builder.redirects(Redirects::Stay);
+        }
+        let manners = MannersArgs {
+            rate: args.rate,
+            concurrency: None,
+            robots: args.robots,
+        };
+        let builder = manners::add(manners, builder, work).await?;
+        match (&args.session, pool_name(args)) {
+            (Some(name), _) => kept(name, builder, work).await.map(Self::Kept),
+            (None, Some(name)) => open_pool(name, args, builder, work).await,
+            (None, None) => plain(args, builder, work).map(Self::Plain),
+        }
     }
-    tell(&ended?, &found, &args, work)
+
+    fn through(&self) -> Through {
+        match self {
+            Self::Kept(kept) => Through::Kept(kept.clone()),
+            Self::Plain(session) => Through::Plain(session.clone()),
+            Self::Pool { pooled, .. } => Through::Pool(pooled.clone()),
+        }
+    }
+
+    async fn close(self, work: &mut Work<'_>) -> Outcome<()> {
+        match self {
+            Self::Kept(kept) => {
+                let saved = kept.save().await;
+                saved.map_err(|error| failure::of_kept(&error, Purpose::Send))?;
+                work.say_token_trouble(&kept);
+            }
+            Self::Plain(_) => {}
+            Self::Pool { pool, .. } => {
+                pool.close(DRAIN).await;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The first word where it can't be an item.
+fn pool_name(args: &BatchArgs) -> Option<&str> {
+    let name = args.pool.as_deref()?;
+    (!is_item(name)).then_some(name)
+}
+
+fn is_item(word: &str) -> bool {
+    word.contains(['=', ':', '@', ';'])
+}
+
+async fn open_pool(
+    name: &str,
+    args: &BatchArgs,
+    builder: SessionBuilder,
+    work: &mut Work<'_>,
+) -> Outcome<Sessions> {
+    let name = work::name(name)?;
+    let vault = work.vault().await?;
+    let keeping = work.keeping()?;
+    let mut options = PoolOptions::default();
+    options.builder = builder.clone();
+    options.person = keeping.person;
+    options.notify = keeping.notify;
+    let pool = Pool::open(&vault, &name, options).await.map_err(of_pool)?;
+    let pooled = Pooled::new(pool.clone(), &vault, &name).await;
+    let mut pooled = pooled.map_err(of_pool)?.wait(args.wait);
+    if !args.no_fallback {
+        let definition = Pool::definition(&vault, &name).await.map_err(of_pool)?;
+        let builder = match &definition.site.base_url {
+            Some(base) => builder.base_url(base.as_str())?,
+            None => builder,
+        };
+        pooled = pooled.fallback(plain(args, builder, work)?);
+    }
+    Ok(Sessions::Pool { pool, pooled })
 }
 
 /// How a batch ended, and by which signal.
@@ -69,7 +161,16 @@ async fn carry_out(
     let unheard = |error| Failure::new(Exit::Failed, "signals", format!("cannot start: {error}"));
     let mut signals = Ended::listen().map_err(|error: io::Error| unheard(error))?;
     let bar = BatchBar::new(work.printer);
-    let mut watch = |progress: &_| bar.show(progress);
+    let mut has_fallen_back = false;
+    let mut watch = |progress: &Progress| {
+        bar.show(progress);
+        if let (Some(why), false) = (&progress.why_fallback, has_fallen_back) {
+            has_fallen_back = true;
+            bar.warn(&format!(
+                "{why}; sent without the pool, which the lines say; --no-fallback makes it an error"
+            ));
+        }
+    };
     let mut running = pin!(batch.run(targets, output, &mut watch));
     let mut first = None;
     loop {
@@ -116,7 +217,12 @@ fn template(args: &BatchArgs, inputs: &mut Inputs) -> Outcome<Template> {
         (true, false) => Encoding::Form,
         (false, false) => Encoding::Json,
     };
-    let items = items::parse_all(&args.items)
+    let first = args
+        .pool
+        .iter()
+        .filter(|word| args.session.is_some() || is_item(word));
+    let words: Vec<String> = first.chain(&args.items).cloned().collect();
+    let items = items::parse_all(&words)
         .map_err(|bad| Failure::usage(bad.to_string()).hint(bad.advice()))?;
     let content = content::sort(items, encoding, inputs)?;
     let mut template = Template::new(args.method.clone());
@@ -200,25 +306,6 @@ fn options(args: &BatchArgs) -> Outcome<BatchOptions> {
         BodyPlace::Nowhere => Bodies::Leave,
     };
     Ok(options)
-}
-
-/// The session that the requests go through. What is tried again is the batch's business.
-async fn through(args: &BatchArgs, work: &mut Work<'_>) -> Outcome<Through> {
-    let mut builder = connect::builder(&args.connection, args.timeout, work)?;
-    builder = builder.retry(RetryPolicy::never());
-    if args.no_follow {
-        builder = builder.redirects(Redirects::Stay);
-    }
-    let manners = MannersArgs {
-        rate: args.rate,
-        concurrency: None,
-        robots: args.robots,
-    };
-    let builder = manners::add(manners, builder, work).await?;
-    match &args.session {
-        Some(name) => kept(name, builder, work).await.map(Through::Kept),
-        None => plain(args, builder, work).map(Through::Plain),
-    }
 }
 
 async fn kept(name: &str, builder: SessionBuilder, work: &Work<'_>) -> Outcome<Kept> {
@@ -320,6 +407,7 @@ fn tell(ended: &Ending, found: &Found, args: &BatchArgs, work: &mut Work<'_>) ->
             "done": report.done,
             "failed": failed,
             "duplicates": report.duplicates,
+            "fallbacks": report.fallbacks,
             "notInTargets": report.strangers,
         }))?;
     }
@@ -370,13 +458,21 @@ fn of_batch(error: BatchError) -> Stop {
         BatchError::OtherRequest { .. } => failed("otherRequest")
             .hint("write another file with -o, or remove this one and FILE.sessile beside it")
             .into(),
-        BatchError::Session(error) => of_session(&error),
+        BatchError::Session(error) => of_pool(error),
         _ => failed("targets").into(),
     }
 }
 
-fn of_session(error: &KeepError) -> Stop {
-    let failure = failure::of_kept(error, Purpose::Send);
+fn of_pool(error: PoolError) -> Stop {
+    let failure = match &error {
+        PoolError::Keep(error) => failure::of_kept(error, Purpose::Send),
+        PoolError::Store(error) => error.clone().into(),
+        PoolError::Unknown { .. } => Failure::of(Exit::Failed, "unknownPool", &error).hint(
+            "`sessile pool list` shows those there are; a single session is named by -s NAME",
+        ),
+        PoolError::NoneAlive { .. } => Failure::of(Exit::NotLoggedIn, "noSession", &error),
+        _ => Failure::of(Exit::Failed, "pool", &error),
+    };
     match failure.advice() {
         Some(_) => failure,
         None => failure.hint("after that, the same command again goes on where it was"),
