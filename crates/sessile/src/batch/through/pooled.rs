@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::{Attempted, Replied, Sender, Sending, take_in, through_plain, timed};
+use crate::pool::state::Dead;
 use crate::pool::{Assign, Lease, Pool, PoolError, Target, Wish};
 use crate::session::Session;
 use crate::store::{Name, Vault};
@@ -78,13 +79,38 @@ impl Pooled {
             true => Duration::ZERO,
             false => self.wait,
         };
-        let leased = self.pool.lease(&wish, wait).await;
+        let leased = self.lease_within(&wish, wait).await;
         // Those who have a fallback don't each wait for a pool that is dead; others have to.
         let is_in_vain = matches!(leased, Err(PoolError::NoneAlive { .. }));
         let may_give_up = self.fallback.is_some();
         self.was_in_vain
             .store(is_in_vain && may_give_up, Ordering::Relaxed);
         leased
+    }
+
+    /// Asks again and again: those who wait in the pool's queue aren't told that nothing will come.
+    async fn lease_within(&self, wish: &Wish, wait: Duration) -> Result<Lease, PoolError> {
+        let mut left = wait;
+        loop {
+            let part = left.min(PART);
+            left -= part;
+            match self.pool.lease(wish, part).await {
+                Err(why) if !left.is_zero() && may_come(&why) => {}
+                leased => return leased,
+            }
+        }
+    }
+}
+
+/// For how long it is waited at a time.
+const PART: Duration = Duration::from_secs(1);
+
+/// Whether waiting may help.
+fn may_come(error: &PoolError) -> bool {
+    match error {
+        PoolError::Busy { .. } => true,
+        PoolError::NoneAlive { why, .. } => !matches!(why, Dead::Stopped),
+        _ => false,
     }
 }
 
