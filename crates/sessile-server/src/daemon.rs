@@ -15,7 +15,8 @@ use crate::access::{AccessError, Grants};
 use crate::events::{Event, Events};
 use crate::metrics::Metrics;
 use crate::open::{InUse, OpenSessions};
-use crate::problem::Problem;
+use crate::pools::Pools;
+use crate::problem::{Kind, Problem};
 
 /// The sessions of a store, to be served over HTTP. Cheap to clone.
 ///
@@ -80,9 +81,12 @@ pub(crate) struct Shared {
     pub(crate) options: DaemonOptions,
     pub(crate) grants: Grants,
     pub(crate) sessions: OpenSessions,
+    pub(crate) pools: Pools,
     pub(crate) events: Arc<Events>,
     pub(crate) metrics: Metrics,
-    /// Cancelled when the daemon is to stop.
+    /// Cancelled when nothing more is taken on.
+    pub(crate) closing: CancellationToken,
+    /// Cancelled when connections are to end.
     pub(crate) stop: CancellationToken,
     /// Everything that runs on the daemon's behalf.
     pub(crate) tasks: TaskTracker,
@@ -100,8 +104,10 @@ impl Daemon {
             options,
             grants: Grants::new(),
             sessions: OpenSessions::default(),
+            pools: Pools::default(),
             events: Arc::new(Events::new(format!("{run:08x}"))),
             metrics: Metrics::new(),
+            closing: CancellationToken::new(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             last_reset: Mutex::default(),
@@ -158,6 +164,10 @@ impl Shared {
 
     /// The stored session of this name, opened where it isn't.
     pub(crate) async fn session(&self, name: &Name) -> Result<InUse, Problem> {
+        if self.pools.has(name) {
+            let detail = format!("session `{name}` belongs to a pool: lease it there");
+            return Err(Problem::new(Kind::InPool, detail));
+        }
         let now = self.now();
         let open = Kept::open(&self.vault, name, self.keeping());
         Ok(self.sessions.take(name, now, open).await?)
@@ -187,7 +197,7 @@ impl Shared {
     }
 
     /// Tells of a trouble as an event, and whoever the daemon was told to tell.
-    fn notify(&self) -> Notify {
+    pub(crate) fn notify(&self) -> Notify {
         let (events, clock) = (Arc::clone(&self.events), Arc::clone(&self.clock));
         let other = self.options.notify.clone();
         Arc::new(move |trouble| {

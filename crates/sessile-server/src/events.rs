@@ -48,6 +48,11 @@ impl Event {
         self
     }
 
+    pub(crate) fn pool(mut self, name: &impl ToString) -> Self {
+        self.pool = Some(name.to_string());
+        self
+    }
+
     pub(crate) fn detail(mut self, words: &impl ToString) -> Self {
         self.detail = Some(words.to_string());
         self

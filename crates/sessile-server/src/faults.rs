@@ -2,12 +2,15 @@
 
 use sessile::login::LoginError;
 use sessile::login::oauth2::OAuthError;
+use sessile::pool::PoolError;
 use sessile::renew::{KeepError, NoRenewal};
 use sessile::store::StoreError;
 use sessile::{Blame, Error};
+use sessile_jar::Timestamp;
 
 use crate::access::AccessError;
 use crate::problem::{Kind, Problem};
+use crate::times;
 
 impl From<KeepError> for Problem {
     fn from(error: KeepError) -> Self {
@@ -40,6 +43,38 @@ fn of_renewal(why: &NoRenewal) -> Kind {
         NoRenewal::Refused { .. } => Kind::LoginRefused,
         _ => Kind::NotLoggedIn,
     }
+}
+
+impl From<PoolError> for Problem {
+    fn from(error: PoolError) -> Self {
+        let kind = match &error {
+            PoolError::Keep(error) => return error.clone().into(),
+            PoolError::Store(error) => return error.clone().into(),
+            PoolError::Busy { .. } | PoolError::Elsewhere { .. } | PoolError::Full { .. } => {
+                Kind::Busy
+            }
+            PoolError::Closed { .. } => Kind::Closing,
+            PoolError::LeaseEnded => Kind::LeaseEnded,
+            PoolError::NoneAlive { .. } => Kind::NoSession,
+            PoolError::Unknown { pool, .. } => {
+                return Self::new(Kind::UnknownPool, format!("there is no pool `{pool}`"));
+            }
+            PoolError::UnknownPart { .. } => Kind::UnknownSession,
+            PoolError::Unreadable { .. } => Kind::Store,
+            _ => Kind::Internal,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+/// As a problem that says when it may be worth asking again, by the pool's time.
+pub(crate) fn of_pool(error: PoolError, now: Timestamp) -> Problem {
+    let next = match &error {
+        PoolError::Busy { next, .. } | PoolError::NoneAlive { next, .. } => *next,
+        PoolError::Elsewhere { until, .. } => Some(*until),
+        _ => None,
+    };
+    Problem::from(error).retry_after(next.map(|next| times::between(now, next)))
 }
 
 impl From<LoginError> for Problem {

@@ -41,6 +41,8 @@ pub(crate) struct InUse(Arc<Entry>);
 pub(crate) struct Glance {
     pub(crate) name: Name,
     pub(crate) is_active: bool,
+    /// How many use it.
+    pub(crate) running: u32,
     /// Whether nothing has spoken against it.
     pub(crate) is_valid: bool,
     pub(crate) since: Timestamp,
@@ -118,6 +120,7 @@ impl OpenSessions {
             Glance {
                 name: name.clone(),
                 is_active: seen.running > 0,
+                running: u32::try_from(seen.running).unwrap_or(u32::MAX),
                 is_valid: seen.verdict.is_none_or(VerdictName::is_for_session),
                 since: seen.since,
             }

@@ -26,11 +26,14 @@ pub(crate) enum Kind {
     Busy,
     Closing,
     Forbidden,
+    InPool,
     Internal,
+    LeaseEnded,
     LoginFailed,
     LoginRefused,
     MethodNotAllowed,
     Misdirected,
+    NoSession,
     NotFound,
     NotLoggedIn,
     NotReplayable,
@@ -40,6 +43,7 @@ pub(crate) enum Kind {
     Store,
     TooLarge,
     Unauthorized,
+    UnknownLease,
     UnknownPool,
     UnknownSession,
     UnsupportedMediaType,
@@ -54,11 +58,14 @@ impl Kind {
             Self::Busy => "busy",
             Self::Closing => "closing",
             Self::Forbidden => "forbidden",
+            Self::InPool => "in-pool",
             Self::Internal => "internal",
+            Self::LeaseEnded => "lease-ended",
             Self::LoginFailed => "login-failed",
             Self::LoginRefused => "login-refused",
             Self::MethodNotAllowed => "method-not-allowed",
             Self::Misdirected => "misdirected",
+            Self::NoSession => "no-session",
             Self::NotFound => "not-found",
             Self::NotLoggedIn => "not-logged-in",
             Self::NotReplayable => "not-replayable",
@@ -68,6 +75,7 @@ impl Kind {
             Self::Store => "store",
             Self::TooLarge => "too-large",
             Self::Unauthorized => "unauthorized",
+            Self::UnknownLease => "unknown-lease",
             Self::UnknownPool => "unknown-pool",
             Self::UnknownSession => "unknown-session",
             Self::UnsupportedMediaType => "unsupported-media-type",
@@ -78,18 +86,24 @@ impl Kind {
     const fn status(self) -> StatusCode {
         match self {
             Self::BadRequest => StatusCode::BAD_REQUEST,
-            Self::Busy | Self::Closing | Self::Store => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Closing | Self::NoSession | Self::Store => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::LeaseEnded => StatusCode::GONE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::LoginFailed | Self::SiteUnreachable => StatusCode::BAD_GATEWAY,
-            Self::LoginRefused
+            Self::InPool
+            | Self::LoginRefused
             | Self::NotLoggedIn
             | Self::NotReplayable
             | Self::PersonNeeded
             | Self::WrongMoment => StatusCode::CONFLICT,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
-            Self::NotFound | Self::UnknownPool | Self::UnknownSession => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::UnknownLease | Self::UnknownPool | Self::UnknownSession => {
+                StatusCode::NOT_FOUND
+            }
             Self::SiteTimeOut => StatusCode::GATEWAY_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
@@ -104,11 +118,14 @@ impl Kind {
             Self::Busy => "Every session is in use",
             Self::Closing => "The daemon is stopping",
             Self::Forbidden => "The token's scope doesn't allow it",
+            Self::InPool => "The session belongs to a pool",
             Self::Internal => "A fault of the daemon",
+            Self::LeaseEnded => "The lease has ended",
             Self::LoginFailed => "The login could not be carried out",
             Self::LoginRefused => "The site refused the login",
             Self::MethodNotAllowed => "Not with this method",
             Self::Misdirected => "Not addressed to this daemon",
+            Self::NoSession => "No session is alive",
             Self::NotFound => "There is nothing at this path",
             Self::NotLoggedIn => "The session isn't logged in",
             Self::NotReplayable => "The request's body is gone",
@@ -118,6 +135,7 @@ impl Kind {
             Self::Store => "The store is unavailable",
             Self::TooLarge => "The body is too large",
             Self::Unauthorized => "A token is needed",
+            Self::UnknownLease => "There is no such lease",
             Self::UnknownPool => "There is no such pool",
             Self::UnknownSession => "There is no such session",
             Self::UnsupportedMediaType => "Not a body of this type",

@@ -11,7 +11,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 use tower_http::timeout::TimeoutBody;
@@ -26,6 +26,8 @@ use crate::listen::{Accepted, Listener, Stream};
 pub struct Report {
     /// Connections that were closed while something still ran on them.
     pub cut_off: usize,
+    /// Leases that had not been given back.
+    pub leases_cut_off: usize,
     /// Sessions whose last changes could not be stored.
     pub unsaved: usize,
 }
@@ -39,6 +41,7 @@ pub async fn serve(
 ) -> Report {
     let shared = daemon.0;
     let router = api::router(&shared, listener.is_plain_loopback());
+    shared.open_pools().await;
     let housekeeping = shared.tasks.spawn(keep_house(Arc::clone(&shared)));
     let house = Connections::new(&shared, router);
     tokio::select! {
@@ -47,12 +50,22 @@ pub async fn serve(
     }
     tracing::info!("stopping");
     drop(listener);
+    shared.closing.cancel();
+    let began = Instant::now();
+    // Connections stay for as long as leases do, so that these can be given back.
+    let leases = shared.pools.close(shared.options.drain).await;
     shared.stop.cancel();
-    let cut_off = house.end(shared.options.drain).await;
+    let left = shared.options.drain.saturating_sub(began.elapsed());
+    let cut_off = house.end(left.max(LEAST)).await;
     _ = housekeeping.await;
     let unsaved = shared.close().await;
-    tracing::info!(cut_off, unsaved, "stopped");
-    Report { cut_off, unsaved }
+    let leases_cut_off = leases.cut_off;
+    tracing::info!(cut_off, leases_cut_off, unsaved, "stopped");
+    Report {
+        cut_off,
+        leases_cut_off,
+        unsaved,
+    }
 }
 
 /// The open connections.
@@ -186,10 +199,12 @@ impl Connection {
 async fn keep_house(shared: Arc<Shared>) {
     loop {
         tokio::select! {
-            () = shared.stop.cancelled() => return,
+            () = shared.closing.cancelled() => return,
             () = sleep(HOUSEKEEPING) => {}
         }
         shared.metrics.tidy();
+        shared.pools.leases.tidy();
+        shared.open_pools().await;
         for kept in shared.sessions.take_idle(shared.options.idle) {
             if let Err(error) = kept.close().await {
                 tracing::error!(session = %kept.name(), %error, "a session could not be stored");
@@ -223,7 +238,10 @@ impl Shared {
 /// After a connection could not be taken.
 const PAUSE: Duration = Duration::from_millis(100);
 
-const HOUSEKEEPING: Duration = Duration::from_secs(5);
+const HOUSEKEEPING: Duration = Duration::from_secs(2);
+
+/// What connections get to end in, however long leases took.
+const LEAST: Duration = Duration::from_secs(1);
 
 /// How large the head of a request may be; also how much of a body is read at once.
 const LARGEST_HEAD: usize = 64 * 1024;

@@ -11,6 +11,7 @@ mod cookies;
 mod login;
 mod manners;
 mod media;
+mod pool;
 mod profile;
 mod request;
 mod second_factor;
@@ -32,6 +33,9 @@ pub(crate) use cookies::{CookiesArgs, CookiesCommand, ExplainCookies, SameSiteAr
 pub(crate) use login::{LoginArgs, PasswordFrom};
 pub(crate) use manners::MannersArgs;
 pub(crate) use media::{LiveFromArg, RecordArgs, ResolveArgs, ThroughArgs};
+pub(crate) use pool::{
+    PoolAccount, PoolAccountAdd, PoolCommand, PoolCreate, PoolProxy, PoolProxyAdd, PoolWhich,
+};
 pub(crate) use profile::ProfileCommand;
 pub(crate) use request::{AuthArgs, AuthType, RequestArgs};
 pub(crate) use second_factor::{OtpArgs, SecondFactorArgs};
@@ -172,6 +176,11 @@ pub(crate) enum Command {
         command: ProfileCommand,
     },
 
+    /// Many sessions of a site as one resource
+    Pool {
+        #[command(subcommand)]
+        command: PoolCommand,
+    },
     /// Serve the stored sessions over HTTP, to programs in any language
     Serve(ServeArgs),
     /// Who may ask a daemon for what: tokens with a scope

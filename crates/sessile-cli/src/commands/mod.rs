@@ -20,6 +20,7 @@ mod manners;
 mod media;
 mod otp;
 mod output;
+mod pool;
 mod profile;
 mod record;
 mod rename;
@@ -88,6 +89,7 @@ async fn dispatch(command: Command, mut work: Work<'_>) -> Outcome {
         Command::Otp(args) => otp::run(args, work).await,
         Command::Options(args) => request::run(Method::OPTIONS, *args, work).await,
         Command::Patch(args) => request::run(Method::PATCH, *args, work).await,
+        Command::Pool { command } => pool::run(command, work).await,
         Command::Post(args) => request::run(Method::POST, *args, work).await,
         Command::Profile { command } => profile::run(command, work),
         Command::Put(args) => request::run(Method::PUT, *args, work).await,

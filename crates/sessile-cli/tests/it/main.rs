@@ -33,6 +33,8 @@ mod output;
 #[cfg(test)]
 mod postgres;
 #[cfg(test)]
+mod recording;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod servers;

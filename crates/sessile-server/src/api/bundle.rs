@@ -67,7 +67,7 @@ pub(super) async fn headers(
     headers_of(session.kept(), &asked).map(Json)
 }
 
-fn headers_of(kept: &Kept, asked: &ForRequest) -> Result<Headers, Problem> {
+pub(super) fn headers_of(kept: &Kept, asked: &ForRequest) -> Result<Headers, Problem> {
     let method = asked.method.as_deref().unwrap_or("GET");
     let method = Method::from_bytes(method.as_bytes())
         .map_err(|_not_a_token| Problem::new(Kind::BadRequest, "`method` isn't one"))?;

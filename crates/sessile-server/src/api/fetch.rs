@@ -12,7 +12,7 @@ use metrics::Counter;
 use serde::Deserialize;
 use sessile::renew::Answer;
 use sessile::session::Redirects;
-use sessile::{Error, Reply};
+use sessile::{Error, Reply, Verdict};
 use tokio::time::Instant;
 use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
@@ -38,7 +38,7 @@ pub(super) struct Fetch {
     /// How many redirects are followed, at most 20; 0 answers the redirect itself. Defaults to the
     /// session's habit.
     #[param(minimum = 0, maximum = 20)]
-    redirects: Option<u8>,
+    pub(super) redirects: Option<u8>,
 }
 
 /// Sends a request through a session, and answers what the site answers.
@@ -65,22 +65,15 @@ pub(super) async fn fetch(
 ) -> Result<Response, Problem> {
     let session = daemon.session(&name).await?;
     let request = for_site(&asked, request, daemon.metrics.sent()).await?;
-    let began = Instant::now();
-    let sent = session.kept().send(request).await;
-    let verdict = sent
-        .as_ref()
-        .ok()
-        .map(|answer| VerdictName::of(answer.reply.verdict()));
-    daemon.metrics.fetched(verdict, began.elapsed());
+    let sending = session.kept().send(request);
+    let sent = measured(&daemon, sending, |answer| answer.reply.verdict()).await;
     let Answer { reply, renewal, .. } = sent.map_err(|error| daemon.failed(&name, error))?;
     if let Some(renewal) = renewal {
         session.note_since(daemon.now());
         let event = daemon.event("renewed").session(&name);
         daemon.tell(event.detail(&renewal.sign));
     }
-    if let Some(verdict) = verdict {
-        session.note(verdict);
-    }
+    session.note(VerdictName::of(reply.verdict()));
     let generation = reply.generation();
     Ok(answer(
         reply,
@@ -91,6 +84,22 @@ pub(super) async fn fetch(
             received: daemon.metrics.received(),
         },
     ))
+}
+
+/// Sends, and counts what came of it.
+pub(super) async fn measured<T, E>(
+    daemon: &Daemon,
+    sending: impl Future<Output = Result<T, E>>,
+    verdict: impl FnOnce(&T) -> &Verdict,
+) -> Result<T, E> {
+    let began = Instant::now();
+    let sent = sending.await;
+    let verdict = sent
+        .as_ref()
+        .ok()
+        .map(|sent| VerdictName::of(verdict(sent)));
+    daemon.metrics.fetched(verdict, began.elapsed());
+    sent
 }
 
 /// What stays until the body has passed.

@@ -7,6 +7,7 @@ use metrics::Label;
 
 use super::Daemon;
 use super::extract::MayRead;
+use super::stats::SessionStats;
 use crate::problem::{Kind, Problem};
 
 /// Whether the daemon runs. Wants no token.
@@ -20,7 +21,7 @@ pub(super) async fn alive() -> &'static str {
 #[utoipa::path(get, path = "/readyz", tag = "daemon",
     responses((status = 200, body = String, content_type = "text/plain", description = "It can")))]
 pub(super) async fn ready(State(daemon): State<Daemon>) -> Result<&'static str, Problem> {
-    if daemon.stop.is_cancelled() {
+    if daemon.closing.is_cancelled() {
         return Err(Problem::new(Kind::Closing, "the daemon is stopping"));
     }
     daemon.vault.changes()?;
@@ -32,25 +33,24 @@ pub(super) async fn ready(State(daemon): State<Daemon>) -> Result<&'static str, 
     security(("token" = ["read"])),
     responses((status = 200, body = String, content_type = "text/plain", description = "Every metric")))]
 pub(super) async fn metrics(_may: MayRead, State(daemon): State<Daemon>) -> Response {
-    let glances = daemon.sessions.glances();
-    let count = |which: &dyn Fn(usize) -> bool| {
-        u32::try_from((0..glances.len()).filter(|at| which(*at)).count())
-            .map_or(f64::MAX, f64::from)
-    };
-    let none = || vec![Label::new("pool", "")];
-    daemon
-        .metrics
-        .set("sessile_sessions", none(), count(&|_| true));
-    daemon.metrics.set(
-        "sessile_sessions_active",
-        none(),
-        count(&|at| glances[at].is_active),
-    );
-    daemon.metrics.set(
-        "sessile_sessions_valid",
-        none(),
-        count(&|at| glances[at].is_valid),
-    );
+    let counts = SessionStats::outside_pools(&daemon);
+    tell(&daemon, "", &counts);
+    for pool in daemon.pools.all() {
+        tell(&daemon, pool.name().as_str(), &SessionStats::of_pool(&pool));
+    }
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     ([(header::CONTENT_TYPE, kind)], daemon.metrics.render()).into_response()
+}
+
+fn tell(daemon: &Daemon, pool: &str, stats: &SessionStats) {
+    let all = [
+        ("sessile_sessions", stats.total()),
+        ("sessile_sessions_active", stats.active()),
+        ("sessile_sessions_valid", stats.valid()),
+    ];
+    for (name, count) in all {
+        let labels = vec![Label::new("pool", pool.to_owned())];
+        let count = u32::try_from(count).map_or(f64::MAX, f64::from);
+        daemon.metrics.set(name, labels, count);
+    }
 }

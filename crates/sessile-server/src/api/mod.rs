@@ -8,9 +8,12 @@ mod events;
 mod extract;
 mod fetch;
 mod health;
+mod leases;
+mod pools;
 mod sessions;
 mod stats;
 mod steps;
+mod targets;
 mod view;
 
 use std::any::Any;
@@ -58,6 +61,18 @@ fn routes() -> OpenApiRouter<Daemon> {
         .routes(routes!(bundle::headers))
         .routes(routes!(bundle::bundle))
         .routes(fetch::route())
+        .routes(routes!(pools::rotate))
+        .routes(routes!(pools::validate))
+        .routes(routes!(pools::refresh))
+        .routes(routes!(targets::show, targets::ensure))
+        .routes(routes!(pools::list))
+        .routes(routes!(pools::show))
+        .routes(routes!(leases::create))
+        .routes(leases::pool_fetch_route())
+        .routes(routes!(leases::show, leases::change, leases::finish))
+        .routes(routes!(leases::headers))
+        .routes(routes!(leases::bundle))
+        .routes(leases::fetch_route())
         .routes(routes!(events::events))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))

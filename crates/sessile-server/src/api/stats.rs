@@ -1,10 +1,12 @@
 //! How the sessions are that this daemon serves: counts, ages, cookies.
 
 use std::cmp::Reverse;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use sessile::pool::{MemberInfo, Phase, Pool};
 use sessile::renew::Kept;
 use sessile_jar::Timestamp;
 use utoipa::ToSchema;
@@ -13,7 +15,7 @@ use super::Daemon;
 use super::extract::{Asked, MayRead};
 use super::view::CookieView;
 use crate::open::Glance;
-use crate::problem::{Kind, Problem};
+use crate::problem::Problem;
 use crate::times;
 
 /// Which pool. Without one all that this daemon serves.
@@ -26,7 +28,7 @@ pub(super) struct OfPool {
 }
 
 /// The sessions in numbers.
-#[derive(Serialize, ToSchema)]
+#[derive(Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct SessionStats {
     total_sessions: usize,
@@ -41,21 +43,74 @@ pub(super) struct SessionStats {
 }
 
 impl SessionStats {
-    fn of(glances: &[Glance], now: Timestamp) -> Self {
+    pub(super) fn total(&self) -> usize {
+        self.total_sessions
+    }
+
+    pub(super) fn active(&self) -> usize {
+        self.active_sessions
+    }
+
+    pub(super) fn valid(&self) -> usize {
+        self.valid_sessions
+    }
+
+    /// Those that are open and in no pool.
+    pub(super) fn outside_pools(daemon: &Daemon) -> Self {
+        let (glances, now) = (daemon.sessions.glances(), daemon.now());
         let ages = glances
             .iter()
             .map(|glance| times::between(glance.since, now));
-        let total: f64 = ages.clone().map(|age| age.as_secs_f64()).sum();
-        let count = u32::try_from(glances.len()).unwrap_or(u32::MAX);
-        let average = total / f64::from(count.max(1));
+        let sum: f64 = ages.clone().map(|age| age.as_secs_f64()).sum();
         Self {
             total_sessions: glances.len(),
             active_sessions: glances.iter().filter(|glance| glance.is_active).count(),
             valid_sessions: glances.iter().filter(|glance| glance.is_valid).count(),
-            average_age: times::minutes(std::time::Duration::from_secs_f64(average)),
+            average_age: minutes(sum / number(glances.len())),
             oldest_session: times::minutes(ages.max().unwrap_or_default()),
         }
     }
+
+    pub(super) fn of_pool(pool: &Pool) -> Self {
+        let stats = pool.stats();
+        Self {
+            total_sessions: stats.total,
+            active_sessions: stats.active,
+            valid_sessions: stats.valid,
+            average_age: times::minutes(stats.average_age),
+            oldest_session: times::minutes(stats.oldest),
+        }
+    }
+
+    fn of(asked: &OfPool, daemon: &Daemon) -> Result<Self, Problem> {
+        let pools = daemon.pools.some(asked.pool.as_deref())?;
+        let start = match &asked.pool {
+            Some(_) => Self::default(),
+            None => Self::outside_pools(daemon),
+        };
+        Ok(pools.iter().map(Self::of_pool).fold(start, |all, one| all.and(&one)))
+    }
+
+    fn and(self, other: &Self) -> Self {
+        let (mine, theirs) = (self.total_sessions, other.total_sessions);
+        let ages = self.average_age * number(mine) + other.average_age * number(theirs);
+        Self {
+            total_sessions: mine + theirs,
+            active_sessions: self.active_sessions + other.active_sessions,
+            valid_sessions: self.valid_sessions + other.valid_sessions,
+            average_age: minutes(60.0 * ages / number(mine + theirs)),
+            oldest_session: self.oldest_session.max(other.oldest_session),
+        }
+    }
+}
+
+/// A count to divide by.
+fn number(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX).max(1))
+}
+
+fn minutes(seconds: f64) -> f64 {
+    times::minutes(Duration::try_from_secs_f64(seconds).unwrap_or_default())
 }
 
 /// The sessions in numbers.
@@ -67,8 +122,7 @@ pub(super) async fn sessions(
     State(daemon): State<Daemon>,
     Asked(asked): Asked<OfPool>,
 ) -> Result<Json<SessionStats>, Problem> {
-    let glances = asked.glances(&daemon)?;
-    Ok(Json(SessionStats::of(&glances, daemon.now())))
+    SessionStats::of(&asked, &daemon).map(Json)
 }
 
 /// Sessions in use at this moment.
@@ -84,10 +138,17 @@ pub(super) struct ActiveSessions {
 #[serde(rename_all = "camelCase")]
 pub(super) struct ActiveSession {
     name: String,
+    /// None for one that belongs to no pool.
+    #[schema(required = true)]
+    pool: Option<String>,
+    #[schema(required = true)]
+    target: Option<String>,
     /// Since the last login.
     age_minutes: f64,
     /// Whether its login holds as far as is known.
     valid: bool,
+    /// How many use it.
+    leases: u32,
 }
 
 /// The sessions in use at this moment.
@@ -99,40 +160,68 @@ pub(super) async fn active(
     State(daemon): State<Daemon>,
     Asked(asked): Asked<OfPool>,
 ) -> Result<Json<ActiveSessions>, Problem> {
-    let mut active = asked.glances(&daemon)?;
-    active.retain(|glance| glance.is_active);
+    let mut active = Vec::new();
+    for pool in daemon.pools.some(asked.pool.as_deref())? {
+        // Most often there are none, which costs nothing to know.
+        if pool.stats().state.leases > 0 {
+            let members = pool
+                .members()
+                .into_iter()
+                .filter(|member| member.leases > 0);
+            active.extend(members.map(|member| ActiveSession::of_member(&pool, &member)));
+        }
+    }
+    if asked.pool.is_none() {
+        let now = daemon.now();
+        let open = daemon
+            .sessions
+            .glances()
+            .into_iter()
+            .filter(|glance| glance.is_active);
+        active.extend(open.map(|glance| ActiveSession::of_open(&glance, now)));
+    }
     active.sort_by(|a, b| a.name.cmp(&b.name));
-    let now = daemon.now();
-    let shown = active.iter().take(SHOWN).map(|glance| ActiveSession {
-        name: glance.name.to_string(),
-        age_minutes: times::minutes(times::between(glance.since, now)),
-        valid: glance.is_valid,
-    });
+    let total = active.len();
+    active.truncate(SHOWN);
     Ok(Json(ActiveSessions {
-        sessions: shown.collect(),
-        total: active.len(),
+        sessions: active,
+        total,
     }))
 }
 
-impl OfPool {
-    fn glances(&self, daemon: &Daemon) -> Result<Vec<Glance>, Problem> {
-        self.refuse_unknown()?;
-        Ok(daemon.sessions.glances())
-    }
-
-    fn kept(&self, daemon: &Daemon) -> Result<Vec<Kept>, Problem> {
-        self.refuse_unknown()?;
-        Ok(daemon.sessions.kept())
-    }
-
-    fn refuse_unknown(&self) -> Result<(), Problem> {
-        match &self.pool {
-            None => Ok(()),
-            Some(pool) => Err(Problem::new(
-                Kind::UnknownPool,
-                format!("there is no pool `{pool}`"),
-            )),
+impl ActiveSession {
+    fn of_member(pool: &Pool, member: &MemberInfo) -> Self {
+        Self {
+            name: member.session.to_string(),
+            pool: Some(pool.name().to_string()),
+            target: member.target.as_ref().map(ToString::to_string),
+            age_minutes: times::minutes(member.age),
+            valid: matches!(member.phase, Phase::Leased | Phase::Ready),
+            leases: member.leases,
         }
+    }
+
+    fn of_open(glance: &Glance, now: Timestamp) -> Self {
+        Self {
+            name: glance.name.to_string(),
+            pool: None,
+            target: None,
+            age_minutes: times::minutes(times::between(glance.since, now)),
+            valid: glance.is_valid,
+            leases: glance.running,
+        }
+    }
+}
+
+impl OfPool {
+    /// The sessions that are open here.
+    fn kept(&self, daemon: &Daemon) -> Result<Vec<Kept>, Problem> {
+        let pools = daemon.pools.some(self.pool.as_deref())?;
+        let mut kept: Vec<Kept> = pools.iter().flat_map(Pool::sessions).collect();
+        if self.pool.is_none() {
+            kept.extend(daemon.sessions.kept());
+        }
+        Ok(kept)
     }
 }
 
@@ -187,7 +276,7 @@ pub(super) async fn cookies(
     let count = jars.iter().map(|(cookies, _changed)| cookies).sum();
     let last = jars.iter().filter_map(|(_cookies, changed)| *changed).max();
     Ok(Json(CookieStats {
-        sessions: SessionStats::of(&asked.glances(&daemon)?, daemon.now()),
+        sessions: SessionStats::of(&asked, &daemon)?,
         cookies: CookieCounts {
             cached_headers: jars.iter().filter(|(cookies, _)| *cookies > 0).count(),
             last_cookie_reset: daemon.last_reset().map(times::text),

@@ -9,6 +9,7 @@ use tokio::sync::broadcast;
 use super::clock::between;
 use super::state::{LeaseId, MemberId, Mode, Phase, Target};
 use super::{Definition, Pool, PoolEvent};
+use crate::renew::Kept;
 use crate::store::Name;
 
 /// One session of the pool.
@@ -195,6 +196,16 @@ impl Pool {
             })
         });
         infos.collect()
+    }
+
+    /// The stored sessions of the members that this process serves, as they are held here. To use
+    /// one, lease it.
+    pub fn sessions(&self) -> Vec<Kept> {
+        let live = self.0.live();
+        live.members
+            .values()
+            .map(|member| member.kept.clone())
+            .collect()
     }
 
     /// The sessions of a target's seat, the one that serves first; none where it has no seat here.

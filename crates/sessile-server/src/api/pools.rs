@@ -1,0 +1,345 @@
+//! Pools: how they are, and what is asked of them.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::{Deserialize, Serialize};
+use sessile::pool::{AccountInfo, MemberInfo, Ordered, Phase, Pool, ProxyInfo, Target, Which};
+use sessile::store::Name;
+use utoipa::ToSchema;
+
+use super::Daemon;
+use super::extract::{Asked, May, MayManage, MayRead, MayUse, MaybeGiven};
+use super::stats::OfPool;
+use crate::problem::{Kind, Problem};
+use crate::times;
+
+/// The pools that this daemon serves.
+#[derive(Serialize, ToSchema)]
+pub(super) struct PoolList {
+    pools: Vec<PoolView>,
+}
+
+/// A pool in numbers, as far as this daemon serves it.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PoolView {
+    name: String,
+    /// Seats, wherever they are served; those of targets not counted.
+    size: usize,
+    /// Processes that serve it.
+    owners: usize,
+    /// Sessions that can be used and aren't.
+    ready: usize,
+    leased: usize,
+    warming: usize,
+    cooling: usize,
+    draining: usize,
+    /// Seats whose logins were given up until a person acts.
+    stopped: usize,
+    /// Running leases.
+    leases: usize,
+    /// Who waits for a lease.
+    waiting: usize,
+    /// Leases ever granted.
+    granted: u64,
+    /// Leases that ended by their time-out, ever.
+    timed_out: u64,
+    made: u64,
+    failed: u64,
+    retired: u64,
+    /// Why the last login failed.
+    #[schema(required = true)]
+    last_trouble: Option<String>,
+}
+
+/// A pool with its parts.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PoolDetail {
+    #[serde(flatten)]
+    pool: PoolView,
+    /// The first hundred, by name.
+    members: Vec<MemberView>,
+    accounts: Vec<AccountView>,
+    proxies: Vec<ProxyView>,
+}
+
+/// A session of a pool.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct MemberView {
+    session: String,
+    seat: String,
+    /// `warming`, `ready`, `leased`, `draining`, `cooling` or `retired`.
+    state: &'static str,
+    #[schema(required = true)]
+    account: Option<String>,
+    /// Without its login.
+    #[schema(required = true)]
+    proxy: Option<String>,
+    #[schema(required = true)]
+    target: Option<String>,
+    born: String,
+    age_minutes: f64,
+    #[schema(required = true)]
+    validated: Option<String>,
+    /// When another takes its place.
+    #[schema(required = true)]
+    rotates: Option<String>,
+    leases: u32,
+    uses: u64,
+    /// Failures in a row.
+    failures: u32,
+    cookies: usize,
+    connections: usize,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AccountView {
+    user: String,
+    /// How many sessions it may have.
+    most: u32,
+    seats: usize,
+    /// Why it isn't used until a person has seen to it.
+    #[schema(required = true)]
+    stopped: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ProxyView {
+    /// Without its login.
+    proxy: String,
+    seats: usize,
+    /// Failures in a row.
+    failures: u32,
+    #[schema(required = true)]
+    cools_until: Option<String>,
+}
+
+impl PoolView {
+    fn of(pool: &Pool) -> Self {
+        let stats = pool.stats();
+        Self {
+            name: pool.name().to_string(),
+            size: stats.size,
+            owners: stats.owners,
+            ready: stats.state.ready,
+            leased: stats.state.leased,
+            warming: stats.state.warming,
+            cooling: stats.state.cooling,
+            draining: stats.state.draining,
+            stopped: stats.state.stopped,
+            leases: stats.state.leases,
+            waiting: stats.state.waiting,
+            granted: stats.state.granted,
+            timed_out: stats.state.timed_out,
+            made: stats.made,
+            failed: stats.failed,
+            retired: stats.retired,
+            last_trouble: stats.last_trouble,
+        }
+    }
+}
+
+impl MemberView {
+    pub(super) fn of(member: &MemberInfo) -> Self {
+        Self {
+            session: member.session.to_string(),
+            seat: member.seat.to_string(),
+            state: phase_name(member.phase),
+            account: member.account.clone(),
+            proxy: member.proxy.clone(),
+            target: member.target.as_ref().map(Target::to_string),
+            born: times::text(member.born),
+            age_minutes: times::minutes(member.age),
+            validated: member.validated.map(times::text),
+            rotates: member.rotates.map(times::text),
+            leases: member.leases,
+            uses: member.uses,
+            failures: member.failures,
+            cookies: member.cookies,
+            connections: member.connections,
+        }
+    }
+}
+
+fn phase_name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Cooling { .. } => "cooling",
+        Phase::Draining { .. } => "draining",
+        Phase::Leased => "leased",
+        Phase::Ready => "ready",
+        Phase::Retired => "retired",
+        Phase::Warming => "warming",
+    }
+}
+
+fn account(info: AccountInfo) -> AccountView {
+    AccountView {
+        user: info.user,
+        most: info.most,
+        seats: info.seats,
+        stopped: info
+            .stopped
+            .map(|(at, why)| format!("{}: {why}", times::text(at))),
+    }
+}
+
+fn proxy(info: ProxyInfo) -> ProxyView {
+    ProxyView {
+        proxy: info.proxy,
+        seats: info.seats,
+        failures: info.failures,
+        cools_until: info.cools_until.map(times::text),
+    }
+}
+
+/// Lists the pools that this daemon serves.
+#[utoipa::path(get, path = "/api/pools", tag = "pools",
+    security(("token" = ["read"])),
+    responses((status = 200, body = PoolList, description = "By name")))]
+pub(super) async fn list(_may: MayRead, State(daemon): State<Daemon>) -> Json<PoolList> {
+    let pools = daemon.pools.all();
+    Json(PoolList {
+        pools: pools.iter().map(PoolView::of).collect(),
+    })
+}
+
+/// Shows a pool: its numbers, sessions, accounts and proxies.
+#[utoipa::path(get, path = "/api/pools/{pool}", tag = "pools",
+    params(("pool" = String, Path, description = "The pool")),
+    security(("token" = ["read"])),
+    responses((status = 200, body = PoolDetail, description = "The pool")))]
+pub(super) async fn show(
+    _may: MayRead,
+    State(daemon): State<Daemon>,
+    Path(name): Path<String>,
+) -> Result<Json<PoolDetail>, Problem> {
+    let pool = daemon.pools.named(&name)?;
+    let mut members = pool.members();
+    members.sort_by(|a, b| a.session.cmp(&b.session));
+    let accounts = Pool::accounts(&daemon.vault, pool.name()).await?;
+    Ok(Json(PoolDetail {
+        pool: PoolView::of(&pool),
+        members: members.iter().take(SHOWN).map(MemberView::of).collect(),
+        accounts: accounts.into_iter().map(account).collect(),
+        proxies: pool.proxies().into_iter().map(proxy).collect(),
+    }))
+}
+
+/// How many sessions are listed.
+const SHOWN: usize = 100;
+
+/// Which sessions something is asked of; without either all of them.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Selection {
+    /// A session, or its seat.
+    session: Option<String>,
+    /// A target, whose session is meant.
+    target: Option<String>,
+}
+
+impl Selection {
+    fn which(&self) -> Result<Which, Problem> {
+        match (&self.session, &self.target) {
+            (None, None) => Ok(Which::All),
+            (Some(session), None) => Ok(Which::Seat(Name::parse(session)?)),
+            (None, Some(target)) => Ok(Which::Target(Target::new(target))),
+            (Some(_), Some(_)) => Err(Problem::new(
+                Kind::BadRequest,
+                "either `session` or `target`, not both",
+            )),
+        }
+    }
+}
+
+/// What became of something that was asked.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Done {
+    pools: Vec<DoneInPool>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DoneInPool {
+    pool: String,
+    /// How many sessions it is done to.
+    sessions: usize,
+    /// How many processes have taken it on.
+    owners: usize,
+    /// How many processes haven't said so within some seconds.
+    silent: usize,
+}
+
+impl Done {
+    fn add(&mut self, pool: &Pool, ordered: Ordered) {
+        self.pools.push(DoneInPool {
+            pool: pool.name().to_string(),
+            sessions: ordered.sessions,
+            owners: ordered.owners,
+            silent: ordered.silent,
+        });
+    }
+}
+
+/// Has sessions followed by the next ones. The old ones serve until those have logged in.
+#[utoipa::path(post, path = "/api/sessions/rotate", tag = "pools", params(OfPool),
+    request_body = Option<Selection>,
+    security(("token" = ["manage"])),
+    responses((status = 200, body = Done, description = "It has begun")))]
+pub(super) async fn rotate(
+    May(caller): MayManage,
+    State(daemon): State<Daemon>,
+    Asked(asked): Asked<OfPool>,
+    MaybeGiven(given): MaybeGiven<Selection>,
+) -> Result<Json<Done>, Problem> {
+    let which = given.unwrap_or_default().which()?;
+    let mut done = Done { pools: Vec::new() };
+    for pool in daemon.pools.some(asked.pool.as_deref())? {
+        tracing::info!(pool = %pool.name(), caller = %caller.name, "rotating");
+        done.add(&pool, pool.rotate(&which).await?);
+    }
+    Ok(Json(done))
+}
+
+/// Has sessions checked now.
+#[utoipa::path(post, path = "/api/sessions/validate", tag = "pools", params(OfPool),
+    request_body = Option<Selection>,
+    security(("token" = ["use"])),
+    responses((status = 200, body = Done, description = "It has begun")))]
+pub(super) async fn validate(
+    _may: MayUse,
+    State(daemon): State<Daemon>,
+    Asked(asked): Asked<OfPool>,
+    MaybeGiven(given): MaybeGiven<Selection>,
+) -> Result<Json<Done>, Problem> {
+    let which = given.unwrap_or_default().which()?;
+    let mut done = Done { pools: Vec::new() };
+    for pool in daemon.pools.some(asked.pool.as_deref())? {
+        done.add(&pool, pool.validate(&which).await?);
+    }
+    Ok(Json(done))
+}
+
+/// Has the cookies of sessions refreshed now.
+#[utoipa::path(post, path = "/api/cookies/refresh", tag = "cookies", params(OfPool),
+    request_body = Option<Selection>,
+    security(("token" = ["use"])),
+    responses((status = 200, body = Done, description = "It has begun")))]
+pub(super) async fn refresh(
+    _may: MayUse,
+    State(daemon): State<Daemon>,
+    Asked(asked): Asked<OfPool>,
+    MaybeGiven(given): MaybeGiven<Selection>,
+) -> Result<Json<Done>, Problem> {
+    let which = given.unwrap_or_default().which()?;
+    let mut done = Done { pools: Vec::new() };
+    for pool in daemon.pools.some(asked.pool.as_deref())? {
+        done.add(&pool, pool.refresh(&which).await?);
+    }
+    daemon.note_reset();
+    Ok(Json(done))
+}
