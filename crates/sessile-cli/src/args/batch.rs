@@ -86,7 +86,7 @@ pub(crate) struct BatchArgs {
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["form", "multipart"])]
     pub(crate) raw: Option<String>,
 
-    /// The file for the lines, which is gone on with where it is there
+    /// The file for the lines; one that is there is gone on with
     ///
     /// Defaults to standard output, which can't be gone on with.
     #[arg(short, long, value_name = "FILE")]

@@ -88,7 +88,10 @@ impl SessionStats {
             Some(_) => Self::default(),
             None => Self::outside_pools(daemon),
         };
-        Ok(pools.iter().map(Self::of_pool).fold(start, |all, one| all.and(&one)))
+        Ok(pools
+            .iter()
+            .map(Self::of_pool)
+            .fold(start, |all, one| all.and(&one)))
     }
 
     fn and(self, other: &Self) -> Self {

@@ -227,6 +227,7 @@ impl<'a> Run<'a> {
                         request,
                         bodies: &batch.options.bodies,
                         target: &target,
+                        stop: &batch.stop.0,
                     };
                     batch.through.attempt(sending).await
                 }

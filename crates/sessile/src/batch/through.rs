@@ -5,6 +5,7 @@ mod pooled;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::body::{Bodies, BodyFault};
 use super::line::Body;
@@ -62,6 +63,8 @@ pub(super) struct Sending<'a> {
     pub(super) request: Request,
     pub(super) bodies: &'a Bodies,
     pub(super) target: &'a str,
+    /// Whoever still waits for a session then waits no longer.
+    pub(super) stop: &'a CancellationToken,
 }
 
 impl Attempted {

@@ -58,7 +58,12 @@ impl Pooled {
     }
 
     pub(super) async fn attempt(&self, sending: Sending<'_>) -> Attempted {
-        match (self.lease(sending.target).await, &self.fallback) {
+        let leased = tokio::select! {
+            leased = self.lease(sending.target) => leased,
+            // Nothing was sent: the target stays open.
+            () = sending.stop.cancelled() => Err(PoolError::Closed { pool: String::new() }),
+        };
+        match (leased, &self.fallback) {
             (Ok(lease), _) => {
                 let sender = Sender::Session(lease.name().to_string());
                 timed(sender, through_lease(&lease, sending)).await
