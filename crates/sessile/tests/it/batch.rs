@@ -290,6 +290,18 @@ async fn another_batch_s_output_is_not_gone_on_with() {
         );
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
         assert!(!beside(&path).exists());
+        // Nor what somebody puts in the output's place.
+        fs::copy(beside(&desk.path()), beside(&path)).unwrap();
+        let error = desk
+            .batch(items())
+            .output(&path, &Origin::new("list"))
+            .unwrap_err();
+        assert!(
+            matches!(error, BatchError::NotOurs { line: 1, .. }),
+            "{error}"
+        );
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        fs::remove_file(beside(&path)).unwrap();
     }
 }
 
