@@ -54,7 +54,7 @@ async fn carry_out(
     batch: &Batch,
     targets: Targets,
     output: Output,
-    work: &mut Work<'_>,
+    work: &Work<'_>,
 ) -> Outcome<Ending> {
     let unheard = |error| Failure::new(Exit::Failed, "signals", format!("cannot start: {error}"));
     let mut signals = Ended::listen().map_err(|error: io::Error| unheard(error))?;
@@ -89,7 +89,7 @@ async fn carry_out(
     }
 }
 
-fn output(args: &BatchArgs, batch: &Batch, place: String, work: &mut Work<'_>) -> Outcome<Output> {
+fn output(args: &BatchArgs, batch: &Batch, place: String, work: &Work<'_>) -> Outcome<Output> {
     let path = args
         .output
         .as_deref()
@@ -101,7 +101,7 @@ fn output(args: &BatchArgs, batch: &Batch, place: String, work: &mut Work<'_>) -
     if args.retry_failed {
         origin.failures = Failures::Retry;
     }
-    Ok(batch.output(path, &origin).map_err(of_batch)?)
+    batch.output(path, &origin).map_err(of_batch)
 }
 
 fn of_batch(error: BatchError) -> Stop {
