@@ -669,7 +669,7 @@ mod tests {
         check("lease_timeout = \"2h\"", "one hour at most");
         check("drain = \"0s\"", "more than nothing");
         check("assign = \"any\"", "`any` is no value of `assign`");
-        check("rotate = \"1h\"", "did you mean `rotate_every`?");
+        check("rotate_evry = \"1h\"", "did you mean `rotate_every`?");
         check("[pool.warm_up]\ntimeout = \"1s\"", "needs `url`");
         check(
             "[pool.warm_up]\nurl = \"/{event}\"",

@@ -1,5 +1,6 @@
 //! The pool against the practice site.
 
+mod batch;
 mod parts;
 mod rotation;
 mod serving;

@@ -61,7 +61,7 @@ async fn rotate_under_load(options: Options) {
         })
         .collect();
     let start = Instant::now();
-    let enough = u64::try_from(ACCOUNTS * 2).unwrap();
+    let enough = u64::try_from(ACCOUNTS).unwrap();
     while start.elapsed() < duration() || pool.stats().retired < enough {
         assert!(
             start.elapsed() < duration() + PATIENCE,
