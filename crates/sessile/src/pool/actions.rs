@@ -9,22 +9,14 @@ use tokio::time::timeout;
 use super::make::Made;
 use super::seat::{self, MemberRow};
 use super::state::{Action, Fault, MemberId, SeatId, Task, Which};
+use super::trouble::Trouble;
 use super::{Member, PoolEventKind, Shared, accounts};
-use crate::error::Error as RequestError;
-use crate::login::LoginError;
-use crate::renew::{KeepError, Kept, Logins, NoRenewal};
+use crate::renew::{KeepError, Kept, Logins};
 use crate::session::{Request, Verdict};
 use crate::store::{Name, Room, StoreError};
 
 /// The longest that an action may take: a login may take five minutes.
 const LONGEST: Duration = Duration::from_secs(360);
-
-/// Why an action didn't succeed, for the state and for people.
-#[derive(Clone, Debug)]
-pub(super) struct Trouble {
-    pub(super) fault: Fault,
-    pub(super) why: String,
-}
 
 /// What an action leaves.
 enum Done {
@@ -144,10 +136,10 @@ impl Shared {
         Trouble::of(error, self.now())
     }
 
-    /// Closes a member's connections and removes its record.
+    /// Removes a member's record. Its connections go with the last handle: a reply that is still read
+    /// ends on its own.
     async fn retire(&self, seat: SeatId, kept: &Kept) -> Result<(), Trouble> {
         kept.set_logins(Logins::Closed);
-        kept.session().close();
         self.vault.remove(kept.name()).await?;
         let part = {
             let mut live = self.live();
@@ -414,84 +406,5 @@ impl super::Live {
             }
             _ => {}
         }
-    }
-}
-
-impl Trouble {
-    pub(super) fn new(fault: Fault, why: &str) -> Self {
-        Self {
-            fault,
-            why: why.to_owned(),
-        }
-    }
-
-    pub(super) fn later(why: String) -> Self {
-        let fault = Fault::Later { until: None };
-        Self { fault, why }
-    }
-
-    /// What it was for isn't here any more.
-    pub(super) fn gone() -> Self {
-        Self::new(Fault::Failed, "the seat is no more served here")
-    }
-
-    /// What an error says of a member.
-    pub(super) fn of(error: &KeepError, now: Timestamp) -> Self {
-        let later = Fault::Later { until: None };
-        let fault = match error {
-            KeepError::LoggedOut { why, .. } => match why {
-                NoRenewal::Refused { .. } | NoRenewal::NeverLoggedIn => Fault::Refused,
-                NoRenewal::NoPassword | NoRenewal::PersonNeeded => Fault::NeedsPerson,
-                NoRenewal::Busy(_) | NoRenewal::Interrupted | NoRenewal::Replaced => later,
-                _ => Fault::Failed,
-            },
-            KeepError::Login(error) => of_login(error, now),
-            KeepError::Request(error) => of_request(error),
-            KeepError::Unknown { .. } | KeepError::Unreadable { .. } => Fault::Expired,
-            _ => later,
-        };
-        let why = error.to_string();
-        Self { fault, why }
-    }
-
-    /// What a verdict that isn't good says of a member.
-    pub(super) fn of_verdict(verdict: &Verdict, why: &str, now: Timestamp) -> Self {
-        let fault = match verdict {
-            Verdict::Expired(_) => Fault::Expired,
-            Verdict::Failing(_) => Fault::Later { until: None },
-            Verdict::RateLimited { wait } => Fault::Later {
-                until: wait.map(|wait| now.plus(wait)),
-            },
-            Verdict::Blocked | Verdict::Challenged(_) | Verdict::Valid => Fault::Failed,
-        };
-        Self::new(fault, why)
-    }
-}
-
-impl From<StoreError> for Trouble {
-    fn from(error: StoreError) -> Self {
-        Self::later(error.to_string())
-    }
-}
-
-fn of_login(error: &LoginError, now: Timestamp) -> Fault {
-    match error {
-        LoginError::Refused { .. } | LoginError::CodeRefused { .. } => Fault::Refused,
-        LoginError::RateLimited { wait, .. } => Fault::Later {
-            until: wait.map(|wait| now.plus(Duration::from_secs(wait))),
-        },
-        LoginError::Failing { .. } => Fault::Later { until: None },
-        LoginError::Request(error) => of_request(error),
-        error if error.needs_person() => Fault::NeedsPerson,
-        _ => Fault::Failed,
-    }
-}
-
-/// What can't be reached says nothing of the session.
-fn of_request(error: &RequestError) -> Fault {
-    match error {
-        RequestError::Closed => Fault::Failed,
-        RequestError::HoldOff { .. } => Fault::Later { until: None },
-        _ => Fault::Later { until: None },
     }
 }

@@ -153,15 +153,21 @@ impl Pool {
     /// [`PoolError::Busy`] where all are in use, [`PoolError::NoneAlive`] where none could be used,
     /// [`PoolError::Store`] where the right to the seat can't be kept for as long as the lease.
     pub async fn lease(&self, wish: &Wish, wait: Duration) -> Result<Lease, PoolError> {
-        let granted = self.0.grant(wish, wait).await?;
-        // Given back by whoever stops waiting.
-        let handle = self.handle(granted, OnDrop::GiveBack)?;
-        match self.0.hold_for(&granted).await {
-            Ok(()) => Ok(handle),
-            Err(error) => {
-                drop(handle);
-                let granted = self.0.shorter(wish, granted.seat, error)?;
-                self.handle(granted, OnDrop::GiveBack)
+        let mut tries = 0;
+        loop {
+            let granted = self.0.grant(wish, wait).await?;
+            // Given back by whoever stops waiting.
+            let handle = self.handle(granted, OnDrop::GiveBack)?;
+            tries += 1;
+            match self.0.hold_for(&granted).await {
+                Ok(()) => return Ok(handle),
+                // The seat was lost to another process just now; there are others.
+                Err(PoolError::LeaseEnded) if tries < TRIES => {}
+                Err(error) => {
+                    drop(handle);
+                    let granted = self.0.shorter(wish, granted.seat, error)?;
+                    return self.handle(granted, OnDrop::GiveBack);
+                }
             }
         }
     }
@@ -316,6 +322,9 @@ impl Shared {
         *self.stage.borrow() == Stage::Open
     }
 }
+
+/// How often another seat is tried where one was lost.
+const TRIES: usize = 4;
 
 /// The shortest lease that is still of use.
 const SHORTEST: Duration = Duration::from_secs(5);

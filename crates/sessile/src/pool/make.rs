@@ -10,8 +10,8 @@ use sessile_jar::Timestamp;
 use tokio::time::timeout;
 
 use super::accounts::{self, NoAccount};
-use super::actions::Trouble;
 use super::state::{Fault, SeatId};
+use super::trouble::Trouble;
 use super::{Definition, PoolEventKind, Shared, seat};
 use crate::login::LoginError;
 use crate::profile::ProfileChoice;

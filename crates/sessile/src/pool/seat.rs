@@ -129,6 +129,11 @@ pub(super) fn numbered(pool: &Name, number: usize) -> Result<Name, StoreError> {
     Name::parse(&format!("{pool}{SEPARATOR}{number}"))
 }
 
+/// The number of a seat, where it isn't a target's.
+pub(super) fn number(seat: &Name) -> Option<usize> {
+    part_of_target(seat).parse().ok()
+}
+
 /// The name of a target's seat.
 pub(super) fn of_target(pool: &Name, target: &str) -> Result<Name, StoreError> {
     Name::parse(&format!("{pool}{SEPARATOR}{TARGET}{}", digest(target)))
@@ -141,7 +146,7 @@ pub(super) const TARGET: &str = "t-";
 /// more than a small one. It never changes: two processes must mean the same by a part.
 pub(super) const PARTS: usize = 64;
 
-/// A target's seat is a part of its own.
+/// A target's seat is a part of its own: what stands behind the pool's name.
 pub(super) fn part_of_target(seat: &Name) -> &str {
     let text = seat.as_str();
     text.rsplit_once(SEPARATOR)

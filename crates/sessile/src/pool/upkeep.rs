@@ -1,6 +1,7 @@
 //! Shares the seats with other processes: says that this one is alive, takes what is its part, gives
 //! away what isn't, and keeps the right to what it has.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -186,7 +187,27 @@ impl Shared {
                 (false, false) => {}
             }
         }
+        self.dissolve_beyond(size);
         Ok(())
+    }
+
+    /// Seats that the pool has no more, because accounts were removed, are dissolved.
+    fn dissolve_beyond(&self, size: usize) {
+        let now = self.now();
+        let mut live = self.live();
+        let beyond = live.seats.iter().filter(|(_, seat)| {
+            let number = seat::number(&seat.name);
+            !seat.is_dissolved && number.is_some_and(|number| number >= size)
+        });
+        let beyond: Vec<SeatId> = beyond.map(|(id, _)| *id).collect();
+        for id in beyond {
+            // It may be leaving already.
+            let _gone = live.state.remove(id, now);
+            if let Some(seat) = live.seats.get_mut(&id) {
+                seat.is_dissolved = true;
+            }
+        }
+        self.settle(live, now);
     }
 
     async fn take_part(&self, part: usize, label: &Arc<str>, size: usize) -> Result<(), PoolError> {
@@ -200,10 +221,18 @@ impl Shared {
 
     /// Opens the seats of a part that aren't open.
     async fn fill_part(&self, part: usize, label: &Arc<str>, size: usize) -> Result<(), PoolError> {
-        for number in (part..size).step_by(PARTS) {
+        let wanted = (part..size).step_by(PARTS);
+        let names: HashSet<Name> = {
+            let live = self.live();
+            let of_part = live.seats.values().filter(|seat| seat.part == *label);
+            of_part.map(|seat| seat.name.clone()).collect()
+        };
+        if names.len() >= wanted.len() {
+            return Ok(());
+        }
+        for number in wanted {
             let name = seat::numbered(&self.name, number)?;
-            let is_there = self.live().seats.values().any(|seat| seat.name == name);
-            if !is_there && self.is_open() {
+            if !names.contains(&name) && self.is_open() {
                 self.open_seat(name, label, None).await?;
             }
         }

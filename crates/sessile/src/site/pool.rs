@@ -222,7 +222,10 @@ pub(super) fn read(entry: &Entry<'_>, base: Option<&Url>) -> SitePool {
 fn read_numbers(table: &Table<'_>, pool: &mut SitePool) {
     let number =
         |name: &str, most: i64| table.get(name).and_then(|entry| entry.number(1..most + 1));
-    set(&mut pool.size, number("size", 1_000_000).and_then(count));
+    let size = table
+        .get("size")
+        .and_then(|entry| entry.number(0..1_000_001));
+    set(&mut pool.size, size.and_then(count));
     if let Some(entry) = table.get("min_ready") {
         set(
             &mut pool.min_ready,
@@ -627,3 +630,67 @@ pub(super) static TARGETS: Section = Section {
         },
     ]],
 };
+
+#[cfg(test)]
+mod tests {
+    use super::super::Site;
+    use super::*;
+
+    fn parse(rules: &str) -> Result<SitePool, String> {
+        let text =
+            format!("base_url = \"http://a.test\"\n[login]\nurl = \"/login\"\n[pool]\n{rules}\n");
+        let site = Site::parse(&text, "a.toml").map_err(|errors| errors.to_string())?;
+        Ok(site.pool)
+    }
+
+    #[test]
+    fn rules_are_read() {
+        let pool = parse(
+            "size = 3\nrotate_every = \"1h\"\nassign = \"sticky\"\n[pool.warm_up]\n\
+             url = \"/event/{target}\"\n[pool.targets]\nlist = [\"1\", \"2\"]\n[pool.cookies]\n\
+             device = \"id\"",
+        )
+        .unwrap();
+        assert_eq!((pool.size, pool.rotate_every), (3, HOUR));
+        assert_eq!(pool.assign, Assignment::Sticky);
+        let warm_up = pool.warm_up.unwrap();
+        let address = warm_up.address(Some("a/b")).unwrap();
+        assert_eq!(address.as_str(), "http://a.test/event/a%2Fb");
+        assert!(warm_up.asks_for_target() && warm_up.address(None).is_err());
+        assert_eq!(pool.cookies.device, ["id"]);
+        let source = TargetSource::List(vec!["1".to_owned(), "2".to_owned()]);
+        assert_eq!(pool.targets.source, Some(source));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told() {
+        check("size = -1", "a whole number from 0 to 1000000");
+        check("size = 2\nmin_ready = 3", "`min_ready` is more than `size`");
+        check("lease_timeout = \"2h\"", "one hour at most");
+        check("drain = \"0s\"", "more than nothing");
+        check("assign = \"any\"", "`any` is no value of `assign`");
+        check("rotate_evry = \"1h\"", "did you mean `rotate_every`?");
+        check("[pool.warm_up]\ntimeout = \"1s\"", "needs `url`");
+        check(
+            "[pool.warm_up]\nurl = \"/{event}\"",
+            "nothing is called {event}",
+        );
+        check(
+            "[pool.targets]\nlist = \"1\"\nfile = \"f\"",
+            "targets come from one place",
+        );
+        check("[pool.targets]\nsql = \"SELECT 1\"", "needs `database`");
+        check(
+            "[pool.targets]\nsql = \"SELECT 1\"\ndatabase = \"postgres://u:hunter2@h/d\"",
+            "a site file holds no password",
+        );
+    }
+
+    #[track_caller]
+    fn check(rules: &str, expected: &str) {
+        let said = parse(rules).unwrap_err();
+        assert!(said.contains(expected), "{rules}: {said}");
+        // The line that is shown is the line that is wrong, and never one with a secret.
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+}

@@ -20,7 +20,7 @@ const ACCOUNTS: usize = 5;
 fn duration() -> Duration {
     let seconds = std::env::var("SESSILE_TEST_ROTATION").ok();
     let seconds = seconds.and_then(|text| text.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(8))
+    Duration::from_secs(seconds.unwrap_or(5))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -95,6 +95,8 @@ async fn client(pool: Pool, url: String, stop: Arc<AtomicBool>, sent: Arc<Atomic
             let page = answer.reply.text().await.unwrap();
             assert!(page.contains("Log out"), "{page}");
             sent.fetch_add(1, Ordering::Relaxed);
+            // Fifty that never pause would leave nothing of a small machine for the logins.
+            sleep(Duration::from_millis(20)).await;
         }
     }
 }

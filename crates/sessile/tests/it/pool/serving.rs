@@ -163,3 +163,59 @@ async fn a_site_without_accounts_has_visitors() {
     assert!(pool.members().iter().all(|member| member.cookies == 5));
     pool.close(PATIENCE).await;
 }
+
+#[tokio::test]
+async fn accounts_come_and_go_while_the_pool_is_open() {
+    let world = World::new(site(3)).await;
+    world.define(1, "").await;
+    let pool = world.open().await;
+    ready(&pool, 1).await;
+    Pool::redefine(&world.vault, &name(), |definition| {
+        definition.accounts.extend([account("u1"), account("u2")]);
+        Ok(())
+    })
+    .await
+    .unwrap();
+    ready(&pool, 3).await;
+    Pool::redefine(&world.vault, &name(), |definition| {
+        definition.accounts.truncate(2);
+        Ok(())
+    })
+    .await
+    .unwrap();
+    ready(&pool, 2).await;
+    assert_eq!(fetch(&lease(&pool).await, &world.members()).await, 200);
+    pool.close(PATIENCE).await;
+    assert_eq!(world.vault.list().await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn what_a_crash_left_is_removed() {
+    let world = World::new(site(1)).await;
+    world.define(1, "").await;
+    let pool = world.open().await;
+    ready(&pool, 1).await;
+    let made = pool.members()[0].session.clone();
+    pool.close(PATIENCE).await;
+    // A member that was begun and never seated, as a killed process leaves it.
+    let orphan = "shop~0.2".parse().unwrap();
+    world.vault.copy(&made, &orphan).await.unwrap();
+    let row = "shop~0".parse::<sessile::store::Name>().unwrap();
+    let row = row.beside(sessile::store::Room::Seat);
+    let written = world.vault.update(&row, |there| {
+        let text = String::from_utf8(there.unwrap().plain.to_vec()).unwrap();
+        let text = text.replace("\"making\":null", "\"making\":\"shop~0.2\"");
+        Ok::<_, sessile::store::StoreError>(sessile::store::NextPlain::Write {
+            generation: 0,
+            plain: text.into_bytes().into(),
+            fence: None,
+        })
+    });
+    written.await.unwrap();
+    let pool = world.open().await;
+    ready(&pool, 1).await;
+    let left = world.vault.list().await.unwrap();
+    let left: Vec<_> = left.into_iter().map(|row| row.name).collect();
+    assert_eq!(left, [made]);
+    pool.close(PATIENCE).await;
+}
