@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod batch_bar;
 mod commands;
 mod ended;
 mod exit;

@@ -92,6 +92,12 @@ impl Printer {
         self.flush()
     }
 
+    /// Standard output, for what writes on a thread of its own while the printer doesn't.
+    #[expect(clippy::unused_self, reason = "nobody writes without the printer")]
+    pub(crate) fn standard_output(&self) -> impl Write + Send + 'static {
+        standard_output()
+    }
+
     /// Rows under a heading, in columns, to standard output.
     pub(crate) fn table<const N: usize>(
         &mut self,

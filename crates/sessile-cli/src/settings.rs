@@ -38,6 +38,13 @@ impl Environment {
         value.into_string().map(Some).map_err(not_text)
     }
 
+    /// A program, where a shell would find it.
+    pub(crate) fn program(&self, name: &str) -> Option<PathBuf> {
+        let folders = self.value("PATH")?;
+        let mut files = std::env::split_paths(&folders).map(|folder| folder.join(name));
+        files.find(|file| file.is_file())
+    }
+
     /// Where files go that nobody keeps.
     pub(crate) fn temporary_folder(&self) -> PathBuf {
         self.value("TMPDIR")

@@ -2,6 +2,8 @@
 //!
 //!     cargo run --release -p sessile-record --example record -- https://example.com/watch/7
 
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
+
 use std::error::Error;
 
 use sessile::Session;

@@ -13,6 +13,8 @@
 #![forbid(unsafe_code)]
 
 mod address;
+#[cfg(test)]
+mod fake;
 mod hls;
 pub mod media;
 mod mp4;

@@ -5,11 +5,13 @@
 
 mod access;
 mod backup;
+mod batch;
 mod connection;
 mod cookies;
 mod login;
 mod manners;
 mod media;
+mod pool;
 mod profile;
 mod request;
 mod second_factor;
@@ -25,11 +27,15 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 pub(crate) use access::{AccessAdd, AccessCommand};
 pub(crate) use backup::{BackupArgs, RestoreArgs};
+pub(crate) use batch::{BatchArgs, BodyPlace};
 pub(crate) use connection::ConnectionArgs;
 pub(crate) use cookies::{CookiesArgs, CookiesCommand, ExplainCookies, SameSiteArg, SetCookie};
 pub(crate) use login::{LoginArgs, PasswordFrom};
 pub(crate) use manners::MannersArgs;
 pub(crate) use media::{LiveFromArg, RecordArgs, ResolveArgs, ThroughArgs};
+pub(crate) use pool::{
+    PoolAccount, PoolAccountAdd, PoolCommand, PoolCreate, PoolProxy, PoolProxyAdd, PoolWhich,
+};
 pub(crate) use profile::ProfileCommand;
 pub(crate) use request::{AuthArgs, AuthType, RequestArgs};
 pub(crate) use second_factor::{OtpArgs, SecondFactorArgs};
@@ -130,6 +136,9 @@ pub(crate) enum Command {
     /// Record the media of a page into a file
     Record(Box<RecordArgs>),
 
+    /// Send one request for each of many targets, and go on where it was ended
+    Batch(Box<BatchArgs>),
+
     /// Ask the site whether a stored session is still logged in
     Check(Box<CheckArgs>),
     /// List the stored sessions
@@ -167,6 +176,11 @@ pub(crate) enum Command {
         command: ProfileCommand,
     },
 
+    /// Many sessions of a site as one resource
+    Pool {
+        #[command(subcommand)]
+        command: PoolCommand,
+    },
     /// Serve the stored sessions over HTTP, to programs in any language
     Serve(ServeArgs),
     /// Who may ask a daemon for what: tokens with a scope

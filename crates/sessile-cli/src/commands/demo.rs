@@ -8,7 +8,7 @@ use std::process::{Output, Stdio};
 
 use futures_util::future;
 use serde_json::json;
-use sessile_practice::{ADA, ADA_PASSWORD, Options, Site};
+use sessile_practice::{ADA, ADA_PASSWORD, Fault, MediaFault, Options, Site};
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
@@ -31,6 +31,7 @@ pub(super) async fn run(args: DemoArgs, work: &mut Work<'_>) -> Outcome {
     stage.use_it().await?;
     stage.renew().await?;
     stage.renew_once().await?;
+    stage.record().await?;
     stage.finish().await?;
     if args.keep {
         stage.wait().await?;
@@ -122,6 +123,26 @@ impl<'a> Stage<'a> {
             &format!("{served} of {CROWD} get the members' page"),
         )?;
         self.expect(logins == 1, &format!("the website has seen {logins} login"))
+    }
+
+    async fn record(&mut self) -> Outcome<()> {
+        let ends = Fault::new("/media/member/vod/", MediaFault::End);
+        self.site.add_fault(ends.every(10).times(3));
+        self.say(
+            "A film in 24 pieces is recorded, and at every tenth request the website forgets:",
+        )?;
+        let page = format!("{}/media/page/member/vod/video", self.site.url());
+        let (before, film) = (self.site.logins(), self.path("film.ts"));
+        let file = film.display().to_string();
+        let line = ["record", "-s", "demo", &page, "--no-remux", "-o", &file];
+        self.act(&line, "").await?;
+        let found = std::fs::read(&film).unwrap_or_default();
+        self.expect(
+            Some(found) == self.site.original("vod"),
+            "the film is there, byte for byte",
+        )?;
+        let logins = self.site.logins() - before;
+        self.expect(logins > 0, &format!("the website has seen {logins} logins"))
     }
 
     async fn finish(&mut self) -> Outcome<()> {

@@ -1,6 +1,7 @@
 //! `sessile login`: logs in and stores the session.
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -110,7 +111,12 @@ pub(super) fn second_factor(
 
 /// What the codes are made from, where a file was named.
 fn otp_secret(args: &SecondFactorArgs) -> Result<Option<OtpSecret>, Failure> {
-    let Some(file) = &args.otp_secret_file else {
+    otp_secret_in(args.otp_secret_file.as_deref())
+}
+
+/// What the codes are made from, where a file has it.
+pub(super) fn otp_secret_in(file: Option<&Path>) -> Result<Option<OtpSecret>, Failure> {
+    let Some(file) = file else {
         return Ok(None);
     };
     let shown = file.display();

@@ -3,6 +3,7 @@
 
 mod access;
 mod backup;
+mod batch;
 mod by_site;
 mod check;
 mod clean;
@@ -19,6 +20,7 @@ mod manners;
 mod media;
 mod otp;
 mod output;
+mod pool;
 mod profile;
 mod record;
 mod rename;
@@ -71,6 +73,7 @@ async fn dispatch(command: Command, mut work: Work<'_>) -> Outcome {
     match command {
         Command::Access { command } => access::run(command, work).await,
         Command::Backup(args) => backup::run(args, work).await,
+        Command::Batch(args) => batch::run(*args, work).await,
         Command::Check(args) => check::run(*args, work).await,
         Command::Clean(args) => clean::run(args, work).await,
         Command::Completions { shell } => completions::run(shell, work.printer),
@@ -86,6 +89,7 @@ async fn dispatch(command: Command, mut work: Work<'_>) -> Outcome {
         Command::Otp(args) => otp::run(args, work).await,
         Command::Options(args) => request::run(Method::OPTIONS, *args, work).await,
         Command::Patch(args) => request::run(Method::PATCH, *args, work).await,
+        Command::Pool { command } => pool::run(command, work).await,
         Command::Post(args) => request::run(Method::POST, *args, work).await,
         Command::Profile { command } => profile::run(command, work),
         Command::Put(args) => request::run(Method::PUT, *args, work).await,

@@ -18,6 +18,7 @@ use crate::args::{LiveFromArg, RecordArgs};
 use crate::ended::Ended as Signals;
 use crate::exit::{Exit, Failure, Outcome, Stop};
 use crate::progress::Progress;
+use crate::settings::Environment;
 
 /// More than any handed-over media.
 const LARGEST_HANDOVER: u64 = 1024 * 1024;
@@ -34,7 +35,7 @@ pub(super) async fn run(args: RecordArgs, work: &mut Work<'_>) -> Outcome {
     let way = Way::open(name, &args.through, patient, work).await?;
     let found = find(handover, page, &way).await;
     let recorded = match found {
-        Ok(media) => record(media, &options(&args), work).await,
+        Ok(media) => record(media, &options(&args, work.environment), work).await,
         Err(stop) => Err(stop),
     };
     way.close(work).await?;
@@ -81,7 +82,7 @@ async fn find(handover: Option<Handover>, page: Option<url::Url>, way: &Way) -> 
     Ok(sessile_record::resolve(&way.through, &page, way.rules.as_deref()).await?)
 }
 
-fn options(args: &RecordArgs) -> RecordOptions {
+fn options(args: &RecordArgs, environment: &Environment) -> RecordOptions {
     let mut options = RecordOptions::default();
     options.target = target(args.output.as_deref());
     options.existing = match args.replace {
@@ -99,6 +100,8 @@ fn options(args: &RecordArgs) -> RecordOptions {
     options.retries = args.retries;
     if args.no_remux {
         options.remux = Remux::Never;
+    } else if let Some(program) = environment.program("ffmpeg") {
+        options.remux = Remux::WherePresent(program);
     }
     options
 }

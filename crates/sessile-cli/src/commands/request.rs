@@ -66,7 +66,7 @@ fn address(args: &RequestArgs) -> Outcome<String> {
 }
 
 /// A user or password in the address would be seen in the process list, and is not sent.
-fn without_secret(address: &str) -> Result<(), Failure> {
+pub(super) fn without_secret(address: &str) -> Result<(), Failure> {
     let Ok(url) = Url::parse(address) else {
         return Ok(()); // What is wrong with it is said where it is used.
     };

@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod batch;
+#[cfg(test)]
 mod browser;
 #[cfg(test)]
 mod browser_login;
@@ -30,6 +32,8 @@ mod otp;
 mod output;
 #[cfg(test)]
 mod postgres;
+#[cfg(test)]
+mod recording;
 #[cfg(test)]
 mod schemathesis;
 #[cfg(test)]

@@ -3,6 +3,8 @@
 use serde::Deserialize;
 
 /// What is to go wrong, and where. By default once, at the next request.
+///
+/// Requests that the door turns away don't count.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Fault {
     /// Part of the path of the requests meant.

@@ -68,7 +68,7 @@ impl Media {
         self.state().faults.add(fault);
     }
 
-    /// What goes wrong with this request, which counts.
+    /// What goes wrong with this request of somebody who was let in; it counts.
     pub(crate) fn troubles(&self, path: &str) -> Vec<Trouble> {
         let mut state = self.state();
         let troubles = state.faults.next(path);
@@ -91,7 +91,8 @@ impl Media {
         let mut state = self.state();
         let reloads = state.reloads.entry(path.to_owned()).or_default();
         let before = *reloads;
-        *reloads += 1;
+        // A look into the past is a copy that somebody kept: the stream itself stands still.
+        *reloads += u64::from(jump >= 0);
         Moment {
             elapsed: now.duration_since(self.start).unwrap_or_default(),
             jump,

@@ -4,6 +4,7 @@ use sessile::ShownUrl;
 use url::Url;
 
 use super::keys::passing;
+use super::variant;
 use crate::playlist::{self, Limits, Main, MediaPlaylist, Playlist, Variables};
 use crate::record::source::{Fault, Source, Wanted, pause};
 use crate::record::{Quality, RecordError};
@@ -111,7 +112,7 @@ pub(super) async fn insist(
 }
 
 fn choose(address: &Url, main: &Main, quality: Quality) -> Result<Choice, Fault> {
-    let Some((variant, audio)) = playlist::choose(main, quality) else {
+    let Some((variant, audio)) = variant::choose(main, quality) else {
         return Err(fault(address, "it lists no variant"));
     };
     let has_several = main.variants.len() > 1;

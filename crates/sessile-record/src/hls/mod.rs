@@ -10,6 +10,10 @@ mod out;
 mod remux;
 mod segment;
 mod track;
+mod variant;
+
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 

@@ -23,6 +23,9 @@ const BATCH: usize = 256 * 1024;
 /// How many bytes may wait for their turn in memory, of all segments together.
 const ROOM: usize = 12 << 20;
 
+/// How often a segment that isn't there is asked for again.
+const MISSED: u32 = 2;
+
 /// A segment, or what comes before the first of its kind.
 #[derive(Clone, Debug)]
 pub(super) struct Item {
@@ -110,6 +113,13 @@ impl<'a> Shared<'a> {
                 }
                 Err(Fault::Passing(_, asked)) => {
                     tokio::time::sleep(pause(options, tried, asked)).await;
+                    tried += 1;
+                }
+                // A playlist may be ahead of its segments for a moment.
+                Err(Fault::Gone(RecordError::Refused { status: 404, .. }))
+                    if tried < options.retries.min(MISSED) =>
+                {
+                    tokio::time::sleep(pause(options, tried, None)).await;
                     tried += 1;
                 }
                 done => return done,

@@ -61,6 +61,8 @@ pub(super) struct Track<'a> {
     /// When it last brought something.
     heard: Instant,
     is_opening: bool,
+    /// What can't be had, though it must be; everything before it is recorded first.
+    failure: Option<(Ticket, RecordError)>,
     /// Why nothing more is planned.
     ending: Option<Ended>,
     stop_by: Option<Instant>,
@@ -89,6 +91,7 @@ impl<'a> Track<'a> {
             reload_at: None,
             heard: Instant::now(),
             is_opening: false,
+            failure: None,
             ending: None,
             stop_by: None,
             total: None,
@@ -107,7 +110,8 @@ impl<'a> Track<'a> {
 
     /// Records to the end.
     pub(super) async fn run(mut self) -> Result<Recording, RecordError> {
-        self.take_playlist(self.loaded.media.clone());
+        let media = self.loaded.media.clone();
+        self.take_playlist(&media);
         let result = self.go().await;
         // Whatever is under way writes nothing any more.
         drop(std::mem::take(&mut self.jobs));
@@ -118,7 +122,9 @@ impl<'a> Track<'a> {
     async fn go(&mut self) -> Result<(), RecordError> {
         let options = self.options();
         loop {
-            self.advance();
+            if self.ending != Some(Ended::Size) {
+                self.advance()?;
+            }
             if self.is_done() {
                 self.recording.ended = self.ending.unwrap_or(Ended::Complete);
                 return Ok(());
@@ -142,9 +148,15 @@ impl<'a> Track<'a> {
     }
 
     /// Starts whatever can be.
-    fn advance(&mut self) {
-        while let Some(item) = self.schedule.pass_over() {
-            self.progress(&item, false);
+    fn advance(&mut self) -> Result<(), RecordError> {
+        loop {
+            let turn = self.schedule.turn();
+            if let Some((_, why)) = self.failure.take_if(|(at, _)| *at == turn) {
+                return Err(why);
+            }
+            if self.schedule.pass_over().is_none() {
+                break;
+            }
         }
         self.shared.announce(self.schedule.turn());
         if let Some(ticket) = self.schedule.write()
@@ -157,17 +169,22 @@ impl<'a> Track<'a> {
             }));
         }
         if self.is_opening || self.stop_by.is_some() {
-            return;
+            return Ok(());
         }
         while let Some(ticket) = self.schedule.fetch() {
-            let Some(item) = self.schedule.item(ticket).cloned() else {
-                return;
+            // What comes before a failure is still recorded, what comes after isn't.
+            let is_past = self.failure.as_ref().is_some_and(|(at, _)| ticket > *at);
+            let item = self.schedule.item(ticket).filter(|_| !is_past).cloned();
+            let Some(item) = item else {
+                self.schedule.again(ticket);
+                break;
             };
             let shared = self.shared;
             self.jobs.push(Box::pin(async move {
                 Done::Fetched(ticket, shared.fetch(ticket, &item).await)
             }));
         }
+        Ok(())
     }
 
     fn is_done(&self) -> bool {
@@ -196,9 +213,10 @@ impl<'a> Track<'a> {
             Done::Opened(loaded) => {
                 self.is_opening = false;
                 self.loaded = loaded?;
-                self.take_playlist(self.loaded.media.clone());
+                let media = self.loaded.media.clone();
+                self.take_playlist(&media);
             }
-            Done::Reloaded(Ok(media)) => self.take_playlist(media),
+            Done::Reloaded(Ok(media)) => self.take_playlist(&media),
             Done::Reloaded(Err(fault)) => self.reload_failed(fault)?,
         }
         Ok(())
@@ -210,7 +228,9 @@ impl<'a> Track<'a> {
         let Some(item) = self.schedule.written() else {
             return;
         };
-        self.progress(&item, bytes > 0);
+        if bytes > 0 {
+            self.count(&item);
+        }
         let is_full = self
             .options()
             .size
@@ -220,8 +240,8 @@ impl<'a> Track<'a> {
         }
     }
 
-    fn progress(&mut self, item: &Item, is_written: bool) {
-        if item.position.is_none() || !is_written {
+    fn count(&mut self, item: &Item) {
+        if item.position.is_none() {
             return;
         }
         self.recording.segments += 1;
@@ -254,10 +274,13 @@ impl<'a> Track<'a> {
         let Some(item) = self.schedule.item(ticket) else {
             return Err(why);
         };
-        let Some(position) = item.position.filter(|_| !self.is_whole()) else {
-            return Err(why);
-        };
-        self.tell_gap(position, 1, why.to_string());
+        match item.position.filter(|_| !self.is_whole()) {
+            Some(position) => self.tell_gap(position, 1, why.to_string()),
+            None if self.failure.as_ref().is_none_or(|(at, _)| ticket < *at) => {
+                self.failure = Some((ticket, why));
+            }
+            None => {}
+        }
         self.schedule.lose(ticket);
         Ok(())
     }
@@ -331,18 +354,18 @@ impl<'a> Track<'a> {
     }
 
     /// Plans what a playlist has brought.
-    fn take_playlist(&mut self, media: MediaPlaylist) {
+    fn take_playlist(&mut self, media: &MediaPlaylist) {
         let start = match self.timeline.is_begun() || media.is_ended {
             true => 0,
-            false => first(&media, self.options().live_from),
+            false => first(media, self.options().live_from),
         };
-        let news = self.timeline.take(&media, start);
+        let news = self.timeline.take(media, start);
         if news.has_restarted {
             self.shared
                 .source
                 .warn("the live playlist began anew; the recording goes on with it");
         }
-        self.refresh(&media, &news.known);
+        self.refresh(media, &news.known);
         if let Some((first, count)) = news.lost {
             let why = "they left the live playlist before they could be fetched".to_owned();
             self.tell_gap(first, count, why);
@@ -362,12 +385,12 @@ impl<'a> Track<'a> {
             true => media.target / 2,
             false => media.target,
         };
-        let is_ended = media.is_ended;
+        // The segments are in the schedule now.
         self.loaded.media = MediaPlaylist {
             segments: Vec::new(),
-            ..media
+            ..*media
         };
-        if is_ended {
+        if media.is_ended {
             self.ending = self.ending.or(Some(Ended::Complete));
         } else {
             self.end_if_silent();

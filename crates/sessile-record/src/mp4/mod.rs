@@ -1,16 +1,351 @@
-//! Recording one file that is fetched as it is.
+//! Recording one file that is fetched as it is: in several parts at once where the server gives parts,
+//! from where an earlier run has ended where the file is still the same.
+//!
+//! `parts` and `whole` are the two ways, `journal` says what is there; which part is fetched next is in
+//! `plan/ranges`.
+
+mod journal;
+mod parts;
+mod whole;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::StatusCode;
+use http::header::{ETAG, LAST_MODIFIED};
+use sessile::{Reply, ShownUrl};
+use sha2::{Digest, Sha256};
+use tokio::task::spawn_blocking;
 
 use crate::media::Media;
-use crate::record::{Event, RecordError, RecordOptions, Recorded};
+use crate::playlist::ByteRange;
+use crate::record::part::PartFile;
+use crate::record::progress::Progress;
+use crate::record::source::{Fault, Source, Wanted, content_range, pause};
+use crate::record::{Ended, Event, RecordError, RecordOptions, Recorded, place};
+use journal::{Journal, Known};
+
+/// How much one request asks for where several are under way.
+#[cfg(not(test))]
+const PART: u64 = 8 << 20;
+
+/// Files of several parts are small in tests.
+#[cfg(test)]
+const PART: u64 = 64 << 10;
+
+/// How often a file that has changed under way is begun anew.
+const ANEW: u32 = 3;
 
 /// Records a file.
 pub(crate) async fn record(
     media: Media,
-    _options: &RecordOptions,
-    _listener: &(dyn Fn(Event) + Send + Sync),
+    options: &RecordOptions,
+    listener: &(dyn Fn(Event) + Send + Sync),
 ) -> Result<Recorded, RecordError> {
-    Err(RecordError::Nothing {
-        url: media.resolved_url.to_string(),
-        what: String::new(),
-    })
+    let path = place::path(&media, options)?;
+    let header = header(&media);
+    let source = Source::new(media, options, listener);
+    if options.duration.is_some() || options.size.is_some() {
+        source.warn("this media is one file: it is recorded whole");
+    }
+    let (file, journal) = open(&path, &header)?;
+    let recording = Recording {
+        source: &source,
+        progress: Progress::new(),
+        file: file.into(),
+        path: &path,
+        header,
+    };
+    let bytes = tokio::select! {
+        biased;
+        bytes = recording.run(journal) => Some(bytes?),
+        () = options.stop.stopped() => None,
+    };
+    recording.finish(bytes).await
+}
+
+/// What the journal's first line says: whose recording it is, without its address.
+fn header(media: &Media) -> String {
+    let mut page = media.page.clone();
+    page.set_query(None);
+    page.set_fragment(None);
+    let digest = Sha256::digest(page.as_str().as_bytes());
+    let start: [u8; 8] = *digest.first_chunk().expect("a digest has 32 bytes");
+    format!("sessile file 1 {:016x}", u64::from_be_bytes(start))
+}
+
+fn open(path: &Path, header: &str) -> Result<(PartFile, Journal), RecordError> {
+    let (mut file, lines) = PartFile::open(path)?;
+    let journal = match lines.split_first() {
+        Some((first, lines)) if first == header => Journal::read(lines, file.length()?),
+        Some(_) | None => Journal::default(),
+    };
+    if journal.known.is_none() {
+        file.begin(header)?;
+    }
+    Ok((file, journal))
+}
+
+/// One file under way.
+struct Recording<'a> {
+    source: &'a Source<'a>,
+    progress: Progress,
+    file: File,
+    path: &'a Path,
+    header: String,
+}
+
+/// The file, for all who write to it.
+#[derive(Clone)]
+struct File(Arc<Mutex<PartFile>>);
+
+impl From<PartFile> for File {
+    fn from(part: PartFile) -> Self {
+        Self(Arc::new(Mutex::new(part)))
+    }
+}
+
+impl File {
+    /// Work with the file, where it may wait.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut PartFile) -> Result<T, RecordError> + Send + 'static,
+    ) -> Result<T, RecordError> {
+        let own = self.clone();
+        let done = spawn_blocking(move || {
+            let mut part = own.0.lock().unwrap_or_else(PoisonError::into_inner);
+            work(&mut part)
+        });
+        done.await.unwrap_or_else(|failed| {
+            Err(RecordError::File {
+                path: PathBuf::new(),
+                why: std::io::Error::other(failed.to_string()),
+            })
+        })
+    }
+}
+
+/// What a first request has found.
+struct Opened {
+    reply: Reply,
+    known: Option<Known>,
+    start: u64,
+}
+
+/// Why a run of requests has ended.
+enum Break {
+    /// The file is another one by now.
+    Changed(RecordError),
+    Failed(RecordError),
+}
+
+impl Recording<'_> {
+    /// Fetches everything; answers how many bytes that is.
+    async fn run(&self, journal: Journal) -> Result<u64, RecordError> {
+        let mut journal = journal;
+        let mut anew = 0;
+        let resumed = journal.ranges.total();
+        self.progress
+            .begin(resumed, journal.known.as_ref().map(|known| known.total));
+        if let Some(known) = journal
+            .known
+            .as_ref()
+            .filter(|known| known.total == resumed)
+        {
+            return Ok(known.total);
+        }
+        self.tell_started(&journal);
+        loop {
+            let opened = self.open(&journal).await;
+            let done = match opened {
+                Ok(opened) => match opened.known.clone() {
+                    Some(known) => parts::fetch(self, opened, known, &mut journal).await,
+                    None => whole::fetch(self, opened.reply)
+                        .await
+                        .map_err(Break::Failed),
+                },
+                Err(stop) => Err(stop),
+            };
+            match done {
+                Ok(bytes) => return Ok(bytes),
+                Err(Break::Failed(error)) => return Err(error),
+                Err(Break::Changed(error)) if anew >= ANEW => return Err(error),
+                Err(Break::Changed(_)) => {
+                    anew += 1;
+                    self.source
+                        .warn("the file is another one than before: it is recorded anew");
+                    journal = Journal::default();
+                    self.begin_anew().await?;
+                }
+            }
+        }
+    }
+
+    fn tell_started(&self, journal: &Journal) {
+        self.source.tell(Event::Started {
+            path: self.path.to_owned(),
+            total: journal.known.as_ref().map(|known| known.total),
+            resumed: journal.ranges.total(),
+            is_live: false,
+            variant: None,
+        });
+    }
+
+    async fn begin_anew(&self) -> Result<(), RecordError> {
+        let header = self.header.clone();
+        self.progress.begin(0, None);
+        self.file.run(move |part| part.begin(&header)).await
+    }
+
+    /// Asks for the first part that isn't there, as often as it takes.
+    async fn open(&self, journal: &Journal) -> Result<Opened, Break> {
+        let mut tried = 0;
+        let mut takes_parts = true;
+        loop {
+            match self.try_to_open(journal, takes_parts).await {
+                Ok(opened) => return Ok(opened),
+                // An empty file has no first byte that could be asked for.
+                Err(Fault::Gone(RecordError::Refused { status: 416, .. })) if takes_parts => {
+                    takes_parts = false;
+                }
+                Err(Fault::Gone(error)) if journal.known.is_some() => {
+                    return Err(Break::Changed(error));
+                }
+                Err(fault) => {
+                    self.recover(fault, &mut tried)
+                        .await
+                        .map_err(Break::Failed)?;
+                }
+            }
+        }
+    }
+
+    async fn try_to_open(&self, journal: &Journal, takes_parts: bool) -> Result<Opened, Fault> {
+        let (url, _) = self.source.address();
+        let known = journal.known.as_ref();
+        let next = journal.next(PART);
+        let (start, end) = next.unwrap_or((0, PART));
+        let range = ByteRange {
+            start,
+            length: end - start,
+        };
+        let range = takes_parts.then_some(range);
+        let mut wanted = Wanted::bytes(&url, range);
+        wanted.unless_changed = known.map(|known| known.validator.as_str());
+        wanted.may_be_whole = known.is_none();
+        let reply = self.source.fetch(&wanted).await?;
+        if reply.status() != StatusCode::PARTIAL_CONTENT {
+            return Ok(Opened {
+                reply,
+                known: None,
+                start: 0,
+            });
+        }
+        let Some((_, _, Some(total))) = content_range(&reply) else {
+            let what = "it says neither its length nor which part came".to_owned();
+            let url = ShownUrl(&url).to_string();
+            return Err(Fault::Stop(RecordError::Wrong { url, what }));
+        };
+        let now = Known {
+            total,
+            validator: validator(&reply),
+        };
+        match known {
+            // Another mirror may name it differently; its length it can't.
+            Some(known) if known.total != total => {
+                let what = "its length has changed".to_owned();
+                let url = ShownUrl(&url).to_string();
+                Err(Fault::Gone(RecordError::Wrong { url, what }))
+            }
+            _ => Ok(Opened {
+                reply,
+                known: Some(now),
+                start,
+            }),
+        }
+    }
+
+    /// What can be done about a fault is done; what can't ends the recording.
+    async fn recover(&self, fault: Fault, tried: &mut u32) -> Result<(), RecordError> {
+        let options = self.source.options;
+        match fault {
+            Fault::Closed(epoch, why) => self.source.open_again(epoch, why).await,
+            Fault::Passing(_, asked) if *tried < options.retries => {
+                tokio::time::sleep(pause(options, *tried, asked)).await;
+                *tried += 1;
+                Ok(())
+            }
+            fault => Err(fault.into_error()),
+        }
+    }
+
+    /// More of it is in the file.
+    fn count(&self, bytes: u64) {
+        self.source.has_come();
+        if let Some(event) = self.progress.add(bytes) {
+            self.source.tell(event);
+        }
+    }
+
+    /// Gives a whole file its name; one that was stopped keeps what it has.
+    async fn finish(self, bytes: Option<u64>) -> Result<Recorded, RecordError> {
+        let (path, existing) = (self.path.to_owned(), self.source.options.existing);
+        let Some(bytes) = bytes else {
+            let (path, bytes) = self
+                .file
+                .run(|part| {
+                    part.sync()?;
+                    Ok((part.part().to_owned(), part.length()?))
+                })
+                .await?;
+            self.source
+                .warn("the file isn't whole: the same recording goes on from here");
+            return Ok(self.recorded(path, bytes, Ended::Stopped));
+        };
+        let length = self.file.run(|part| part.length()).await?;
+        if length != bytes {
+            let url = ShownUrl(&self.source.address().0).to_string();
+            let what = format!("it has {length} bytes in place of {bytes}");
+            return Err(RecordError::Wrong { url, what });
+        }
+        let recorded = self.recorded(path.clone(), bytes, Ended::Complete);
+        if let Some(part) = Arc::into_inner(self.file.0) {
+            let part = part.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let finished = spawn_blocking(move || part.finish(&path, existing)).await;
+            finished.unwrap_or(Ok(()))?;
+        }
+        self.source.tell(Event::Finished(recorded.clone()));
+        Ok(recorded)
+    }
+
+    fn recorded(&self, path: PathBuf, bytes: u64, ended: Ended) -> Recorded {
+        Recorded {
+            path,
+            beside: Vec::new(),
+            bytes,
+            segments: None,
+            media_time: None,
+            gaps: Vec::new(),
+            ended,
+        }
+    }
+}
+
+/// What tells one state of a file from the next: a strong `ETag`, or when it was changed. Empty where
+/// there is neither.
+fn validator(reply: &Reply) -> String {
+    let header = |name| {
+        reply
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+    };
+    let strong = header(ETAG).filter(|tag| tag.starts_with('"'));
+    strong
+        .or(header(LAST_MODIFIED))
+        .unwrap_or_default()
+        .to_owned()
 }

@@ -5,7 +5,6 @@
 
 mod read;
 mod variables;
-mod variant;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +13,6 @@ use url::Url;
 
 pub(crate) use read::{Limits, read};
 pub(crate) use variables::Variables;
-pub(crate) use variant::choose;
 
 /// What a playlist is.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,12 +111,4 @@ pub(crate) enum Key {
 pub(crate) struct Init {
     pub(crate) place: Place,
     pub(crate) key: Option<Arc<Key>>,
-}
-
-impl MediaPlaylist {
-    /// The media's time in all.
-    pub(crate) fn duration(&self) -> Duration {
-        let durations = self.segments.iter().map(|segment| segment.duration);
-        durations.fold(Duration::ZERO, Duration::saturating_add)
-    }
 }

@@ -8,7 +8,6 @@ use quick_m3u8::config::ParsingOptions;
 use quick_m3u8::tag::hls::{self, EnumeratedString, MediaType, Method, Tag};
 use quick_m3u8::tag::{HlsPlaylistType, KnownTag};
 use quick_m3u8::{HlsLine, Reader};
-use sessile::ShownUrl;
 use url::Url;
 
 use super::variables::Variables;
@@ -329,7 +328,7 @@ impl<'a> Draft<'a> {
         let url = url.map_err(|fault| format!("an address can't be read: {fault}"))?;
         match url.scheme() {
             "http" | "https" if url.has_host() => Ok(url),
-            "http" | "https" => Err(format!("{} has no host", ShownUrl(&url))),
+            "http" | "https" => Err("an address has no host".to_owned()),
             other => Err(format!(
                 "an address begins with {other}:, which isn't fetched"
             )),

@@ -35,7 +35,7 @@ impl PartFile {
             .append(true)
             .open(beside(path, ".part.journal"))
             .map_err(failed)?;
-        let mut part = Self {
+        let part = Self {
             path: path.to_owned(),
             part,
             file,
@@ -46,7 +46,7 @@ impl PartFile {
     }
 
     /// The whole lines of the journal; a last one that was cut short counts for nothing.
-    fn lines(&mut self) -> Result<Vec<String>, RecordError> {
+    fn lines(&self) -> Result<Vec<String>, RecordError> {
         let mut text = Vec::new();
         let journal = (&self.journal).take(LARGEST_JOURNAL);
         let mut journal = journal;

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::StatusCode;
-use http::header::{ACCEPT_RANGES, CONTENT_RANGE, IF_RANGE, RANGE};
+use http::header::{CONTENT_RANGE, IF_RANGE, RANGE};
 use sessile::renew::KeepError;
 use sessile::{Reply, Request, ShownUrl, Verdict};
 use tokio::sync::Mutex as AsyncMutex;
@@ -336,12 +336,6 @@ pub(crate) fn content_range(reply: &Reply) -> Option<(u64, u64, Option<u64>)> {
         total => Some(total.parse().ok()?),
     };
     (start <= end && total.is_none_or(|total| end < total)).then_some((start, end, total))
-}
-
-/// Whether the server says that it gives parts.
-pub(crate) fn gives_parts(reply: &Reply) -> bool {
-    let units = reply.headers().get(ACCEPT_RANGES);
-    units.is_some_and(|units| units.as_bytes().eq_ignore_ascii_case(b"bytes"))
 }
 
 /// The pause before the next try, doubled each time.

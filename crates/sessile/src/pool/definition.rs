@@ -398,18 +398,18 @@ mod tests {
 
     #[test]
     fn a_definition_keeps_the_rules() {
-        check(definition("a~b"), "a pool's name has no `~` in it");
+        check(&definition("a~b"), "a pool's name has no `~` in it");
         check(
-            definition(&"x".repeat(81)),
+            &definition(&"x".repeat(81)),
             "a pool's name has 80 characters at most",
         );
         let mut twice = definition("a");
         twice.accounts.push(Account::new("bob", None));
-        check(twice, "the account `bob` is there twice");
+        check(&twice, "the account `bob` is there twice");
     }
 
     #[track_caller]
-    fn check(definition: Definition, expected: &str) {
+    fn check(definition: &Definition, expected: &str) {
         match definition.check() {
             Err(PoolError::BadDefinition { what, .. }) => assert_eq!(what, expected),
             other => panic!("{other:?}"),

@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::state::{Dead, LeaseEnded};
 use crate::error::Error as RequestError;
 use crate::renew::KeepError;
-use crate::store::StoreError;
+use crate::store::{Name, StoreError};
 
 /// Why a pool doesn't do what it was asked.
 #[derive(Clone, Debug, Error)]
@@ -124,6 +124,17 @@ pub enum PoolError {
         /// What is wrong.
         what: String,
     },
+}
+
+impl PoolError {
+    /// For a pool that has no such part.
+    pub fn unknown_part(pool: &Name, what: &'static str, name: String) -> Self {
+        Self::UnknownPart {
+            pool: pool.to_string(),
+            what,
+            name,
+        }
+    }
 }
 
 impl From<LeaseEnded> for PoolError {

@@ -14,6 +14,7 @@ mod hold;
 mod info;
 mod keeper;
 mod lease;
+mod look;
 mod make;
 mod open;
 mod orders;
@@ -27,6 +28,7 @@ mod waiting;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -44,6 +46,7 @@ pub use error::PoolError;
 pub use events::{PoolEvent, PoolEventKind};
 pub use info::{AccountInfo, LeaseInfo, MemberInfo, PoolStats, ProxyInfo};
 pub use lease::Lease;
+pub use look::{PoolView, SeatInfo, SessionInfo};
 pub use open::Closed;
 pub use orders::{Ordered, Which};
 pub use state::{Assign, LeaseId, MemberId, Mode, Outcome, Phase, SeatId, Target, Wish};
@@ -119,6 +122,8 @@ struct Shared {
     live: Mutex<Live>,
     holds: Holds,
     proxies: Mutex<ProxyHealth>,
+    /// Whether the upkeep has taken this process's part at least once.
+    looked: AtomicBool,
     /// One seat of a target is made at a time.
     targets: AsyncMutex<()>,
     target_list: AsyncMutex<TargetList>,

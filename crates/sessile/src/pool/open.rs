@@ -1,6 +1,7 @@
 //! The beginning and the end of an open pool, and of a pool as a whole.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
@@ -68,6 +69,7 @@ impl Pool {
             live: Mutex::new(live),
             holds: Holds::default(),
             proxies: Mutex::new(ProxyHealth::default()),
+            looked: AtomicBool::new(false),
             targets: AsyncMutex::new(()),
             target_list: AsyncMutex::default(),
             bell: Bell::new(),

@@ -1,5 +1,6 @@
 //! What a person asks of a pool, wherever its seats are served.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -95,6 +96,19 @@ impl Pool {
     ) -> Result<Ordered, PoolError> {
         Self::definition(vault, name).await?;
         order(vault, name, OrderTask::Validate, which).await
+    }
+
+    /// Waits until every seat that is this process's part is served here; answers whether that came
+    /// to be in time. Where other processes serve the pool too, theirs aren't waited for.
+    pub async fn served(&self, limit: Duration) -> bool {
+        let start = Instant::now();
+        loop {
+            let parts = self.0.looked.load(Ordering::Relaxed);
+            if parts || start.elapsed() >= limit {
+                return parts;
+            }
+            sleep(LOOK).await;
+        }
     }
 
     /// Waits until nothing is under way here any more; answers whether that came to be in time.

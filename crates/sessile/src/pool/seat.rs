@@ -148,6 +148,12 @@ pub(super) fn part_of_target(seat: &Name) -> &str {
         .map_or(text, |(_pool, part)| part)
 }
 
+/// Whether a row that begins with `start`, the pool's name and the separator, is a seat's.
+pub(super) fn is_seat(start: &str, name: &Name) -> bool {
+    let rest = name.as_str().strip_prefix(start).unwrap_or_default();
+    rest.starts_with(TARGET) || rest.parse::<usize>().is_ok()
+}
+
 /// The name of a member of a seat.
 pub(super) fn member_name(seat: &Name, generation: u64) -> Result<Name, StoreError> {
     Name::parse(&format!("{seat}.{generation}"))

@@ -2,6 +2,7 @@
 //! away what isn't, and keeps the right to what it has.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
@@ -118,6 +119,7 @@ impl Shared {
                 self.take_targets().await?;
             }
             self.remove_idle_targets();
+            self.looked.store(true, Ordering::Relaxed);
         }
         if upkeep.facts.elapsed() >= FACTS {
             upkeep.facts = Instant::now();

@@ -256,7 +256,7 @@ kind = "steps"
 [[login.steps]]
 url = "http://a.test/{token}"
 capture.token = { header = "x" }"#,
-        r#"4:7: nothing is called {token} here; known are `otp`, `password`, `user`"#,
+        r#"4:7: nothing is called {token} here; known are `user`, `password`, `otp`"#,
     );
     // Two bodies.
     check(

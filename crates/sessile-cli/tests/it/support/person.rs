@@ -177,6 +177,17 @@ impl Running {
         String::from_utf8(bytes).unwrap()
     }
 
+    /// The next line of standard output; nothing where it is at its end.
+    pub(crate) fn line(&mut self) -> Option<String> {
+        let stdout: &mut ChildStdout = self.child.stdout.as_mut().unwrap();
+        let mut line = Vec::new();
+        let mut byte = [0];
+        while stdout.read(&mut byte).unwrap() == 1 && byte != *b"\n" {
+            line.push(byte[0]);
+        }
+        (!line.is_empty()).then(|| String::from_utf8(line).unwrap())
+    }
+
     /// Ends it as nobody can prevent.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();

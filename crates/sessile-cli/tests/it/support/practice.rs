@@ -5,7 +5,7 @@ use std::ops::Deref;
 use sessile_practice::{GRACE, GRACE_PASSWORD, Options, Site};
 use tokio::runtime::Runtime;
 
-use super::{Invocation, Outcome, Person};
+use super::{Invocation, Outcome, Person, films};
 
 /// A running practice site; ends when dropped.
 pub(crate) struct Practice {
@@ -16,8 +16,20 @@ pub(crate) struct Practice {
 
 impl Practice {
     pub(crate) fn start() -> Self {
+        Self::with(Options::default())
+    }
+
+    /// With films that can be watched.
+    pub(crate) fn with_films() -> Self {
+        Self::with(Options {
+            media: Some(films()),
+            ..Options::default()
+        })
+    }
+
+    fn with(options: Options) -> Self {
         let runtime = Runtime::new().unwrap();
-        let site = runtime.block_on(Site::start(Options::default())).unwrap();
+        let site = runtime.block_on(Site::start(options)).unwrap();
         Self {
             site,
             _runtime: runtime,

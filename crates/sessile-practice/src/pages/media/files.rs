@@ -34,13 +34,16 @@ pub(super) async fn file(
         return home::not_found(visit).await;
     };
     let (path, query) = (uri.path(), uri.query().unwrap_or_default());
-    let troubles = world.media.troubles(path);
-    if troubles.contains(&Trouble::End) {
-        world.state().sessions.revoke_all(|_| true);
-    }
     let target = Target { path, query };
     if let Some(turned_away) = door.refusal(&world, &headers, &name, &target) {
         return turned_away;
+    }
+    let troubles = world.media.troubles(path);
+    if troubles.contains(&Trouble::End) {
+        world.state().sessions.revoke_all(|_| true);
+        if let Some(turned_away) = door.refusal(&world, &headers, &name, &target) {
+            return turned_away;
+        }
     }
     if let Some(status) = failing(&troubles) {
         return status.into_response();

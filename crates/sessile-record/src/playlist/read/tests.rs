@@ -50,7 +50,7 @@ fn segments_have_their_numbers_and_places() {
         ]
     );
     assert!(media.is_ended && !media.keeps_all);
-    assert_eq!(media.duration(), Duration::from_millis(11_500));
+    assert_eq!(media.segments[1].duration, Duration::from_millis(3_500));
 }
 
 #[test]

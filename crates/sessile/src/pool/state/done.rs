@@ -38,6 +38,9 @@ impl State {
         if self.seats.has(running.seat) {
             self.consider_seat(running.seat.place, now);
         }
+        if result.is_err() {
+            self.make_up(now);
+        }
         Ok(())
     }
 

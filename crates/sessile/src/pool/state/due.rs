@@ -24,6 +24,8 @@ pub(super) struct Work {
     checks: VecDeque<Key>,
     retires: VecDeque<Key>,
     releases: VecDeque<Key>,
+    /// Counts entries that came to nothing.
+    dropped: u64,
     pub(super) running: Slab<Running>,
     pub(super) logins: usize,
     pub(super) checking: usize,
@@ -299,7 +301,7 @@ impl State {
         }
     }
 
-    fn wants_make(&self, place: u32, now: Timestamp) -> bool {
+    pub(super) fn wants_make(&self, place: u32, now: Timestamp) -> bool {
         let seat = &self.seats[place];
         let needs = seat.member.is_none() || seat.rotate || self.is_urgent(place, now);
         needs
@@ -340,8 +342,19 @@ impl State {
 
     // ---- giving out
 
-    /// What would be given out now; entries that have lost their reason are dropped.
+    /// What would be given out now. Entries that have lost their reason are dropped, which may show
+    /// another need.
     fn next_task(&mut self, now: Timestamp) -> Option<(Task, Key, Option<Key>)> {
+        loop {
+            let dropped = self.work.dropped;
+            let found = self.look_through(now);
+            if found.is_some() || self.work.dropped == dropped {
+                return found;
+            }
+        }
+    }
+
+    fn look_through(&mut self, now: Timestamp) -> Option<(Task, Key, Option<Key>)> {
         let tidy = match self.work.tidying < TIDIED_AT_ONCE {
             true => self.next_retire().or_else(|| self.next_release()),
             false => None,
@@ -402,28 +415,45 @@ impl State {
                     let seat = self.members[key.place].seat;
                     return Some((Task::Renew, self.seats.key(seat), Some(key)));
                 }
-                Login::Make(key) => self.seats.get_mut(key).map(|seat| seat.queued = false),
-                Login::Renew(key) => self
-                    .members
-                    .get_mut(key)
-                    .map(|member| member.queued = false),
-            };
-            self.work.logins(urgent).pop_front();
+                Login::Make(key) => self.drop_make(key, urgent, now),
+                Login::Renew(key) => {
+                    self.work.logins(urgent).pop_front();
+                    self.dequeue(key, now);
+                }
+            }
         }
         None
     }
 
     fn next_check(&mut self, now: Timestamp) -> Option<(Task, Key, Option<Key>)> {
         while let Some(key) = self.work.checks.front().copied() {
-            if let Some(member) = self.members.get(key) {
-                if let Some(task) = self.check_wanted(key.place, now) {
-                    return Some((task, self.seats.key(member.seat), Some(key)));
-                }
-                self.members[key.place].queued = false;
+            if let Some(member) = self.members.get(key)
+                && let Some(task) = self.check_wanted(key.place, now)
+            {
+                return Some((task, self.seats.key(member.seat), Some(key)));
             }
             self.work.checks.pop_front();
+            self.dequeue(key, now);
         }
         None
+    }
+
+    fn drop_make(&mut self, key: Key, urgent: bool, now: Timestamp) {
+        self.work.logins(urgent).pop_front();
+        self.work.dropped += 1;
+        if let Some(seat) = self.seats.get_mut(key) {
+            seat.queued = false;
+            self.consider_seat(key.place, now);
+        }
+    }
+
+    /// What the member was in a queue for has come to nothing; it may need something else.
+    fn dequeue(&mut self, key: Key, now: Timestamp) {
+        self.work.dropped += 1;
+        if let Some(member) = self.members.get_mut(key) {
+            member.queued = false;
+            self.consider(key.place, now);
+        }
     }
 
     /// Takes what [`State::next_task`] said from its queue.

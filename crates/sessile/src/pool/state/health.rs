@@ -79,14 +79,14 @@ impl State {
     }
 
     /// Where too few can be used, members that rest are replaced.
-    fn make_up(&mut self, now: Timestamp) {
+    pub(super) fn make_up(&mut self, now: Timestamp) {
         let short = self.rules.min_ready.saturating_sub(self.tally.usable);
         if short == 0 {
             return;
         }
         let cooling = self.cooling_links.iter(self.cooling);
         let seats = cooling.map(|place| self.members[place].seat);
-        let urgent = seats.filter(|seat| self.is_urgent(*seat, now));
+        let urgent = seats.filter(|seat| self.is_urgent(*seat, now) && self.wants_make(*seat, now));
         let urgent: Vec<u32> = urgent.take(short).collect();
         for seat in urgent {
             self.consider_seat(seat, now);

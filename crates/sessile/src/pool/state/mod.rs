@@ -6,12 +6,16 @@
 
 mod action;
 mod alarms;
+#[cfg(test)]
+mod calls;
 mod chain;
 mod done;
 mod due;
 mod grant;
 mod health;
 mod ids;
+#[cfg(test)]
+mod laws;
 mod lease;
 mod life;
 mod member;
@@ -19,6 +23,8 @@ mod pick;
 mod queue;
 mod rules;
 mod seat;
+#[cfg(test)]
+mod simulation;
 mod slab;
 mod steady;
 mod tally;

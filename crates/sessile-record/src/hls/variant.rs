@@ -1,10 +1,10 @@
 //! Which of several variants is recorded.
 
-use super::{Main, Rendition, Variant};
+use crate::playlist::{Main, Rendition, Variant};
 use crate::record::Quality;
 
 /// The variant of this quality, and its separate audio where it has some.
-pub(crate) fn choose(main: &Main, quality: Quality) -> Option<(&Variant, Option<&Rendition>)> {
+pub(super) fn choose(main: &Main, quality: Quality) -> Option<(&Variant, Option<&Rendition>)> {
     let with_video = |variant: &&Variant| variant.height.is_some() || has_video(variant);
     let has_any_video = main.variants.iter().any(|variant| with_video(&variant));
     // One with sound alone is chosen only where all are.

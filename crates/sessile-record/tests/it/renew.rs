@@ -1,0 +1,114 @@
+//! Logins, passes and links that end in the middle of a recording.
+
+use sessile_practice::{Fault, MediaFault};
+use sessile_record::{Event, LiveFrom};
+
+use crate::stage::{Stage, Take};
+
+#[tokio::test]
+async fn a_login_that_dies_every_few_requests_costs_no_segment() {
+    for door in ["member", "gate"] {
+        for stream in ["vod", "aes", "bytes", "fmp4", "variants"] {
+            let (stage, take) = often_ended(door, stream).await;
+            assert!(stage.site.logins() > 2, "{door} {stream}");
+            let renewed = take.count(|event| matches!(event, Event::Renewed));
+            assert!(renewed > 0, "{door} {stream}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_link_or_a_pass_that_ends_every_few_requests_costs_no_segment() {
+    for door in ["signed", "pass"] {
+        for stream in ["vod", "aes", "bytes", "fmp4", "variants"] {
+            let (_stage, take) = often_ended(door, stream).await;
+            let again = take.count(|event| matches!(event, Event::ResolvedAgain));
+            assert!(again > 0, "{door} {stream}: {:?}", take.events);
+        }
+    }
+}
+
+#[tokio::test]
+async fn many_requests_at_once_notice_one_end() {
+    for door in ["member", "signed"] {
+        let stage = Stage::new().await;
+        let media = stage.media(door, "seams").await;
+        end_often(&stage, door, 20);
+        let take = stage.take(media, &stage.options()).await;
+        stage.is_exact(&take, "seams");
+        assert_eq!(stage.site.logins(), 3, "{door}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_s_recording_survives_every_end() {
+    for door in ["member", "gate", "signed", "pass"] {
+        for stream in ["clip", "whole"] {
+            let stage = Stage::new().await;
+            let media = stage.media(door, stream).await;
+            let cut = MediaFault::Cut { after: 400_000 };
+            stage.site.add_fault(Fault::new("clip.mp4", cut));
+            stage
+                .site
+                .add_fault(Fault::new("clip.mp4", MediaFault::End).after(1).times(2));
+            let take = stage.take(media, &stage.options()).await;
+            eprintln!("{door}");
+            stage.is_exact(&take, stream);
+            stage.is_tidy(&take);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_live_recording_survives_every_end() {
+    for door in ["member", "signed"] {
+        let stage = Stage::new().await;
+        let mut options = stage.options();
+        (options.live_from, options.parallel) = (LiveFrom::Start, 2);
+        let media = stage.media(door, "steps").await;
+        end_often(&stage, door, 7);
+        let take = stage.take(media, &options).await;
+        let done = take.done.as_ref().unwrap();
+        // Looking at the playlist moves this stream: what went by before the first look that
+        // succeeded isn't there, and nothing after that is missing or there twice.
+        let original = stage.site.original("steps").unwrap();
+        let found = std::fs::read(&done.path).unwrap();
+        assert!(original.ends_with(&found), "{door}: {:?}", take.events);
+        assert_eq!(done.gaps, [], "{door}");
+        assert!(done.segments.unwrap() >= 14, "{door}: {done:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_can_not_log_in_again_is_told_and_keeps_what_there_is() {
+    let stage = Stage::new().await;
+    let mut options = stage.options();
+    options.retries = 1;
+    let mut media = stage.media("member", "vod").await;
+    let url = media.resolved_url.clone();
+    media.session = stage.stranger();
+    (media.page, media.resolved_url) = (url.clone(), url);
+    let take = stage.take(media, &options).await;
+    let error = take.done.unwrap_err().to_string();
+    assert!(error.contains("401"), "{error}");
+    assert!(!stage.file().exists());
+}
+
+/// Records while all that is held ends at every seventh request.
+async fn often_ended(door: &str, stream: &str) -> (Stage, Take) {
+    let stage = Stage::new().await;
+    let mut options = stage.options();
+    options.parallel = 2;
+    let media = stage.media(door, stream).await;
+    end_often(&stage, door, 7);
+    let take = stage.take(media, &options).await;
+    stage.is_exact(&take, stream);
+    stage.is_tidy(&take);
+    (stage, take)
+}
+
+/// What the visitor holds ends at each `count`th request.
+fn end_often(stage: &Stage, door: &str, count: u64) {
+    let fault = Fault::new(&format!("/media/{door}/"), MediaFault::End);
+    stage.site.add_fault(fault.every(count).times(1000));
+}
