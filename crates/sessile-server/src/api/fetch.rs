@@ -51,7 +51,7 @@ pub(super) struct Fetch {
 #[utoipa::path(method(get, post, put, patch, delete, options), path = "/api/sessions/{name}/fetch", tag = "sessions",
     params(("name" = String, Path, description = "The session"), Fetch),
     security(("token" = ["use"])),
-    responses((status = 200, description = "What the site answered, whatever its status", content_type = "*/*",
+    responses((status = 200, description = "What the site answered, whatever its status",
         headers(("Sessile-From" = String, description = "`site`"),
             ("Sessile-Session" = String, description = "The session, percent-encoded"),
             ("Sessile-Generation" = u64, description = "The login that it was sent with"),
