@@ -59,22 +59,24 @@ fn operations(item: &mut PathItem) -> Vec<(&'static str, &mut Operation)> {
 }
 
 fn finish(method: &'static str, operation: &mut Operation) {
+    let id = operation.operation_id.take().unwrap_or_default();
+    let passes_on = id.ends_with("fetch");
     // An operation of several methods has one name for all of them, which must differ.
-    if operation
-        .operation_id
-        .as_deref()
-        .is_some_and(|id| id.ends_with("fetch"))
-    {
-        let id = operation.operation_id.take().unwrap_or_default();
-        operation.operation_id = Some(format!("{id}_{method}"));
-    }
-    let problem = Content::new(Some(Ref::from_schema_name("Problem")));
-    let response = ResponseBuilder::new()
-        .description("The daemon refuses, or could not do it: RFC 9457")
-        .content("application/problem+json", problem)
-        .build();
-    operation
-        .responses
-        .responses
-        .insert("default".to_owned(), RefOr::T(response));
+    operation.operation_id = Some(match passes_on {
+        true => format!("{id}_{method}"),
+        false => id,
+    });
+    let response = match passes_on {
+        true => ResponseBuilder::new().description(
+            "What the site answered with another status or, with `Sessile-From: daemon`, a Problem",
+        ),
+        false => ResponseBuilder::new()
+            .description("The daemon refuses, or could not do it: RFC 9457")
+            .content(
+                "application/problem+json",
+                Content::new(Some(Ref::from_schema_name("Problem"))),
+            ),
+    };
+    let all = &mut operation.responses.responses;
+    all.insert("default".to_owned(), RefOr::T(response.build()));
 }

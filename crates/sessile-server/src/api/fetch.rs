@@ -51,7 +51,7 @@ pub(super) struct Fetch {
 #[utoipa::path(method(get, post, put, patch, delete, options), path = "/api/sessions/{name}/fetch", tag = "sessions",
     params(("name" = String, Path, description = "The session"), Fetch),
     security(("token" = ["use"])),
-    responses((status = 200, description = "What the site answered, whatever its status", content_type = "*/*",
+    responses((status = 200, description = "What the site answered, whatever its status",
         headers(("Sessile-From" = String, description = "`site`"),
             ("Sessile-Session" = String, description = "The session, percent-encoded"),
             ("Sessile-Generation" = u64, description = "The login that it was sent with"),
@@ -129,11 +129,7 @@ pub(super) async fn for_site(
     if body.is_end_stream() {
         return Ok(wanted);
     }
-    if body
-        .size_hint()
-        .exact()
-        .is_some_and(|length| length <= REPLAYABLE)
-    {
+    if length(&head.headers).is_some_and(|length| length <= REPLAYABLE) {
         let collected = body.collect().await.map_err(|_broken| cut_short())?;
         let bytes = collected.to_bytes();
         sent.increment(bytes.len() as u64);
@@ -208,3 +204,30 @@ const REPLAYABLE: u64 = 1024 * 1024;
 const GENERATION: HeaderName = HeaderName::from_static("sessile-generation");
 const SESSION: HeaderName = HeaderName::from_static("sessile-session");
 const VERDICT: HeaderName = HeaderName::from_static("sessile-verdict");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_small_body_can_be_sent_again_and_a_stream_cannot() {
+        check(Body::empty(), None, true).await;
+        check(Body::from("words"), Some("5"), true).await;
+        check(Body::from("words"), None, false).await;
+        check(Body::from("words"), Some("1048577"), false).await;
+    }
+
+    async fn check(body: Body, length: Option<&str>, expected: bool) {
+        let mut request = http::Request::post("/");
+        if let Some(length) = length {
+            request = request.header(header::CONTENT_LENGTH, length);
+        }
+        let asked = Fetch {
+            url: "http://a.test/".to_owned(),
+            redirects: None,
+        };
+        let wanted = for_site(&asked, request.body(body).unwrap(), Counter::noop());
+        let can_be_sent_again = wanted.await.unwrap().try_clone().is_some();
+        assert_eq!(can_be_sent_again, expected, "{length:?}");
+    }
+}

@@ -316,7 +316,7 @@ pub(super) fn pool_fetch_route() -> UtoipaMethodRouter<Daemon> {
 #[utoipa::path(method(get, post, put, patch, delete, options), path = "/api/leases/{id}/fetch", tag = "leases",
     params(("id" = String, Path, description = "The lease"), Fetch),
     security(("token" = ["use"])),
-    responses((status = 200, description = "What the site answered, whatever its status", content_type = "*/*")))]
+    responses((status = 200, description = "What the site answered, whatever its status")))]
 pub(super) async fn lease_fetch(
     _may: MayUse,
     State(daemon): State<Daemon>,
@@ -349,7 +349,7 @@ pub(super) struct PoolFetch {
 #[utoipa::path(method(get, post, put, patch, delete, options), path = "/api/pools/{pool}/fetch", tag = "leases",
     params(("pool" = String, Path, description = "The pool"), PoolFetch),
     security(("token" = ["use"])),
-    responses((status = 200, description = "What the site answered, whatever its status", content_type = "*/*")))]
+    responses((status = 200, description = "What the site answered, whatever its status")))]
 pub(super) async fn pool_fetch(
     _may: MayUse,
     State(daemon): State<Daemon>,

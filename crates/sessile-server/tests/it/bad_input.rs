@@ -45,10 +45,10 @@ async fn every_operation_wants_a_token_with_its_scope() {
         };
         let url = format!("{}{path}", world.url);
         let nobody = world.send(Request::new(method.clone(), &url)).await;
-        nobody.is_problem(401, "unauthorized");
+        nobody.refuses(401, "unauthorized");
         let wrong =
             Request::new(method.clone(), &url).header("authorization", "Bearer sessile_wrong");
-        world.send(wrong).await.is_problem(401, "unauthorized");
+        world.send(wrong).await.refuses(401, "unauthorized");
         let lesser = [Scope::Read, Scope::Use]
             .into_iter()
             .filter(|lesser| *lesser < scope);
@@ -56,128 +56,125 @@ async fn every_operation_wants_a_token_with_its_scope() {
             let asked = world
                 .send(world.request(method.clone(), &path, lesser))
                 .await;
-            asked.is_problem(403, "forbidden");
+            asked.refuses(403, "forbidden");
         }
     }
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_said() {
+async fn what_is_wrong_with_a_path_or_query_is_said() {
     let world = World::start().await;
     world.log_in().await;
-    let long = "x".repeat(200);
-    let get = |path: &str| world.request(Method::GET, path, Scope::Manage);
-    let post = |path: &str| world.request(Method::POST, path, Scope::Manage);
+    let long = format!("/api/sessions/{}", "x".repeat(200));
+    let too_long = ("GET", &*long, 400, "bad-request");
+    for (method, path, status, kind) in PATHS.iter().copied().chain([too_long]) {
+        let request = world.request(method.parse().unwrap(), path, Scope::Manage);
+        let answer = world.send(request).await;
+        assert_eq!(
+            answer.status.as_u16(),
+            status,
+            "{method} {path} {answer:#?}"
+        );
+        answer.refuses(status, kind);
+    }
+    world.get("/readyz").await.is(200);
+}
+
+const PATHS: &[(&str, &str, u16, &str)] = &[
+    ("GET", "/", 404, "not-found"),
+    ("GET", "/api", 404, "not-found"),
+    ("GET", "/api/sessions/", 404, "not-found"),
+    ("GET", "/api/sessions/a/b/c", 404, "not-found"),
+    ("GET", "/api/sessions/nobody", 404, "unknown-session"),
+    ("GET", "/api/sessions/..%2f..%2fetc", 400, "bad-request"),
+    ("GET", "/api/sessions/.access.first", 400, "bad-request"),
+    ("GET", "/api/sessions/~note%201", 400, "bad-request"),
+    ("GET", "/api/sessions/%ff", 400, "bad-request"),
+    ("GET", "/api/sessions/%00", 400, "bad-request"),
+    ("GET", "/api/sessions?limit=0", 400, "bad-request"),
+    ("GET", "/api/sessions?limit=-1", 400, "bad-request"),
+    ("GET", "/api/sessions?nonsense=1", 400, "bad-request"),
+    (
+        "GET",
+        "/api/sessions/stats?pool=nobody",
+        404,
+        "unknown-pool",
+    ),
+    ("GET", "/api/sessions/ada/fetch", 400, "bad-request"),
+    (
+        "GET",
+        "/api/sessions/ada/fetch?url=file:///etc/passwd",
+        400,
+        "bad-request",
+    ),
+    (
+        "GET",
+        "/api/sessions/ada/fetch?url=/&redirects=99",
+        400,
+        "bad-request",
+    ),
+    (
+        "GET",
+        "/api/sessions/ada/headers?url=/&method=a%20b",
+        400,
+        "bad-request",
+    ),
+    ("GET", "/api/leases/nobody", 404, "unknown-lease"),
+    ("GET", "/api/pools/nobody", 404, "unknown-pool"),
+    ("GET", "/api/sessions/event/e1", 404, "unknown-session"),
+    ("POST", "/api/sessions/event/e1", 404, "unknown-pool"),
+    (
+        "POST",
+        "/api/sessions/rotate?pool=nobody",
+        404,
+        "unknown-pool",
+    ),
+    ("POST", "/api/sessions/nobody/login", 404, "unknown-session"),
+    ("POST", "/api/sessions", 405, "method-not-allowed"),
+    ("PUT", "/metrics", 405, "method-not-allowed"),
+];
+
+#[tokio::test]
+async fn what_is_wrong_with_a_document_or_a_header_is_said() {
+    let world = World::start().await;
+    world.log_in().await;
+    let otp = "/api/sessions/ada/otp";
     let json = "application/json";
-    let cases: Vec<(Request, u16, &str)> = vec![
-        (get("/"), 404, "not-found"),
-        (get("/api"), 404, "not-found"),
-        (get("/api/sessions/"), 404, "not-found"),
-        (get("/api/sessions/a/b/c"), 404, "not-found"),
-        (get("/api/sessions/nobody"), 404, "unknown-session"),
-        (get("/api/sessions/..%2f..%2fetc"), 400, "bad-request"),
-        (get("/api/sessions/.access.first"), 400, "bad-request"),
-        (get("/api/sessions/~note%201"), 400, "bad-request"),
-        (get("/api/sessions/%ff"), 400, "bad-request"),
-        (get("/api/sessions/%00"), 400, "bad-request"),
-        (get(&format!("/api/sessions/{long}")), 400, "bad-request"),
-        (get("/api/sessions?limit=0"), 400, "bad-request"),
-        (get("/api/sessions?limit=-1"), 400, "bad-request"),
-        (get("/api/sessions?nonsense=1"), 400, "bad-request"),
-        (get("/api/sessions/stats?pool=nobody"), 404, "unknown-pool"),
-        (get("/api/sessions/ada/fetch"), 400, "bad-request"),
+    let bodies: Vec<(&str, &str, Vec<u8>, u16, &str)> = vec![
+        (otp, json, b"".into(), 400, "bad-request"),
+        (otp, json, b"{".into(), 400, "bad-request"),
+        (otp, json, b"[1]".into(), 400, "bad-request"),
         (
-            get("/api/sessions/ada/fetch?url=file:///etc/passwd"),
-            400,
-            "bad-request",
-        ),
-        (
-            get("/api/sessions/ada/fetch?url=/&redirects=99"),
-            400,
-            "bad-request",
-        ),
-        (
-            get("/api/sessions/ada/fetch?url=/").header("sessile-header-host", "x"),
-            400,
-            "bad-request",
-        ),
-        (
-            get("/api/sessions/ada/headers?url=/&method=a%20b"),
-            400,
-            "bad-request",
-        ),
-        (get("/api/leases/nobody"), 404, "unknown-lease"),
-        (get("/api/pools/nobody"), 404, "unknown-pool"),
-        (get("/api/sessions/event/e1"), 404, "unknown-session"),
-        (post("/api/sessions/event/e1"), 404, "unknown-pool"),
-        (
-            post("/api/sessions/rotate?pool=nobody"),
-            404,
-            "unknown-pool",
-        ),
-        (post("/api/sessions"), 405, "method-not-allowed"),
-        (
-            world.request(Method::PUT, "/metrics", Scope::Manage),
-            405,
-            "method-not-allowed",
-        ),
-        (post("/api/sessions/ada/otp"), 400, "bad-request"),
-        (
-            post("/api/sessions/ada/otp")
-                .header("content-type", json)
-                .body("{"),
-            400,
-            "bad-request",
-        ),
-        (
-            post("/api/sessions/ada/otp")
-                .header("content-type", json)
-                .body("[1]"),
-            400,
-            "bad-request",
-        ),
-        (
-            post("/api/sessions/ada/otp")
-                .header("content-type", "text/plain")
-                .body("{}"),
+            otp,
+            "text/plain",
+            b"{}".into(),
             415,
             "unsupported-media-type",
         ),
+        (otp, json, vec![b'['; 300_000], 413, "too-large"),
+        (otp, json, vec![b'['; 200_000], 400, "bad-request"),
         (
-            post("/api/sessions/ada/otp")
-                .header("content-type", json)
-                .body(vec![b'['; 300_000]),
-            413,
-            "too-large",
-        ),
-        (
-            post("/api/sessions/ada/otp")
-                .header("content-type", json)
-                .body(vec![b'['; 200_000]),
+            "/api/sessions/x/login",
+            json,
+            b"{}".into(),
             400,
             "bad-request",
-        ),
-        (
-            post("/api/sessions/x/login")
-                .header("content-type", json)
-                .body("{}"),
-            400,
-            "bad-request",
-        ),
-        (post("/api/sessions/nobody/login"), 404, "unknown-session"),
-        (
-            get("/healthz").header("host", "attacker.example"),
-            421,
-            "misdirected",
         ),
     ];
-    for (request, status, kind) in cases {
-        let shown = format!("{request:?}");
-        let answer = world.send(request).await;
+    for (path, kind, body, status, problem) in bodies {
+        let shown = format!("{path} {kind} {} bytes", body.len());
+        let request = world.request(Method::POST, path, Scope::Manage);
+        let answer = world
+            .send(request.header("content-type", kind).body(body))
+            .await;
         assert_eq!(answer.status.as_u16(), status, "{shown} {answer:#?}");
-        answer.is_problem(status, kind);
+        answer.refuses(status, problem);
     }
-    world.get("/readyz").await.is(200);
+    let get = |path: &str| world.request(Method::GET, path, Scope::Manage);
+    let host = get("/api/sessions/ada/fetch?url=/").header("sessile-header-host", "x");
+    world.send(host).await.refuses(400, "bad-request");
+    let rebound = get("/healthz").header("host", "attacker.example");
+    world.send(rebound).await.refuses(421, "misdirected");
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ async fn a_lease_can_be_given_back_while_the_daemon_stops() {
     loop {
         let ready = world.get("/readyz").await;
         if ready.status == 503 {
-            ready.is_problem(503, "closing");
+            ready.refuses(503, "closing");
             break;
         }
     }

@@ -97,13 +97,13 @@ async fn a_lease_is_granted_used_extended_and_given_back() {
     assert!(later["fence"].as_u64() > shown["fence"].as_u64(), "{later}");
     let back = world.request(Method::DELETE, &path, Scope::Use);
     world.send(back).await.is(204);
-    world.get(&path).await.is_problem(404, "unknown-lease");
+    world.get(&path).await.refuses(404, "unknown-lease");
     // A session of a pool is used by a lease only.
     let name = shown["session"].as_str().unwrap();
     world
         .get(&format!("/api/sessions/{name}/fetch?url=/"))
         .await
-        .is_problem(409, "in-pool");
+        .refuses(409, "in-pool");
     world.get(&format!("/api/sessions/{name}")).await.is(200);
 }
 
@@ -117,7 +117,7 @@ async fn a_request_through_the_pool_waits_its_turn_or_is_told_when() {
     assert!(page.body.contains("Hello"), "{page:?}");
     let id = lease(&world, &json!({ "exclusive": true, "wait": 60 })).await;
     let busy = world.get("/api/pools/shop/fetch?url=/members&wait=0").await;
-    let busy = busy.is_problem(503, "busy");
+    let busy = busy.refuses(503, "busy");
     assert!(
         busy.header("retry-after").parse::<u64>().unwrap() > 0,
         "{busy:?}"
@@ -139,7 +139,7 @@ async fn sessions_that_nobody_can_log_in_are_told_from_busy_ones() {
     let none = world
         .post("/api/pools/shop/leases", &json!({ "wait": 0 }))
         .await;
-    none.is_problem(503, "no-session");
+    none.refuses(503, "no-session");
 }
 
 #[tokio::test]
@@ -211,7 +211,7 @@ async fn a_target_gets_a_session_of_its_own() {
     world
         .get("/api/sessions/event/e1")
         .await
-        .is_problem(404, "unknown-session");
+        .refuses(404, "unknown-session");
     let document = json!({ "url": "/members" });
     let made = world
         .post("/api/sessions/event/e1", &document)

@@ -138,11 +138,11 @@ async fn sessions_are_listed_emptied_and_removed() {
     world
         .get("/api/sessions/ada")
         .await
-        .is_problem(404, "unknown-session");
+        .refuses(404, "unknown-session");
     world
         .get("/api/sessions/ada/fetch?url=/")
         .await
-        .is_problem(404, "unknown-session");
+        .refuses(404, "unknown-session");
 }
 
 #[tokio::test]
@@ -159,7 +159,7 @@ async fn a_code_is_handed_over_to_a_login_that_waits() {
             if handed.status == 204 {
                 return;
             }
-            handed.is_problem(409, "wrong-moment");
+            handed.refuses(409, "wrong-moment");
             tokio::task::yield_now().await;
         }
     };
@@ -175,18 +175,18 @@ async fn refusals_of_the_site_are_told_apart() {
     world
         .post("/api/sessions/x/login", &wrong)
         .await
-        .is_problem(409, "login-refused");
+        .refuses(409, "login-refused");
     let nobody = json!({ "url": "http://127.0.0.1:1/", "username": "a", "password": "b" });
     world
         .post("/api/sessions/x/login", &nobody)
         .await
-        .is_problem(502, "site-unreachable");
+        .refuses(502, "site-unreachable");
     world.get("/api/sessions").await.is(200);
     world.log_in().await;
     world
         .get("/api/sessions/ada/fetch?url=http://127.0.0.1:1/")
         .await
-        .is_problem(502, "site-unreachable");
+        .refuses(502, "site-unreachable");
     // Without a password to renew it with, a person is needed.
     let forgetful = json!({ "url": url, "username": ADA, "password": ADA_PASSWORD });
     world
@@ -197,7 +197,7 @@ async fn refusals_of_the_site_are_told_apart() {
     world
         .get("/api/sessions/y/fetch?url=/members")
         .await
-        .is_problem(409, "person-needed");
+        .refuses(409, "person-needed");
 }
 
 #[tokio::test]
@@ -272,7 +272,7 @@ async fn nothing_that_only_shows_has_a_secret_in_it() {
     world
         .post("/api/sessions/ada/login", &malformed)
         .await
-        .is_problem(400, "bad-request");
+        .refuses(400, "bad-request");
     let seen = world.take_seen();
     let cookies = bundle["cookies"].as_array().unwrap();
     let mut secrets: Vec<&str> = cookies

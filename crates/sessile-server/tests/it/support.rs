@@ -1,7 +1,6 @@
 //! A practice site, a store, a daemon that serves it, and somebody who asks.
 
 use std::sync::Mutex;
-use std::time::Duration;
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -13,9 +12,6 @@ use sessile_server::access::{self, NewGrant, Scope};
 use sessile_server::{Daemon, DaemonOptions, Listener, Report};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-
-/// Nothing here takes longer, on a machine that is busy with something else too.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct World {
     pub(crate) site: Site,
@@ -177,7 +173,7 @@ impl Answer {
 
     /// A problem of this kind, told from what a site answers.
     #[track_caller]
-    pub(crate) fn is_problem(self, status: u16, kind: &str) -> Self {
+    pub(crate) fn refuses(self, status: u16, kind: &str) -> Self {
         let answer = self.is(status);
         assert_eq!(
             answer.header("content-type"),
