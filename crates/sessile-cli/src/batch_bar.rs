@@ -54,6 +54,11 @@ impl BatchBar {
         }
     }
 
+    /// Tells a person what may need doing.
+    pub(crate) fn warn(&self, text: &str) {
+        self.say(&format!("warning: {text}"));
+    }
+
     /// Takes the bar away.
     pub(crate) fn end(&self) {
         if let Some(bar) = &self.bar {

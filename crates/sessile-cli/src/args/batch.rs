@@ -22,14 +22,16 @@ Targets:
   a target is percent-encoded; as a host it has to be one. In items it goes in as it is.
 
 Output:
-  A line of JSON for each target: target, url, status, verdict, session, attempts, elapsedMs,
-  body (or bodyBase64, bodyFile, bodyTruncated) and error {kind, message}. Lines are appended
+  A line of JSON for each target: target, url, status, verdict, session, fallback (where it was
+  sent without the pool), attempts, elapsedMs, body (or bodyBase64, bodyFile, bodyTruncated) and
+  error {kind, message}. Lines are appended
   whole and are on the disk within a second. The same command again goes on where it was:
   what has a line is done. What the command was is kept in FILE.sessile.
 
 Examples:
   sessile batch -s shop --targets ids.txt --url 'https://shop.example/items/{target}' -o items.jsonl
   sessile batch -s shop --targets ids.txt --url /items/{target} -o items.jsonl --retry-failed
+  sessile batch shops --targets ids.txt --url /items/{target} -o items.jsonl --concurrency 20
   sessile batch --targets urls.txt -o pages.jsonl --body pages --rate 5/s
   sessile batch -s shop --targets ids.txt --url /api --method POST id={target} -o done.jsonl")]
 pub(crate) struct BatchArgs {
@@ -39,6 +41,21 @@ pub(crate) struct BatchArgs {
     /// memory that ends with the command.
     #[arg(short, long, value_name = "NAME")]
     pub(crate) session: Option<String>,
+
+    /// The pool whose sessions are used, a lease for each target
+    ///
+    /// It has none of = : @ ; in its name, so that it isn't taken for an item. Where its site
+    /// file names targets, the same target gets the same session.
+    #[arg(value_name = "POOL")]
+    pub(crate) pool: Option<String>,
+
+    /// How long a target waits for a session of the pool
+    #[arg(long, value_name = "TIME", value_parser = time_limit, default_value = "30s")]
+    pub(crate) wait: Duration,
+
+    /// Fail where no session of the pool can be had, instead of sending without one
+    #[arg(long)]
+    pub(crate) no_fallback: bool,
 
     /// The file with the targets; - is standard input
     #[arg(long, value_name = "FILE")]
@@ -69,7 +86,7 @@ pub(crate) struct BatchArgs {
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["form", "multipart"])]
     pub(crate) raw: Option<String>,
 
-    /// The file for the lines, which is gone on with where it is there
+    /// The file for the lines; one that is there is gone on with
     ///
     /// Defaults to standard output, which can't be gone on with.
     #[arg(short, long, value_name = "FILE")]

@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Person, Practice, Wire, send, stopwatch, wait_for};
+use sessile_practice::{ADA, ADA_PASSWORD, GRACE, GRACE_PASSWORD};
+
+use crate::support::{Person, Practice, Table, Wire, send, stopwatch, wait_for};
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
 
@@ -96,7 +99,7 @@ fn a_batch_that_is_killed_again_and_again_does_each_target_once() {
     const COUNT: usize = 10_000;
     let (site, desk) = (Practice::start(), Desk::numbers(COUNT));
     let line = desk.line(&format!(
-        "--url {} --concurrency 32",
+        "--url {} --concurrency 32 --body none",
         site.page("/?q={target}")
     ));
     for round in 1..=4 {
@@ -104,9 +107,8 @@ fn a_batch_that_is_killed_again_and_again_does_each_target_once() {
         let out = desk.path("out");
         wait_for("lines", || {
             let length = fs::metadata(&out).map_or(0, |found| found.len());
-            let lines = fs::read(&out).unwrap_or_default();
-            let lines = lines.iter().filter(|byte| **byte == b'\n').count();
-            (length > 0 && lines >= round * COUNT / 10).then_some(())
+            // A line has a good hundred bytes.
+            (length >= round * 100_000).then_some(())
         });
         running.kill();
     }
@@ -143,7 +145,7 @@ fn failures_are_recorded_and_done_again_when_asked() {
     desk.me
         .run(&line)
         .exits(1)
-        .says(&["1 targets failed", "--retry-failed"]);
+        .says(&["1 target failed", "--retry-failed"]);
     let failed = &desk.lines()["t1"];
     assert_eq!(
         (&failed["attempts"], &failed["status"]),
@@ -152,7 +154,7 @@ fn failures_are_recorded_and_done_again_when_asked() {
     assert_eq!(failed["error"]["kind"], "failing", "{failed}");
     is_up.store(1, Ordering::SeqCst);
     // Without being asked nothing is done again.
-    desk.me.run(&line).exits(1).says(&["0 done"]);
+    desk.me.run(&line).exits(1).says(&["0 targets done"]);
     assert_eq!(site.requests().len(), 5);
     desk.me.run(&format!("{line} --retry-failed")).exits(0);
     assert_eq!(site.requests().len(), 6);
@@ -192,11 +194,11 @@ fn a_torn_line_is_cut_off_and_its_target_done() {
     let last = whole.lines().last().unwrap().len() + 1;
     // Torn at every place of the last line.
     for cut in [1, 2, last / 2, last - 1] {
-        fs::write(desk.path("out"), &whole[..whole.len() - cut]).unwrap();
+        fs::write(desk.path("out"), &whole.as_bytes()[..whole.len() - cut]).unwrap();
         desk.me
             .run(&line)
             .exits(0)
-            .says(&["middle of a line", "going on: 2", "1 done"]);
+            .says(&["middle of a line", "going on: 2", "1 target done"]);
         assert_eq!(desk.lines().len(), 3, "cut {cut}");
     }
     // Zeros in the middle, as a power failure may leave them.
@@ -206,7 +208,7 @@ fn a_torn_line_is_cut_off_and_its_target_done() {
     desk.me
         .run(&line)
         .exits(0)
-        .says(&["1 lines", "could not be read", "1 done"]);
+        .says(&["1 line of", "could not be read", "1 target done"]);
     assert_eq!(desk.lines().len(), 3);
 }
 
@@ -276,4 +278,181 @@ fn two_batches_do_not_write_one_file() {
         .exits(1)
         .says(&["written by another batch"]);
     running.kill();
+}
+
+#[test]
+fn through_a_pool_each_target_has_a_session_of_it() {
+    const COUNT: usize = 300;
+    let (site, desk) = (Practice::start(), Desk::numbers(COUNT));
+    let me = &desk.me;
+    let file = format!(
+        "base_url = \"{}\"\n[login]\nurl = \"/login\"\n[check]\nurl = \"/members\"\n\
+         css = \"a[href='/logout']\"\n[pool]\nsize = 3\nsessions_per_account = 2\n",
+        site.url()
+    );
+    fs::write(desk.path("shop.toml"), file).unwrap();
+    let create = format!(
+        "pool create shop --site {}",
+        desk.path("shop.toml").display()
+    );
+    me.run(&create).exits(0);
+    let line = desk.line("shop --url /members?q={target} --json");
+    // Nobody can log in yet.
+    let line_of_none = format!("{line} --no-fallback --wait 1s");
+    me.run(&line_of_none).exits(3).says(&["noSession"]);
+    assert!(desk.lines().is_empty());
+    for (user, password) in [(GRACE, GRACE_PASSWORD), (ADA, ADA_PASSWORD)] {
+        let add = format!("pool account add shop {user} --password-stdin");
+        me.sessile(&add).input(password).run().exits(0);
+    }
+    let summary = me.run(&line).exits(0).json();
+    assert_eq!(summary["done"], COUNT, "{summary}");
+    assert_eq!(summary["fallbacks"], 0, "{summary}");
+    let lines = desk.lines();
+    assert_eq!(lines.len(), COUNT);
+    for line in lines.values() {
+        assert!(
+            line["session"].as_str().unwrap().starts_with("shop"),
+            "{line}"
+        );
+        assert!(line["body"].as_str().unwrap().contains("/logout"), "{line}");
+    }
+    assert!((1..=3).contains(&site.logins()), "{}", site.logins());
+}
+
+#[test]
+fn without_a_pooled_session_it_is_said_and_sent_without() {
+    let (site, desk) = (Wire::always(OK), Desk::numbers(3));
+    let file = format!(
+        "base_url = \"{}\"\n[login]\nurl = \"/login\"\n[check]\nurl = \"/\"\nstatus = 200\n",
+        site.page("")
+    );
+    fs::write(desk.path("shop.toml"), file).unwrap();
+    let create = format!(
+        "pool create shop --site {}",
+        desk.path("shop.toml").display()
+    );
+    desk.me.run(&create).exits(0);
+    let line = desk.line("shop --url /{target} --wait 500ms");
+    desk.me
+        .run(&line)
+        .exits(0)
+        .says(&["warning: no session of pool `shop`", "--no-fallback"]);
+    for line in desk.lines().values() {
+        assert_eq!(line["fallback"], true, "{line}");
+        assert_eq!(line["session"], Value::Null, "{line}");
+    }
+}
+
+#[test]
+fn a_target_goes_wherever_the_request_has_a_place_for_it() {
+    let (site, desk) = (Wire::always(OK), Desk::new("a b&c\n"));
+    let url = site.page("/x/{target}?hidden=hunter2");
+    let line = desk.line(&format!(
+        "--method PUT --url {url} X-Item:{{target}} q=={{target}} id={{target}} n:=[\"<{{target}}>\"] Authorization:hunter3"
+    ));
+    desk.me.run(&line).exits(0);
+    let (_, request) = &site.requests()[0];
+    for part in [
+        "PUT /x/a%20b%26c?hidden=hunter2&q=a+b%26c HTTP/1.1\r\n",
+        "x-item: a b&c\r\n",
+        "\r\n\r\n{\"id\":\"a b&c\",\"n\":[\"<a b&c>\"]}",
+    ] {
+        assert!(request.contains(part), "{part}\n{request}");
+    }
+    // What may be a secret is in neither of the files.
+    for file in ["out", "out.sessile"] {
+        let text = fs::read_to_string(desk.path(file)).unwrap();
+        assert!(!text.contains("hunter"), "{text}");
+    }
+}
+
+#[test]
+fn hosts_that_cannot_be_reached_are_lines_too() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = format!("http://{}/", closed.local_addr().unwrap());
+    drop(closed);
+    let site = Wire::always(OK);
+    let list = format!(
+        "{nobody}\n{}\nhttp://ada:hunter2@127.0.0.1/\n17\n",
+        site.page("/")
+    );
+    let desk = Desk::new(&list);
+    let done = desk.me.run(&desk.line("--attempts 2 --json")).exits(1);
+    assert_eq!(done.json()["failed"], 3, "{}", done.shown());
+    let lines = desk.lines();
+    let line = &lines[&nobody];
+    assert_eq!(line["error"]["kind"], "connect", "{line}");
+    assert_eq!(line["attempts"], 2, "{line}");
+    assert_eq!(lines[&site.page("/")]["body"], "ok");
+    assert_eq!(lines["17"]["error"]["kind"], "badTarget");
+    assert_eq!(
+        lines["http://ada:hunter2@127.0.0.1/"]["error"]["kind"],
+        "badTarget"
+    );
+}
+
+#[test]
+fn lines_can_be_piped_and_targets_too() {
+    let (site, me) = (Wire::always(OK), Person::new());
+    let line = format!(
+        "batch --targets - --url {} --body none",
+        site.page("/{target}")
+    );
+    let piped = me.sessile(&line).input("1\n2\n2\n").run().exits(0);
+    let mut targets: Vec<String> = piped
+        .stdout()
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["target"].to_string())
+        .collect();
+    targets.sort();
+    assert_eq!(targets, ["\"1\"", "\"2\""]);
+    // A line is there before the list is at its end.
+    let mut running = me.sessile(&line).start_open();
+    let mut input = running.take_input();
+    input.write_all(b"1\n").unwrap();
+    assert_eq!(running.read(13), "{\"target\":\"1\"");
+    drop(input);
+    running.finish().exits(0);
+}
+
+/// What is wrong, the options, the exit code, and what is to be said of it.
+const ROWS: &str = "
+    no targets            | --targets HOME/none --url /{target}      | 1 | cannot read; none
+    a directory           | --targets HOME --url /{target}           | 1 | cannot read; directory
+    no place              | --targets HOME/targets --url http://h/   | 2 | {target}
+    bad template          | --targets HOME/targets --url http://[{target} | 2 | isn't a URL
+    other scheme          | --targets HOME/targets --url ftp://h/{target} | 2 | http or https
+    password in it        | --targets HOME/targets --url http://a:hunter2@h/{target} | 2 | user or password
+    one file for both     | --targets HOME/targets -o HOME/targets   | 2 | same file
+    not a batch's output  | --targets HOME/targets -o HOME/notes     | 1 | notes; line 1; nothing was changed
+    output in no folder   | --targets HOME/targets -o HOME/none/out  | 1 | cannot write; none/out
+    bodies in a file      | --targets HOME/targets --body HOME/notes/x | 1 | cannot make; notes
+    unknown session       | --targets HOME/targets -s ann            | 3 | ann; sessile login ann
+    unknown pool          | ann --targets HOME/targets               | 1 | ann; pool list
+    no item               | -s ann x --targets HOME/targets          | 2 | item `x`
+    nothing again         | --targets HOME/targets --retry-failed    | 2 | --output
+    none at once          | --targets HOME/targets --concurrency 0   | 2 | 1 or more
+    standard input twice  | --targets - --url http://h/{target} @-   | 2 | standard input
+";
+
+#[test]
+fn what_is_wrong_is_said_and_nothing_is_changed() {
+    let desk = Desk::numbers(2);
+    fs::write(desk.path("notes"), "my notes\n").unwrap();
+    let home = desk.me.home().display().to_string();
+    let mut table = Table::new();
+    for [what, options, code, fragments] in Table::rows(ROWS) {
+        table.row(what, || {
+            let line = format!("batch {}", options.replace("HOME", &home));
+            let outcome = desk.me.run(&line);
+            let said = outcome.stderr().replace(&line, "");
+            assert!(!said.contains("hunter2"), "{said}");
+            let fragments: Vec<&str> = fragments.split("; ").collect();
+            outcome.exits(code.parse().unwrap()).says(&fragments);
+            let notes = fs::read_to_string(desk.path("notes")).unwrap();
+            assert_eq!(notes, "my notes\n");
+        });
+    }
+    table.done();
 }

@@ -326,7 +326,7 @@ fn judge(reply: Reply, wanted: &Wanted<'_>, epoch: u64) -> Result<Reply, Fault> 
         _ => {}
     }
     // A page in place of media: the one that asks for the login.
-    if reply.is_html() {
+    if reply.is_html() && !wanted.is_text {
         let what = "a page came in its place".to_owned();
         return Err(Fault::Closed(
             epoch,

@@ -7,6 +7,7 @@ use http::StatusCode;
 use crate::error::Error;
 use crate::login::LoginError;
 use crate::login::oauth2::OAuthError;
+use crate::pool::PoolError;
 use crate::renew::{KeepError, NoRenewal};
 use crate::session::Verdict;
 
@@ -39,7 +40,7 @@ impl Default for Patience {
 /// How an attempt ended.
 #[derive(Debug)]
 pub(super) enum Ended<'a> {
-    Failed(&'a KeepError),
+    Failed(&'a PoolError),
     /// By a fault of the program.
     Panicked,
     Replied {
@@ -57,7 +58,12 @@ pub(super) struct Tried {
     pub(super) attempts: u32,
     /// Whether doing it twice does no more than doing it once.
     pub(super) is_repeatable: bool,
+    /// Whether another attempt may go through another session.
+    pub(super) has_many: bool,
 }
+
+/// How often a target is tried where a session of many is refused: another one may not be.
+const REFUSALS: u32 = 2;
 
 /// What becomes of the target.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -89,7 +95,12 @@ pub(super) fn decide(patience: &Patience, tried: Tried, ended: &Ended<'_>, jitte
     match ended {
         Ended::Panicked => Next::Record,
         Ended::Failed(error) => match fault(error) {
-            Fault::Session => Next::End,
+            Fault::Batch => Next::End,
+            // Whoever lacks a session, or has a dead one, has sent nothing that was done.
+            Fault::Session => match tried.has_many {
+                true => again(true),
+                false => Next::End,
+            },
             Fault::Target => Next::Record,
             Fault::Request(Error::HoldOff { pause, .. }) => leave_alone(true, Some(*pause)),
             Fault::Request(error) => again(may_help(error, tried)),
@@ -104,6 +115,10 @@ pub(super) fn decide(patience: &Patience, tried: Tried, ended: &Ended<'_>, jitte
                 leave_alone(tried.is_repeatable, Some(*asked))
             }
             (Verdict::Failing(_), _) => again(tried.is_repeatable),
+            (Verdict::Blocked | Verdict::Challenged(_) | Verdict::Expired(_), _) => {
+                let may = tried.has_many && tried.attempts < REFUSALS;
+                again(may && tried.is_repeatable)
+            }
             _ => again(lost.is_some_and(|error| may_help(error, tried))),
         },
     }
@@ -129,15 +144,38 @@ fn may_help(error: &Error, tried: Tried) -> bool {
 
 /// Whose fault a failure is.
 enum Fault<'a> {
+    /// No other attempt would do better.
+    Batch,
     Request(&'a Error),
-    /// Every other target would meet it too.
+    /// Every other target would meet it too, with the same session.
     Session,
     Target,
 }
 
-fn fault(error: &KeepError) -> Fault<'_> {
+fn fault(error: &PoolError) -> Fault<'_> {
     match error {
-        KeepError::Request(Error::Closed | Error::LimitsUnavailable { .. }) => Fault::Session,
+        PoolError::Busy { .. }
+        | PoolError::Elsewhere { .. }
+        | PoolError::Full { .. }
+        | PoolError::LeaseEnded => Fault::Session,
+        PoolError::Keep(error) => fault_of_session(error),
+        PoolError::BadDefinition { .. }
+        | PoolError::Closed { .. }
+        | PoolError::InUse { .. }
+        | PoolError::NoneAlive { .. }
+        | PoolError::Store(_)
+        | PoolError::Taken { .. }
+        | PoolError::Targets { .. }
+        | PoolError::Unknown { .. }
+        | PoolError::UnknownPart { .. }
+        | PoolError::Unreadable { .. } => Fault::Batch,
+    }
+}
+
+fn fault_of_session(error: &KeepError) -> Fault<'_> {
+    match error {
+        KeepError::Request(Error::Closed) => Fault::Session,
+        KeepError::Request(Error::LimitsUnavailable { .. }) | KeepError::Store(_) => Fault::Batch,
         KeepError::Request(error)
         | KeepError::Login(
             LoginError::Request(error) | LoginError::OAuth(OAuthError::Request(error)),
@@ -154,7 +192,6 @@ fn fault(error: &KeepError) -> Fault<'_> {
         KeepError::LoggedOut { .. }
         | KeepError::Login(_)
         | KeepError::NobodyWaits { .. }
-        | KeepError::Store(_)
         | KeepError::Tokens(_)
         | KeepError::Unknown { .. }
         | KeepError::Unreadable { .. } => Fault::Session,
@@ -170,14 +207,19 @@ mod tests {
     const ONCE: Tried = Tried {
         attempts: 1,
         is_repeatable: true,
+        has_many: false,
     };
 
-    fn refused() -> KeepError {
-        KeepError::Request(Error::Connect {
+    fn refused() -> PoolError {
+        of_request(Error::Connect {
             origin: "http://h".into(),
             obstacle: Obstacle::Refused,
             detail: String::new(),
         })
+    }
+
+    fn of_request(error: Error) -> PoolError {
+        KeepError::Request(error).into()
     }
 
     fn cut_short() -> Error {
@@ -228,7 +270,7 @@ mod tests {
             seconds(3),
             Next::LeaveAlone(Duration::from_secs(3)),
         );
-        let hold_off = KeepError::Request(Error::HoldOff {
+        let hold_off = of_request(Error::HoldOff {
             host: "h".into(),
             pause: Duration::from_secs(90),
         });
@@ -266,7 +308,7 @@ mod tests {
             ..ONCE
         };
         let decide = |ended: &Ended<'_>| decide(&Patience::default(), tried, ended, 0.5);
-        let cut = KeepError::Request(cut_short());
+        let cut = of_request(cut_short());
         assert_eq!(decide(&Ended::Failed(&cut)), Next::Record);
         assert!(matches!(decide(&Ended::Failed(&refused())), Next::Again(_)));
         let limited = Ended::Replied {
@@ -277,20 +319,64 @@ mod tests {
         assert_eq!(decide(&limited), Next::Record);
     }
 
-    #[test]
-    fn a_session_that_is_gone_ends_the_batch() {
-        let logged_out = |why| KeepError::LoggedOut {
+    fn logged_out(why: NoRenewal) -> PoolError {
+        let error = KeepError::LoggedOut {
             name: "shop".into(),
             sign: "401".into(),
             why,
         };
+        error.into()
+    }
+
+    #[test]
+    fn a_session_that_is_gone_ends_the_batch() {
         check_failed(&logged_out(NoRenewal::NoPassword), Next::End);
         check_failed(&logged_out(NoRenewal::OtherRights), Next::Record);
-        check_failed(&KeepError::Request(Error::Closed), Next::End);
+        check_failed(&of_request(Error::Closed), Next::End);
+    }
+
+    #[test]
+    fn of_many_sessions_another_one_may_do() {
+        let again = Next::Again(Duration::from_millis(375));
+        let after = |attempts, ended: &Ended<'_>| {
+            let tried = Tried {
+                attempts,
+                has_many: true,
+                ..ONCE
+            };
+            decide(&Patience::default(), tried, ended, 0.5)
+        };
+        let pool = || "shop".to_owned();
+        let busy = PoolError::Busy {
+            pool: pool(),
+            next: None,
+        };
+        for error in [
+            logged_out(NoRenewal::NoPassword),
+            PoolError::LeaseEnded,
+            busy,
+        ] {
+            assert_eq!(after(1, &Ended::Failed(&error)), again, "{error}");
+            assert_eq!(after(4, &Ended::Failed(&error)), Next::Record, "{error}");
+        }
+        let dead = PoolError::NoneAlive {
+            pool: pool(),
+            why: crate::pool::state::Dead::Stopped,
+            reason: None,
+            next: None,
+        };
+        assert_eq!(after(1, &Ended::Failed(&dead)), Next::End);
+        let blocked = Ended::Replied {
+            verdict: &Verdict::Blocked,
+            retry_after: None,
+            lost: None,
+        };
+        assert_eq!(after(1, &blocked), again);
+        assert_eq!(after(2, &blocked), Next::Record);
     }
 
     #[track_caller]
-    fn check_failed(error: &KeepError, expected: Next) {
+    fn check_failed(error: &PoolError, expected: Next) {
         let next = decide(&Patience::default(), ONCE, &Ended::Failed(error), 0.5);
         assert_eq!(next, expected, "{error}");
     }

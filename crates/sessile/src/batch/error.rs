@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::renew::KeepError;
+use crate::pool::PoolError;
 
 /// Why a batch can't begin, or ends before all targets are done. What was written stays, and the
 /// same batch goes on from there.
@@ -43,9 +43,9 @@ pub enum BatchError {
         /// The operating system's words.
         cause: Arc<std::io::Error>,
     },
-    /// The session can't be used any more; the targets aren't at fault.
+    /// The session, or the pool, can't be used any more; the targets aren't at fault.
     #[error(transparent)]
-    Session(#[from] KeepError),
+    Session(#[from] PoolError),
     /// The list of targets can't be read.
     #[error("cannot read {place}: {cause}")]
     Targets {

@@ -158,7 +158,9 @@ impl Output {
             found.other_targets = (begun.targets != origin.targets).then(|| begun.targets.clone());
         }
         let scanned = Scan::of(path, origin.failures).map_err(|cause| failed("read", cause))?;
-        if let (None, Some(line)) = (&begun, scanned.first_unreadable) {
+        if let Some(line) = scanned.first_unreadable
+            && (begun.is_none() || scanned.is_foreign())
+        {
             if is_fresh {
                 // Whose file it is, nobody asked for one of ours beside it.
                 let _left_behind = fs::remove_file(&beside_path);

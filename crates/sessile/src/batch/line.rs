@@ -16,7 +16,7 @@ pub(super) struct Line<'a> {
     /// `valid`, `blocked`, `challenged`, `expired`, `failing` or `rateLimited`.
     pub(super) verdict: Option<&'static str>,
     /// The name of the session that it was sent with.
-    pub(super) session: Option<&'a str>,
+    pub(super) session: Option<String>,
     /// Present where it was sent without the session that was asked for.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) fallback: bool,
@@ -113,7 +113,7 @@ mod tests {
             url: Some("http://h/?q=…".into()),
             status: Some(200),
             verdict: Some("valid"),
-            session: Some("shop"),
+            session: Some("shop".into()),
             fallback: false,
             attempts: 2,
             elapsed_ms: 12,

@@ -18,6 +18,7 @@ mod through;
 
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::Arc;
 
 use blake2::digest::consts::U16;
 use blake2::{Blake2b, Digest as _};
@@ -30,7 +31,7 @@ pub use journal::{Failures, Found, Origin, Output};
 pub use list::Targets;
 pub use target::{BadTarget, LONGEST_TARGET, Target, TargetFault};
 pub use template::{Field, PLACEHOLDER, Template};
-pub use through::Through;
+pub use through::{Pooled, Through};
 
 use journal::RequestMark;
 use run::Run;
@@ -95,7 +96,7 @@ impl Stop {
 }
 
 /// How far a batch is.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Progress {
     /// How many targets there are, where that is known.
@@ -108,6 +109,10 @@ pub struct Progress {
     pub failed: u64,
     /// How many lines of the list repeat another one.
     pub duplicates: u64,
+    /// How many were sent without the pool, for lack of a session.
+    pub fallbacks: u64,
+    /// Why the first of them was.
+    pub why_fallback: Option<Arc<str>>,
     /// How many are under way.
     pub running: u64,
     /// How many wait to be tried again.
@@ -126,6 +131,8 @@ pub struct Report {
     pub failed: u64,
     /// How many lines of the list repeat another one.
     pub duplicates: u64,
+    /// How many were sent without the pool, for lack of a session.
+    pub fallbacks: u64,
     /// How many lines of the output are for targets that aren't in the list; known only where the
     /// whole list was read.
     pub strangers: u64,

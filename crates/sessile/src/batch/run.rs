@@ -17,9 +17,10 @@ use super::journal::{Order, Output, Pen};
 use super::line::{Fault, Line};
 use super::list::{Fed, Targets};
 use super::target::{BadTarget, Target};
-use super::through::{Attempted, Replied};
+use super::through::{Attempted, Replied, Sender, Sending};
 use super::{Batch, End, Progress, Report};
 use crate::error::Error;
+use crate::pool::PoolError;
 use crate::renew::KeepError;
 
 /// How often what was written is brought to the disk.
@@ -222,8 +223,13 @@ impl<'a> Run<'a> {
         let task = self.running.spawn(async move {
             match batch.template.request(&target, &address) {
                 Ok(request) => {
-                    let (through, bodies) = (&batch.through, &batch.options.bodies);
-                    through.attempt(request, bodies, &target).await
+                    let sending = Sending {
+                        request,
+                        bodies: &batch.options.bodies,
+                        target: &target,
+                        stop: &batch.stop.0,
+                    };
+                    batch.through.attempt(sending).await
                 }
                 Err(error) => Attempted::refused(error),
             }
@@ -283,6 +289,7 @@ impl<'a> Run<'a> {
         let tried = Tried {
             attempts: job.attempts,
             is_repeatable: self.batch.template.is_repeatable(),
+            has_many: self.batch.through.has_many(),
         };
         again::decide(&self.batch.options.patience, tried, &ended, jitter())
     }
@@ -305,9 +312,12 @@ impl<'a> Run<'a> {
     }
 
     async fn record(&mut self, job: &Job, attempted: Option<Attempted>) -> Result<(), BatchError> {
-        let batch = Arc::clone(&self.batch);
+        if let Some(Sender::Fallback(why)) = attempted.as_ref().map(|attempted| &attempted.sender) {
+            self.progress.fallbacks += 1;
+            let why_first = &mut self.progress.why_fallback;
+            why_first.get_or_insert_with(|| why.to_string().into());
+        }
         let mut line = line(&job.target, attempted);
-        line.session = batch.through.name();
         line.attempts = job.attempts;
         if line.url.is_none() {
             line.url = Some(shown(&job.address));
@@ -340,6 +350,7 @@ impl<'a> Run<'a> {
             done,
             failed,
             duplicates,
+            fallbacks,
             ..
         } = self.progress;
         Ok(Report {
@@ -347,6 +358,7 @@ impl<'a> Run<'a> {
             done,
             failed,
             duplicates,
+            fallbacks,
             strangers: if self.is_fed {
                 self.done.strangers()
             } else {
@@ -398,26 +410,31 @@ fn shown(address: &str) -> String {
 
 fn ending(attempted: Option<Attempted>) -> Ending {
     let error = attempted.and_then(|attempted| attempted.result.err());
-    Ending::Fault(error.unwrap_or(KeepError::Request(Error::Closed)).into())
+    Ending::Fault(error.unwrap_or_else(|| Error::Closed.into()).into())
 }
 
 /// What came of the target, as its line says it.
 fn line(target: &str, attempted: Option<Attempted>) -> Line<'_> {
-    let Some(Attempted { result, elapsed }) = attempted else {
+    let Some(Attempted {
+        result,
+        elapsed,
+        sender,
+    }) = attempted
+    else {
         let message = "the program failed at this target".to_owned();
-        return Line::without_reply(
-            target,
-            Fault {
-                kind: "panicked",
-                message,
-            },
-        );
+        let kind = "panicked";
+        return Line::without_reply(target, Fault { kind, message });
     };
     let mut line = match result {
         Ok(replied) => with_reply(target, replied),
         Err(error) => Line::without_reply(target, failure(&error)),
     };
     line.elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+    match sender {
+        Sender::Fallback(_) => line.fallback = true,
+        Sender::Nameless => {}
+        Sender::Session(name) => line.session = Some(name),
+    }
     line
 }
 
@@ -438,17 +455,16 @@ fn with_reply(target: &str, replied: Replied) -> Line<'_> {
     }
 }
 
-fn failure(error: &KeepError) -> Fault {
-    match error {
-        KeepError::Request(error) => of_request(error),
-        KeepError::NotReplayable { .. } => Fault {
-            kind: "notReplayable",
-            message: error.to_string(),
-        },
-        _ => Fault {
-            kind: "loggedOut",
-            message: error.to_string(),
-        },
+fn failure(error: &PoolError) -> Fault {
+    let kind = match error {
+        PoolError::Keep(KeepError::Request(error)) => return of_request(error),
+        PoolError::Keep(KeepError::NotReplayable { .. }) => "notReplayable",
+        PoolError::Keep(_) => "loggedOut",
+        _ => "noSession",
+    };
+    Fault {
+        kind,
+        message: error.to_string(),
     }
 }
 

@@ -65,10 +65,16 @@ impl Scan {
                 // A file with nothing but half a line of something isn't one of ours.
                 if scan.was_torn && scan.length == 0 && !begins_as_ours(path)? {
                     scan.first_unreadable = Some(1);
+                    scan.unreadable = 1;
                 }
                 Ok(scan)
             }
         }
+    }
+
+    /// Whether somebody else has put a file in the output's place. Of ours, little can be damaged.
+    pub(super) fn is_foreign(&self) -> bool {
+        self.unreadable > self.kept + self.taken_out
     }
 
     /// Whether some lines have to be taken out.
@@ -138,5 +144,7 @@ fn begins_as_ours(path: &Path) -> io::Result<bool> {
     let mut beginning = Vec::new();
     let mut start = File::open(path)?.take(BEGINNING.len() as u64);
     start.read_to_end(&mut beginning)?;
-    Ok(BEGINNING.starts_with(&beginning))
+    // A power failure may leave zeros.
+    let is_blank = beginning.iter().all(|byte| *byte == 0);
+    Ok(is_blank || BEGINNING.starts_with(&beginning))
 }
