@@ -20,8 +20,9 @@ use crate::record::source::{Fault, Source, Wanted, pause};
 /// How much is gathered before it is written.
 const BATCH: usize = 256 * 1024;
 
-/// How many bytes may wait for their turn in memory, of all segments together.
-const ROOM: usize = 12 << 20;
+/// How many bytes may wait for their turn in memory, of all segments together. What waits beyond it waits
+/// in the sockets.
+const ROOM: usize = 3 << 20;
 
 /// How often a segment that isn't there is asked for again.
 const MISSED: u32 = 2;
