@@ -64,7 +64,7 @@ def main():
     if not options.keep:
         readme = HERE / "README.md"
         head = readme.read_text().split("<!-- figures -->")[0]
-        readme.write_text(f"{head}<!-- figures -->\n" + "\n".join(parts))
+        readme.write_text(f"{head}<!-- figures -->\n![wall time](wall.svg)\n\n" + "\n".join(parts))
         (HERE / "wall.svg").write_text(plot(bars))
 
 

@@ -1,28 +1,32 @@
-//! Records the media of a page into the current folder, without a kept session.
+//! Records the media of a page, as a stranger: `record URL FILE`.
 //!
-//!     cargo run --release -p sessile-record --example record -- https://example.com/watch/7
-
-#![expect(clippy::print_stdout, reason = "an example shows what it does")]
+//! Through a session that is kept in a store (`Kept`), a login that dies meanwhile is renewed.
 
 use std::error::Error;
 
 use sessile::Session;
-use sessile_record::{Event, RecordOptions, Target, Through, record, resolve};
+use sessile_record::{Event, RecordOptions, Remux, Target, Through, record, resolve};
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut words = std::env::args().skip(1);
-    let page = words.next().ok_or("which page?")?.parse()?;
-    let session = Through::Plain(Session::builder().build()?);
-    let media = resolve(&session, &page, None).await?;
+    let (Some(page), Some(file)) = (words.next(), words.next()) else {
+        return Err("record URL FILE".into());
+    };
+    let session = Through::from(Session::builder().build()?);
+    let media = resolve(&session, &page.parse()?, None).await?;
     let mut options = RecordOptions::default();
-    if let Some(path) = words.next() {
-        options.target = Target::File(path.into());
+    options.target = Target::File(file.into());
+    options.remux = Remux::Never;
+    let lost = std::sync::atomic::AtomicU64::new(0);
+    let listener = |event| {
+        if let Event::Gap(gap) = event {
+            lost.fetch_add(gap.count, std::sync::atomic::Ordering::Relaxed);
+        }
+    };
+    record(media, &options, &listener).await?;
+    match lost.into_inner() {
+        0 => Ok(()),
+        lost => Err(format!("{lost} segments are missing").into()),
     }
-    let recorded = record(media, &options, &|event| match event {
-        Event::Progress { bytes, rate, .. } => println!("{bytes} bytes, {rate} a second"),
-        other => println!("{other:?}"),
-    });
-    println!("{}", recorded.await?.path.display());
-    Ok(())
 }
