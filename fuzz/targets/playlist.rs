@@ -29,11 +29,15 @@ fuzz_target!(|bytes: &[u8]| {
         };
         check(&media);
         let news = timeline.take(&media, usize::from(text.len() % 2 == 0));
-        for (position, _) in news.fresh {
-            assert!(position >= next, "{position} was recorded before {next}");
+        for (position, _) in &news.fresh {
+            assert!(*position >= next, "{position} was recorded before {next}");
             next = position + 1;
         }
-        assert!(timeline.take(&media, 0).fresh.is_empty(), "nothing is new twice");
+        // One that is older than what was seen counts only when it comes twice.
+        let was_taken = !news.fresh.is_empty() || !news.known.is_empty();
+        if was_taken {
+            assert!(timeline.take(&media, 0).fresh.is_empty(), "nothing is new twice");
+        }
     }
 });
 

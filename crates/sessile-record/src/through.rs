@@ -44,11 +44,24 @@ impl Through {
                     renewed: answer.renewal.map(|renewal| renewal.generation),
                 }
             }
-            Self::Plain(session) => Sent {
-                reply: session.send(request).await?,
-                renewed: None,
-            },
+            Self::Plain(_) => self.send_once(request).await?,
         })
+    }
+
+    /// Sends a request and leaves it to the caller what to do where the login is gone.
+    pub(crate) async fn send_once(&self, request: Request) -> Result<Sent, KeepError> {
+        Ok(Sent {
+            reply: self.session().send(request).await?,
+            renewed: None,
+        })
+    }
+
+    /// Stores what is new in a kept session.
+    pub(crate) async fn save(&self) -> Result<(), KeepError> {
+        match self {
+            Self::Kept(kept) => kept.save().await,
+            Self::Plain(_) => Ok(()),
+        }
     }
 }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use http::Request;
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -168,7 +170,7 @@ impl Connection {
     async fn serve(&self, stream: Stream) {
         let (router, patience) = (&self.router, self.shared.options.patience);
         let service = service_fn(move |request: Request<Incoming>| {
-            let request = request.map(|body| TimeoutBody::new(patience, body));
+            let request = request.map(|body| patient(body, patience));
             let answer = router.clone().call(request);
             async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
         });
@@ -192,6 +194,14 @@ impl Connection {
         if let Err(error) = ended {
             tracing::debug!(%error, "a connection broke");
         }
+    }
+}
+
+/// A body whose pauses have an end. The wrapper would hide that there is none.
+fn patient(body: Incoming, patience: Duration) -> Body {
+    match body.is_end_stream() {
+        true => Body::empty(),
+        false => Body::new(TimeoutBody::new(patience, body)),
     }
 }
 

@@ -2,47 +2,28 @@
 //!
 //! `scripts/test` installs the websites and says where they are; without it these tests fail.
 
-#[cfg(test)]
 mod bad_input;
-#[cfg(test)]
 mod batch;
-#[cfg(test)]
 mod browser;
-#[cfg(test)]
 mod browser_login;
-#[cfg(test)]
 mod cli;
-#[cfg(test)]
 mod demo;
-#[cfg(test)]
 mod django;
-#[cfg(test)]
 mod housekeeping;
-#[cfg(test)]
 mod httpbin;
-#[cfg(test)]
 mod manners;
-#[cfg(test)]
 mod many_tokens;
-#[cfg(test)]
 mod oauth;
-#[cfg(test)]
 mod otp;
-#[cfg(test)]
 mod output;
-#[cfg(test)]
+mod pool;
 mod postgres;
-#[cfg(test)]
 mod recording;
-#[cfg(test)]
+mod schemathesis;
 mod secrets;
-#[cfg(test)]
+mod serve;
 mod servers;
-#[cfg(test)]
 mod site;
-#[cfg(test)]
 mod support;
-#[cfg(test)]
 mod tiers;
-#[cfg(test)]
 mod tokens;

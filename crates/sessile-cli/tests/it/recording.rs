@@ -71,6 +71,19 @@ impl Cinema {
         assert!(found == original, "{stream}: some pictures differ");
     }
 
+    /// Records the stream, and looks at what has come of it.
+    #[track_caller]
+    fn becomes_a_film(&self, door: &str, stream: &str) {
+        let file = format!("{stream}.mp4");
+        let run = self.record(door, stream, &file, "--parallel 2").run();
+        run.exits(0);
+        self.shows(&file, stream);
+        assert_eq!(self.files(stream), [file.as_str()]);
+        if stream == "separate" {
+            assert!(!sounds(&self.file(&file)).is_empty());
+        }
+    }
+
     /// What is in the folder of the recordings beside what was there before.
     fn files(&self, start: &str) -> Vec<String> {
         let all = fs::read_dir(self.me.home()).unwrap();
@@ -86,11 +99,9 @@ impl Cinema {
 fn the_practice_site_s_streams_play() {
     let cinema = Cinema::new();
     let mut table = Table::new();
-    for stream in [
-        "clip", "whole", "vod", "aes", "bytes", "fmp4", "single", "variants", "separate",
-    ] {
+    for stream in ["clip", "aes", "single", "separate"] {
         table.row(stream, || {
-            let file = if stream == "clip" || stream == "whole" {
+            let file = if stream == "clip" {
                 "clip.mp4"
             } else {
                 "index.m3u8"
@@ -98,37 +109,35 @@ fn the_practice_site_s_streams_play() {
             let url = cinema.site.page(&format!("/media/open/{stream}/{file}"));
             let found = pictures(Path::new(&url));
             assert_eq!(found.len(), PICTURES);
-            if stream != "variants" {
-                assert!(found == cinema.original(stream));
-            }
-            assert!(!sounds(Path::new(&url)).is_empty());
+            assert!(found == cinema.original(stream));
         });
     }
     table.done();
 }
 
 #[test]
-fn every_stream_becomes_a_film_that_shows_what_its_source_does() {
+fn a_film_shows_what_its_source_does_though_the_login_died() {
     let cinema = Cinema::new();
     let mut table = Table::new();
-    for stream in [
-        "clip", "whole", "vod", "aes", "bytes", "fmp4", "single", "variants", "separate",
-    ] {
+    for stream in ["clip", "vod", "aes", "separate"] {
         table.row(stream, || {
-            let file = format!("{stream}.mp4");
             let fault = Fault::new(&format!("/media/member/{stream}/"), MediaFault::End);
-            cinema.site.add_fault(fault.every(7).times(1000));
-            cinema
-                .record("member", stream, &file, "--parallel 2")
-                .run()
-                .exits(0);
-            cinema.shows(&file, stream);
-            assert_eq!(cinema.files(stream), [file.as_str()]);
-            assert!(!sounds(&cinema.file(&file)).is_empty());
+            cinema.site.add_fault(fault.every(9).times(1000));
+            cinema.becomes_a_film("member", stream);
         });
     }
     table.done();
     assert!(cinema.site.logins() > 5);
+}
+
+#[test]
+fn every_stream_becomes_a_film_that_shows_what_its_source_does() {
+    let cinema = Cinema::new();
+    let mut table = Table::new();
+    for stream in ["whole", "bytes", "fmp4", "single", "variants"] {
+        table.row(stream, || cinema.becomes_a_film("gate", stream));
+    }
+    table.done();
 }
 
 #[test]
@@ -250,24 +259,24 @@ fn programs_read_what_happens_line_by_line() {
 fn a_recording_that_was_killed_goes_on() {
     let cinema = Cinema::new();
     let mut table = Table::new();
-    for (stream, held, options) in [
-        ("clip", "clip.mp4", "--parallel 1"),
-        ("clip", "clip.mp4", "--parallel 4"),
-        ("vod", "plain-15.", ""),
-        ("aes", "plain-15.", ""),
-        ("fmp4", "fmp4-15.", ""),
+    for (stream, held, after) in [
+        ("clip", "clip.mp4", 1_200_000),
+        ("vod", "plain-15.", 100),
+        ("aes", "plain-15.", 100),
+        ("fmp4", "fmp4-15.", 100),
     ] {
-        let file = format!("{stream}{}.mp4", options.len());
+        let file = format!("{stream}.mp4");
         table.row(&file, || {
-            let after = if stream == "clip" { 400_000 } else { 100 };
             cinema.hold(held, after);
-            let line = format!("{options} --json");
-            let running = cinema.record("member", stream, &file, &line).start();
+            let running = cinema.record("member", stream, &file, "--json").start();
             cinema.wait_until_held(held, &file, 100_000);
             running.kill();
             assert!(!cinema.file(&file).exists());
 
-            let run = cinema.record("member", stream, &file, &line).run().exits(0);
+            let run = cinema
+                .record("member", stream, &file, "--json")
+                .run()
+                .exits(0);
             let resumed = events(&run)[0]["resumed"].as_u64().unwrap();
             assert!(resumed > 0, "{}", run.shown());
             cinema.shows(&file, stream);
@@ -379,11 +388,9 @@ fn a_full_disk_is_said_and_what_there_is_stays() {
             run.exits(1).says(&[file]);
             assert!(!path.exists(), "it isn't complete");
             let run = cinema.me.run(&format!("{words} --json")).exits(0);
-            assert!(
-                events(&run)[0]["resumed"].as_u64().unwrap() > 0,
-                "{}",
-                run.shown()
-            );
+            let resumed = events(&run)[0]["resumed"].as_u64().unwrap();
+            // One file is as long as it will be from the start, and may not even begin.
+            assert!(resumed > 0 || stream == "clip", "{}", run.shown());
             assert!(fs::read(&path).unwrap() == cinema.site.original(stream).unwrap());
         });
     }

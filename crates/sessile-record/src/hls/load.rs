@@ -139,6 +139,7 @@ async fn fetch(
     let mut reply = source.fetch(&Wanted::text(url)).await?;
     // Where it was redirected to is what its addresses are relative to.
     let base = reply.url().clone();
+    let (is_page, epoch) = (reply.is_html(), source.epoch());
     let limits = Limits::default();
     let mut bytes = Vec::new();
     while bytes.len() <= limits.bytes {
@@ -155,7 +156,11 @@ async fn fetch(
                 url: ShownUrl(&base).to_string(),
                 what: fault.to_string(),
             };
-            Err(Fault::Passing(error, None))
+            match is_page {
+                // The page that asks for the login, in all likelihood.
+                true => Err(Fault::Closed(epoch, error)),
+                false => Err(Fault::Passing(error, None)),
+            }
         }
     }
 }

@@ -40,7 +40,11 @@ pub(crate) async fn record(
     let path = place::path(&media, options)?;
     let header = header(&media);
     let source = Source::new(media, options, listener);
-    let (loaded, choice) = load::insist(&source, Which::Main, options.quality).await?;
+    let (loaded, choice) = tokio::select! {
+        biased;
+        found = load::insist(&source, Which::Main, options.quality) => found?,
+        () = options.stop.stopped() => return Err(track::nothing(&source.address().0)),
+    };
     let header = format!("{header} {:?}", choice.variant);
     let progress = Progress::new();
     let (out, left) = open(&source, path.clone(), &header).await?;
@@ -73,6 +77,7 @@ pub(crate) async fn record(
             (video, Some((sound, audio.out)))
         }
     };
+    source.save().await;
     let (recording, audio) = made;
     let (sound, audio) = audio.unzip();
     let recording = joined(recording, sound);

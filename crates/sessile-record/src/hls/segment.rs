@@ -36,6 +36,8 @@ pub(super) struct Item {
     /// `None` for what comes before the first segment.
     pub(super) position: Option<u64>,
     pub(super) duration: Duration,
+    /// The way in that its address belongs to.
+    pub(super) epoch: u64,
 }
 
 impl Item {

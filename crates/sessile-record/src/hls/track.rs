@@ -254,6 +254,8 @@ impl<'a> Track<'a> {
 
     fn failed(&mut self, ticket: Ticket, fault: Fault) -> Result<(), RecordError> {
         match fault {
+            // It has left the playlist, and its own address doesn't work any more.
+            Fault::Closed(_, why) if self.is_stale(ticket) => self.gone(ticket, why),
             Fault::Closed(epoch, why) => {
                 self.schedule.again(ticket);
                 self.open(epoch, why);
@@ -267,6 +269,12 @@ impl<'a> Track<'a> {
             Fault::Gone(why) => self.gone(ticket, why),
             Fault::Stop(why) => Err(why),
         }
+    }
+
+    /// Whether its address is of an earlier way in than the newest playlist.
+    fn is_stale(&self, ticket: Ticket) -> bool {
+        let item = self.schedule.item(ticket);
+        item.is_some_and(|item| item.epoch < self.loaded.epoch && !self.is_opening)
     }
 
     /// A live recording goes on without what it can't have; one of something that stays doesn't.
@@ -401,6 +409,7 @@ impl<'a> Track<'a> {
     /// Segments that wait have the addresses of the newest playlist.
     fn refresh(&mut self, media: &MediaPlaylist, known: &[(u64, usize)]) {
         let known: HashMap<u64, usize> = known.iter().copied().collect();
+        let epoch = self.loaded.epoch;
         let mut init: Option<Arc<Init>> = None;
         let mut inits = Vec::new();
         for item in self.schedule.items_mut() {
@@ -413,6 +422,7 @@ impl<'a> Track<'a> {
                     };
                     item.place = segment.place.clone();
                     item.key.clone_from(&segment.key);
+                    item.epoch = epoch;
                     init = segment.init.clone().or(init);
                 }
             }
@@ -429,6 +439,7 @@ impl<'a> Track<'a> {
             if let Some(init) = found {
                 item.place = init.place.clone();
                 item.key.clone_from(&init.key);
+                item.epoch = epoch;
             }
         }
     }
@@ -461,6 +472,7 @@ impl<'a> Track<'a> {
                     sequence: segment.sequence,
                     position: None,
                     duration: Duration::ZERO,
+                    epoch: self.loaded.epoch,
                 });
             }
         }
@@ -471,6 +483,7 @@ impl<'a> Track<'a> {
             sequence: segment.sequence,
             position: Some(position),
             duration: segment.duration,
+            epoch: self.loaded.epoch,
         });
     }
 }

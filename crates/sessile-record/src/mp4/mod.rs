@@ -64,6 +64,7 @@ pub(crate) async fn record(
         bytes = recording.run(journal) => Some(bytes?),
         () = options.stop.stopped() => None,
     };
+    source.save().await;
     recording.finish(bytes).await
 }
 

@@ -1,7 +1,7 @@
 //! Where a recording's bytes come from: the session, the media's address as it is now, and another
 //! one when that has stopped working.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use http::header::{CONTENT_RANGE, IF_RANGE, RANGE};
 use sessile::renew::KeepError;
 use sessile::{Reply, Request, ShownUrl, Verdict};
 use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::Instant;
 use url::Url;
 
 use super::error::RecordError;
@@ -24,6 +25,9 @@ use crate::through::Through;
 /// How often in a row a recording looks for a way in again before anything new has come.
 const WAYS_IN: u32 = 5;
 
+/// How often new cookies are stored.
+const SAVE_EVERY: Duration = Duration::from_secs(20);
+
 /// What all parts of one recording share.
 pub(crate) struct Source<'a> {
     pub(crate) session: Through,
@@ -35,6 +39,10 @@ pub(crate) struct Source<'a> {
     tried: AtomicU32,
     /// The newest login that was told of.
     generation: AtomicU64,
+    /// Whether the login is gone for single requests though it holds for the check.
+    insists: AtomicBool,
+    /// When what is new in the session was stored last.
+    saved: Mutex<Instant>,
 }
 
 struct Now {
@@ -82,6 +90,8 @@ impl<'a> Source<'a> {
             now: Mutex::new(Now { media, epoch: 0 }),
             opening: AsyncMutex::new(()),
             tried: AtomicU32::new(0),
+            insists: AtomicBool::new(false),
+            saved: Mutex::new(Instant::now()),
         }
     }
 
@@ -110,12 +120,20 @@ impl<'a> Source<'a> {
     /// Something new has come: what was tried before counts no more.
     pub(crate) fn has_come(&self) {
         self.tried.store(0, Ordering::Relaxed);
+        self.insists.store(false, Ordering::Relaxed);
     }
 
     /// Sends a request for media; its answer is one that can be read.
     pub(crate) async fn fetch(&self, wanted: &Wanted<'_>) -> Result<Reply, Fault> {
         let (request, epoch) = self.request(wanted)?;
-        let sent = match self.session.send(request).await {
+        // Many requests notice at once that a login is gone. One of them sees to it, in `open_again`,
+        // where the check decides; only where that finds nothing wrong each renews for itself.
+        let sent = match self.insists.load(Ordering::Relaxed) {
+            true => self.session.send(request).await,
+            false => self.session.send_once(request).await,
+        };
+        self.save_now_and_then().await;
+        let sent = match sent {
             Ok(sent) => sent,
             Err(error) => return Err(fault_of(error, epoch)),
         };
@@ -125,6 +143,25 @@ impl<'a> Source<'a> {
             self.tell(Event::Renewed);
         }
         judge(sent.reply, wanted, epoch)
+    }
+
+    /// Stores new cookies, so that other processes have them and a kill loses few.
+    async fn save_now_and_then(&self) {
+        {
+            let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+            if saved.elapsed() < SAVE_EVERY {
+                return;
+            }
+            *saved = Instant::now();
+        }
+        self.save().await;
+    }
+
+    /// Stores what is new in the session. What can't be stored is no reason to lose a recording.
+    pub(crate) async fn save(&self) {
+        if let Err(error) = self.session.save().await {
+            self.warn(format!("the session couldn't be stored: {error}"));
+        }
     }
 
     fn request(&self, wanted: &Wanted<'_>) -> Result<(Request, u64), Fault> {
@@ -178,6 +215,7 @@ impl<'a> Source<'a> {
         let pause = self.options.retry_pause.saturating_mul(tried);
         tokio::time::sleep(pause).await;
         let is_renewed = self.renew().await?;
+        self.insists.store(!is_renewed, Ordering::Relaxed);
         let media = self.now().media.clone();
         let has_page = media.page != media.resolved_url || media.rules.is_some();
         if !has_page && !is_renewed && tried > 0 {
@@ -288,7 +326,7 @@ fn judge(reply: Reply, wanted: &Wanted<'_>, epoch: u64) -> Result<Reply, Fault> 
         _ => {}
     }
     // A page in place of media: the one that asks for the login.
-    if reply.is_html() {
+    if reply.is_html() && !wanted.is_text {
         let what = "a page came in its place".to_owned();
         return Err(Fault::Closed(
             epoch,

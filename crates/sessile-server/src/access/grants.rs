@@ -56,31 +56,19 @@ impl Grants {
         token: &str,
         now: Timestamp,
     ) -> Result<Option<Caller>, AccessError> {
-        self.look_again(vault).await?;
         let print = Fingerprint::of(token);
-        let mut known = self.known();
-        // Every one is compared, so that the time tells nothing of which it was.
-        let mut found = None;
-        for grant in &*Arc::clone(&known.grants) {
-            if grant.fingerprint.is(&print) {
-                found = Some(grant.clone());
-            }
+        self.look_again(vault, FRESH).await?;
+        if let Some(caller) = self.known().find(&print, now) {
+            return Ok(Some(caller));
         }
-        let found = found.filter(|grant| grant.expires.is_none_or(|end| now < end));
-        Ok(found.map(|grant| {
-            if known.is_use_news(&grant, now) {
-                known.used.insert(grant.name.clone(), now);
-            }
-            Caller {
-                name: grant.name,
-                scope: grant.scope,
-            }
-        }))
+        // It may have been made a moment ago.
+        self.look_again(vault, Duration::ZERO).await?;
+        Ok(self.known().find(&print, now))
     }
 
     /// How many there are.
     pub(crate) async fn count(&self, vault: &Vault) -> Result<usize, AccessError> {
-        self.look_again(vault).await?;
+        self.look_again(vault, FRESH).await?;
         Ok(self.known().grants.len())
     }
 
@@ -94,12 +82,12 @@ impl Grants {
     }
 
     /// Reads the tokens where the store has changed since, but not for every request.
-    async fn look_again(&self, vault: &Vault) -> Result<(), AccessError> {
-        if self.known().is_fresh() {
+    async fn look_again(&self, vault: &Vault, fresh: Duration) -> Result<(), AccessError> {
+        if self.known().is_fresh(fresh) {
             return Ok(());
         }
         let _one_at_a_time = self.reading.lock().await;
-        if self.known().is_fresh() {
+        if self.known().is_fresh(fresh) {
             return Ok(());
         }
         let changes = vault.changes()?;
@@ -119,8 +107,26 @@ impl Grants {
 }
 
 impl Known {
-    fn is_fresh(&self) -> bool {
-        self.looked.is_some_and(|at| at.elapsed() < FRESH)
+    fn is_fresh(&self, fresh: Duration) -> bool {
+        self.looked.is_some_and(|at| at.elapsed() < fresh)
+    }
+
+    fn find(&mut self, print: &Fingerprint, now: Timestamp) -> Option<Caller> {
+        // Every one is compared, so that the time tells nothing of which it was.
+        let mut found = None;
+        for grant in &*self.grants {
+            if grant.fingerprint.is(print) {
+                found = Some(grant.clone());
+            }
+        }
+        let grant = found.filter(|grant| grant.expires.is_none_or(|end| now < end))?;
+        if self.is_use_news(&grant, now) {
+            self.used.insert(grant.name.clone(), now);
+        }
+        Some(Caller {
+            name: grant.name,
+            scope: grant.scope,
+        })
     }
 
     /// Whether a use is a minute later than the last that is known.

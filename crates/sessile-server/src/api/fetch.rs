@@ -5,7 +5,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use metrics::Counter;
@@ -145,6 +145,16 @@ pub(super) async fn for_site(
         what: "the caller's body didn't come to its end".to_owned(),
     };
     Ok(wanted.stream(counted.map_err(broken).boxed()))
+}
+
+/// How long a body is, where that is said.
+fn length(headers: &HeaderMap) -> Option<u64> {
+    headers
+        .get(header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
 }
 
 fn cut_short() -> Problem {

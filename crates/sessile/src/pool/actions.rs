@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::make::Made;
 use super::seat::{self, MemberRow};
-use super::state::{Action, Fault, MemberId, SeatId, Task};
+use super::state::{Action, Fault, MemberId, SeatId, Task, Which};
 use super::{Member, PoolEventKind, Shared, accounts};
 use crate::error::Error as RequestError;
 use crate::login::LoginError;
@@ -87,7 +87,10 @@ impl Shared {
             .await
             .map_err(|error| self.trouble(seat, &error))?;
         match report.verdict {
-            Verdict::Valid => self.measure(kept, &self.definition()),
+            Verdict::Valid => {
+                self.replace_if_too_long(seat, kept);
+                Ok(())
+            }
             verdict => Err(Trouble::of_verdict(&verdict, &report.why, self.now())),
         }
     }
@@ -110,10 +113,9 @@ impl Shared {
             let why = format!("the visit was answered with {status}");
             return Err(Trouble::of_verdict(&verdict, &why, self.now()));
         }
-        kept.save()
-            .await
-            .map_err(|error| self.trouble(seat, &error))?;
-        self.measure(kept, &definition)
+        self.replace_if_too_long(seat, kept);
+        let saved = kept.save().await;
+        saved.map_err(|error| self.trouble(seat, &error))
     }
 
     async fn renew_member(&self, seat: SeatId, kept: &Kept) -> Result<(), Trouble> {
@@ -121,6 +123,19 @@ impl Shared {
         renewed
             .map(drop)
             .map_err(|error| self.trouble(seat, &error))
+    }
+
+    /// A session whose cookies have become too many for a header serves on until another follows.
+    fn replace_if_too_long(&self, seat: SeatId, kept: &Kept) {
+        let Err(trouble) = self.measure(kept, &self.definition()) else {
+            return;
+        };
+        let now = self.now();
+        let mut live = self.live();
+        live.state.rotate(Which::Seat(seat), now);
+        self.settle(live, now);
+        let (session, why) = (kept.name().clone(), trouble.why);
+        self.tell(PoolEventKind::CheckFailed { session, why });
     }
 
     /// What an error of a seat's session says; where its proxy is to blame, that is noted too.

@@ -32,9 +32,6 @@ struct Held {
     failed: Option<(Instant, StoreError)>,
 }
 
-/// How much longer than needed a right is asked for, so that not every lease has to ask.
-const SLACK: Duration = Duration::from_secs(30);
-
 /// How long a lease waits for the store.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -182,7 +179,8 @@ impl Shared {
         if self.holds.need(&part, until) {
             return Ok(());
         }
-        let term = until.saturating_duration_since(Instant::now()) + SLACK;
+        // Longer than needed, so that not every lease has to ask.
+        let term = until.saturating_duration_since(Instant::now()) + self.term();
         let extended = timeout(PATIENCE, self.holds.extend(&self.vault, &part, term)).await;
         match extended {
             Ok(Extended::Held) if self.holds.need(&part, until) => Ok(()),

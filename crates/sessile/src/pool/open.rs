@@ -14,7 +14,7 @@ use super::definition::{SEPARATOR, unknown};
 use super::hold::Holds;
 use super::proxies::ProxyHealth;
 use super::state::State;
-use super::upkeep::Upkeep;
+use super::upkeep::{TERM, Upkeep};
 use super::{
     Counts, Live, Pool, PoolError, PoolEventKind, PoolOptions, Serves, Shared, Stage, roster,
 };
@@ -45,7 +45,7 @@ impl Pool {
         let owner = owner()?;
         let (roster, store) = match options.serves {
             Serves::No => roster::visit(vault, name).await?,
-            Serves::Yes => roster::enter(vault, name, &owner).await?,
+            Serves::Yes => roster::enter(vault, name, &owner, options.hold.unwrap_or(TERM)).await?,
         };
         let clock = PoolClock::new(store, Instant::now());
         let seed = getrandom::u64().unwrap_or_default();

@@ -1,6 +1,7 @@
 //! Who serves a pool, and what all of them are asked to do: one row, by the store's time.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sessile_jar::Timestamp;
@@ -13,7 +14,7 @@ use crate::store::{HolderId, Name, Opened, Room, StoreError, Vault};
 /// What all owners know of each other.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(super) struct Roster {
-    /// When each of them was here last, in milliseconds.
+    /// Until when each of them counts as alive, in milliseconds.
     owners: BTreeMap<String, i64>,
     /// What was asked of them, the oldest first.
     #[serde(default)]
@@ -44,8 +45,8 @@ pub(super) enum OrderTask {
     Validate,
 }
 
-/// For how long an owner counts as one that isn't heard of, in milliseconds.
-const SILENCE: i64 = 20_000;
+/// For how long, at most, an owner counts as alive that isn't heard of.
+pub(super) const SILENCE: Duration = Duration::from_secs(20);
 
 /// For how long an order is kept, in milliseconds.
 const KEPT: i64 = 60_000;
@@ -58,8 +59,10 @@ impl Roster {
 
     fn see(&mut self, now: Timestamp) {
         let now = now.as_millis();
-        // One from the future was seen by a store whose time was put back.
-        self.owners.retain(|_, seen| (now - *seen).abs() < SILENCE);
+        // One from far in the future was seen by a store whose time was put back.
+        let latest = now + i64::try_from(SILENCE.as_millis()).unwrap_or(i64::MAX);
+        self.owners
+            .retain(|_, until| now < *until && *until <= latest);
         self.orders.retain(|order| (now - order.at).abs() < KEPT);
     }
 
@@ -129,10 +132,12 @@ pub(super) async fn enter(
     vault: &Vault,
     pool: &Name,
     owner: &HolderId,
+    good_for: Duration,
 ) -> Result<(Roster, Timestamp), StoreError> {
     let owner = owner.to_string();
     change(vault, pool, move |roster, now| {
-        roster.owners.insert(owner, now.as_millis());
+        let until = now.plus(good_for.min(SILENCE));
+        roster.owners.insert(owner, until.as_millis());
     })
     .await
 }
@@ -239,9 +244,10 @@ mod tests {
     #[test]
     fn who_is_silent_is_no_owner() {
         let mut roster = roster(&["a"]);
-        roster.see(Timestamp::from_millis(SILENCE - 1));
+        roster.owners.insert("a".to_owned(), 20_000);
+        roster.see(Timestamp::from_millis(19_999));
         assert_eq!(roster.owners().count(), 1);
-        roster.see(Timestamp::from_millis(SILENCE));
+        roster.see(Timestamp::from_millis(20_000));
         assert_eq!(roster.owners().count(), 0);
     }
 }

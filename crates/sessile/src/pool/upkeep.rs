@@ -30,7 +30,7 @@ const FACTS: Duration = Duration::from_secs(10);
 const LAST: Duration = Duration::from_secs(2);
 
 /// The right to a seat lasts so long where nobody extends it.
-const TERM: Duration = Duration::from_secs(30);
+pub(super) const TERM: Duration = Duration::from_secs(30);
 
 /// What the upkeep remembers from one look to the next.
 #[derive(Debug)]
@@ -131,7 +131,10 @@ impl Shared {
     async fn say_alive(&self) -> Result<Roster, StoreError> {
         let (roster, _now) = match self.options.serves {
             Serves::No => roster::visit(&self.vault, &self.name).await?,
-            Serves::Yes => roster::enter(&self.vault, &self.name, &self.owner).await?,
+            Serves::Yes => {
+                let term = self.term();
+                roster::enter(&self.vault, &self.name, &self.owner, term).await?
+            }
         };
         Ok(roster)
     }

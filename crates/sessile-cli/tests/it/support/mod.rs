@@ -11,6 +11,7 @@ mod gunicorn;
 mod person;
 mod practice;
 mod provider;
+pub(crate) mod served;
 pub(crate) mod servers;
 mod table;
 mod wire;
@@ -34,7 +35,7 @@ pub(crate) use wire::{Wire, send, stopwatch};
 
 /// A directory that `scripts/test` prepared and named in the environment.
 #[track_caller]
-fn prepared(variable: &str) -> PathBuf {
+pub(crate) fn prepared(variable: &str) -> PathBuf {
     let named: Option<OsString> = std::env::var_os(variable);
     let path = PathBuf::from(named.unwrap_or_else(|| {
         panic!("{variable} is not set: run scripts/test, which prepares what this test needs; CONTRIBUTING.md says how to run one")

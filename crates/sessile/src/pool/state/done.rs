@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use sessile_jar::Timestamp;
 
-use super::due::{Running, SOONEST};
 use super::ids::Key;
 use super::member::Stage;
 use super::seat::Going;
+use super::work::Running;
 use super::{ActionId, Fault, Gone, State, Task};
 
 impl State {
@@ -229,6 +229,9 @@ impl State {
         self.forget_seat(place);
     }
 }
+
+/// The soonest that anything is tried again.
+const SOONEST: Duration = Duration::from_secs(1);
 
 /// When a check that could say nothing is tried again.
 const CHECK_RETRY: Duration = Duration::from_secs(30);

@@ -72,8 +72,8 @@ impl State {
         if std::mem::take(&mut member.reserved) {
             self.queue.reserved = None;
         }
-        member.uses += 1;
-        member.used = Some(now);
+        member.uses = member.uses.saturating_add(1);
+        member.used = now;
         let seat = member.seat;
         let is_counted = self.rules.max_uses.is_some();
         self.tally.granted += 1;
@@ -84,7 +84,7 @@ impl State {
         Granted {
             lease: LeaseId(key),
             member: MemberId(self.members.key(place)),
-            seat: SeatId(self.seats.key(seat)),
+            seat: SeatId(seat),
             until: self.time.outside(until),
         }
     }
@@ -186,7 +186,7 @@ impl State {
         self.ended.push_back(Ended {
             lease: LeaseId(self.leases.key(lease)),
             member: MemberId(self.members.key(place)),
-            seat: SeatId(self.seats.key(self.members[place].seat)),
+            seat: SeatId(self.members[place].seat),
             why,
         });
         self.end(lease, now);
@@ -215,8 +215,9 @@ impl State {
         let member = &self.members[place];
         match member.stage {
             Stage::Draining(_) => self.drained(place, now),
-            Stage::Serving if member.refresh_at <= now && !member.wants.refresh => {
-                self.consider(place, now)
+            Stage::Serving if member.awaits_quiet => {
+                self.members[place].awaits_quiet = false;
+                self.consider(place, now);
             }
             Stage::Cooling(_)
             | Stage::Making
@@ -231,8 +232,8 @@ impl State {
         let serves = match own {
             Some(seat) => self.seats[seat]
                 .member
-                .is_some_and(|place| self.may_serve(place)),
-            None => self.tally.usable_shared > 0,
+                .is_some_and(|place| self.members[place].usable),
+            None => !self.drawn.is_empty(),
         };
         if serves {
             return Refusal::Busy { next };

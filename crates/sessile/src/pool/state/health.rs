@@ -13,8 +13,10 @@ impl State {
             Outcome::Dropped | Outcome::Failing => {}
             Outcome::Ok => {
                 let member = &mut self.members[place];
-                member.failures = 0;
-                member.cooled = 0;
+                if std::mem::take(&mut member.tainted) {
+                    member.failures = 0;
+                    member.cooled = 0;
+                }
             }
             Outcome::Blocked | Outcome::Challenged | Outcome::Unreachable => self.fail(place, now),
             Outcome::Expired => self.log_in_anew(place, now),
@@ -34,6 +36,7 @@ impl State {
             return;
         }
         member.failures += 1;
+        member.tainted = true;
         if member.failures >= self.rules.failures.max(1) {
             self.cool(place, now);
         }
@@ -43,6 +46,7 @@ impl State {
     pub(super) fn cool(&mut self, place: u32, now: Timestamp) {
         let member = &mut self.members[place];
         member.cooled = member.cooled.saturating_add(1);
+        member.tainted = true;
         let doubled = 1_u32.checked_shl(member.cooled - 1).unwrap_or(u32::MAX);
         let span = self.rules.cool_down.saturating_mul(doubled);
         let until = now.plus(span.min(self.rules.cool_down_longest));
@@ -85,7 +89,7 @@ impl State {
             return;
         }
         let cooling = self.cooling_links.iter(self.cooling);
-        let seats = cooling.map(|place| self.members[place].seat);
+        let seats = cooling.map(|place| self.members[place].seat.place);
         let urgent = seats.filter(|seat| self.is_urgent(*seat, now) && self.wants_make(*seat, now));
         let urgent: Vec<u32> = urgent.take(short).collect();
         for seat in urgent {

@@ -34,7 +34,7 @@ impl State {
     }
 
     fn check_member(&self, place: u32, member: &Member) {
-        let seat = &self.seats[member.seat];
+        let seat = &self.seats[member.seat.place];
         let exclusive_alone = !member.exclusive || member.leases == 1;
         assert!(exclusive_alone, "{member:?}");
         assert!(
@@ -45,6 +45,12 @@ impl State {
         assert_eq!(holds, member.stage.is_alive(), "{member:?}");
         let usable = member.stage == Stage::Serving && seat.is_served();
         assert_eq!(member.usable, usable);
+        assert!(
+            member.tainted || member.failures + member.cooled == 0,
+            "{member:?}"
+        );
+        let drawn = self.drawn.get(member.drawn_at as usize);
+        assert_eq!(drawn == Some(&place), usable && !member.own, "{member:?}");
         let has_room =
             usable && !member.exclusive && member.leases < self.rules.leases_per_member.max(1);
         let is_listed = has_room && seat.target.is_none() && !member.reserved;

@@ -59,7 +59,8 @@ impl State {
             refreshed: facts.refreshed.map(within),
             ..facts
         };
-        let mut member = Member::restored(seat.0.place, &facts);
+        let own = known.target.is_some();
+        let mut member = Member::restored(seat.0, own, &facts);
         member.plan(&self.rules, &mut self.chance);
         member.wants.validate = true;
         let place = self.join(member);
@@ -186,6 +187,7 @@ impl State {
             false => self.tally.suspended -= 1,
         }
         if let Some(place) = seat.member {
+            self.count_usable(place);
             self.list(place);
             self.consider(place, now);
         }
@@ -244,7 +246,7 @@ impl State {
 
     /// A member comes to its seat; how it is called here.
     pub(super) fn join(&mut self, member: Member) -> u32 {
-        let seat = member.seat;
+        let seat = member.seat.place;
         self.tally.enter(&member);
         let place = self.members.insert(member).place;
         self.kin.push(&mut self.seats[seat].kin, place);
@@ -268,12 +270,13 @@ impl State {
             (true, false) => self.cooling_links.remove(&mut self.cooling, place),
             _ => {}
         }
+        self.count_usable(place);
         self.list(place);
     }
 
     /// The member that held a seat takes no more lease.
     pub(super) fn step_down(&mut self, place: u32, now: Timestamp) {
-        let seat = self.members[place].seat;
+        let seat = self.members[place].seat.place;
         self.seats[seat].behind += 1;
         if self.seats[seat].member == Some(place) {
             self.seats[seat].member = None;
@@ -287,7 +290,7 @@ impl State {
 
     /// A member that was draining has no lease any more.
     pub(super) fn drained(&mut self, place: u32, now: Timestamp) {
-        let seat = self.members[place].seat;
+        let seat = self.members[place].seat.place;
         if self.seats[seat].going == Going::Away(Some(place)) {
             return self.consider_seat(seat, now);
         }
@@ -301,7 +304,7 @@ impl State {
             return;
         };
         self.tally.leave(&member);
-        let seat = &mut self.seats[member.seat];
+        let seat = &mut self.seats[member.seat.place];
         self.kin.remove(&mut seat.kin, place);
         if matches!(member.stage, Stage::Retired(_)) {
             seat.behind = seat.behind.saturating_sub(1);

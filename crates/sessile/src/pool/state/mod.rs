@@ -6,6 +6,7 @@
 
 mod action;
 mod alarms;
+mod asked;
 #[cfg(test)]
 mod calls;
 mod chain;
@@ -28,14 +29,16 @@ mod simulation;
 mod slab;
 mod steady;
 mod tally;
+#[cfg(test)]
+mod tests;
 mod view;
+mod work;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 
 use alarms::Alarms;
 use chain::{Chain, List};
-use due::Work;
 use ids::Key;
 use member::{Lease, Member};
 use pick::{Habits, Picker};
@@ -44,6 +47,7 @@ use seat::Seat;
 use slab::Slab;
 use steady::{Chance, Steady};
 use tally::Tally;
+use work::Work;
 
 pub use action::{Action, Fault, Task, Which};
 pub use ids::{ActionId, LeaseId, MemberId, SeatId, Ticket};
@@ -90,6 +94,8 @@ pub struct State {
     cooling: List,
     cooling_links: Chain,
     picker: Picker,
+    /// The members of shared seats that could be leased if they weren't.
+    drawn: Vec<u32>,
     habits: Habits,
     leases: Slab<Lease>,
     /// The leases of each member.
@@ -151,6 +157,7 @@ impl State {
             kin: Chain::default(),
             cooling: List::default(),
             cooling_links: Chain::default(),
+            drawn: Vec::new(),
             habits: Habits::default(),
             leases: Slab::default(),
             lease_links: Chain::default(),

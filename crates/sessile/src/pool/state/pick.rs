@@ -167,9 +167,8 @@ impl State {
     fn pick_any(&mut self, mode: Mode) -> Option<u32> {
         self.picker.first(mode)?;
         for _ in 0..DRAWS {
-            let drawn = self.shared[self.chance.below(self.shared.len())];
-            let member = self.seats[drawn].member;
-            if let Some(place) = member.filter(|place| self.picker.suits(*place, mode)) {
+            let place = self.drawn[self.chance.below(self.drawn.len())];
+            if self.picker.suits(place, mode) {
                 return Some(place);
             }
         }
@@ -188,7 +187,7 @@ impl State {
             Some(place) if self.members[place].stage == Stage::Serving => self.pick_next(mode),
             _ => {
                 let place = self.pick_next(mode)?;
-                let seat = self.seats.key(self.members[place].seat);
+                let seat = self.members[place].seat;
                 self.habits.remember(target.clone(), seat);
                 Some(place)
             }
@@ -197,19 +196,23 @@ impl State {
 
     /// Lists the member under what it has room for just now.
     pub(super) fn list(&mut self, place: u32) {
-        self.count_usable(place);
         let load = self.room(place);
-        let seat = self.members[place].seat;
-        if self.seats[seat].target.is_none() {
-            let listed = load.filter(|_| !self.members[place].reserved);
-            self.picker.put(place, listed);
-        } else if load.is_some() && !self.seats[seat].lane.is_empty() {
+        let member = &self.members[place];
+        if !member.own {
+            let listed = load.filter(|_| !member.reserved);
+            return self.picker.put(place, listed);
+        }
+        let seat = member.seat.place;
+        if load.is_some() && !self.seats[seat].lane.is_empty() {
             self.call(seat);
         }
     }
 
-    fn count_usable(&mut self, place: u32) {
-        let usable = self.may_serve(place);
+    /// Notes whether the member may be leased at all.
+    pub(super) fn count_usable(&mut self, place: u32) {
+        let member = &self.members[place];
+        let served = self.seats[member.seat.place].is_served();
+        let usable = member.stage == Stage::Serving && served;
         let member = &mut self.members[place];
         if std::mem::replace(&mut member.usable, usable) == usable {
             return;
@@ -217,25 +220,33 @@ impl State {
         if !usable && std::mem::take(&mut member.reserved) {
             self.queue.reserved = None;
         }
-        let is_shared = self.seats[member.seat].target.is_none();
-        let (all, shared) = (&mut self.tally.usable, &mut self.tally.usable_shared);
         match usable {
-            true => (*all += 1, *shared += usize::from(is_shared)),
-            false => (*all -= 1, *shared -= usize::from(is_shared)),
-        };
+            true => self.tally.usable += 1,
+            false => self.tally.usable -= 1,
+        }
+        match (self.members[place].own, usable) {
+            (true, _) => {}
+            (false, true) => {
+                let at = u32::try_from(self.drawn.len()).expect("fewer than four billion");
+                self.members[place].drawn_at = at;
+                self.drawn.push(place);
+            }
+            (false, false) => self.leave_drawn(self.members[place].drawn_at),
+        }
     }
 
-    /// Whether the member may be leased, if it has room.
-    pub(super) fn may_serve(&self, place: u32) -> bool {
-        let member = &self.members[place];
-        member.stage == Stage::Serving && self.seats[member.seat].is_served()
+    fn leave_drawn(&mut self, at: u32) {
+        self.drawn.swap_remove(at as usize);
+        if let Some(moved) = self.drawn.get(at as usize) {
+            self.members[*moved].drawn_at = at;
+        }
     }
 
     /// How many leases the member has, if it has room for one more.
     pub(super) fn room(&self, place: u32) -> Option<u32> {
         let member = &self.members[place];
         let room = !member.exclusive && member.leases < self.rules.leases_per_member.max(1);
-        (self.may_serve(place) && room).then_some(member.leases)
+        (member.usable && room).then_some(member.leases)
     }
 }
 

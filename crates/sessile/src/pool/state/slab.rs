@@ -11,7 +11,9 @@ pub(super) struct Slab<T> {
     free: Vec<u32>,
 }
 
+/// What is used most of a value lies beside its generation, in one line of the processor's cache.
 #[derive(Debug)]
+#[repr(C, align(64))]
 struct Place<T> {
     generation: u32,
     value: Option<T>,

@@ -21,8 +21,6 @@ pub(super) struct Tally {
     births: i128,
     /// Members that could be leased if they weren't.
     pub(super) usable: usize,
-    /// Those of them that anybody may lease.
-    pub(super) usable_shared: usize,
     pub(super) stopped: usize,
     pub(super) suspended: usize,
     pub(super) granted: u64,
@@ -134,17 +132,19 @@ impl State {
         let shown = |time| self.time.outside(time);
         MemberView {
             id: MemberId(key),
-            seat: SeatId(self.seats.key(member.seat)),
+            seat: SeatId(member.seat),
             phase: self.phase(member),
             born: shown(member.born),
             validated: member.validated.map(shown),
             refreshed: shown(member.refreshed),
-            used: member.used.map(shown),
+            used: Some(member.used)
+                .filter(|at| *at > Timestamp::EARLIEST)
+                .map(shown),
             rotates: Some(member.rotate_at)
                 .filter(|at| member.stage.is_alive() && *at < Timestamp::LATEST)
                 .map(shown),
             leases: member.leases,
-            uses: member.uses,
+            uses: member.uses.into(),
             failures: member.failures,
             cooled: member.cooled,
         }
@@ -213,7 +213,7 @@ impl State {
         LeaseView {
             id,
             member: MemberId(self.members.key(lease.member)),
-            seat: SeatId(self.seats.key(self.members[lease.member].seat)),
+            seat: SeatId(self.members[lease.member].seat),
             mode: lease.mode,
             until: self.time.outside(lease.until),
             pinned: lease.pinned,

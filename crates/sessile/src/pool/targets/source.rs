@@ -141,11 +141,7 @@ mod tests {
         };
         check(query("SELECT id FROM e WHERE live"), Ok(&["7", "x"])).await;
         check(query("DELETE FROM e RETURNING id"), Err("would write")).await;
-        check(
-            query("SELECT id FROM absent"),
-            Err("no such table: absent"),
-        )
-        .await;
+        check(query("SELECT id FROM absent"), Err("no such table: absent")).await;
         check(query("SELECT 1.5"), Err("neither text nor whole numbers")).await;
         let missing = TargetSource::File(folder.path().join("missing"));
         check(missing, Err("No such file")).await;

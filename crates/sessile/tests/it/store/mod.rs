@@ -5,7 +5,7 @@ mod conformance;
 mod faults;
 mod keys;
 #[cfg(feature = "postgres")]
-mod postgres;
+pub(crate) mod postgres;
 mod privacy;
 mod processes;
-mod support;
+pub(crate) mod support;

@@ -109,7 +109,7 @@ pub(super) async fn get(vault: &Vault, text: &str) -> Result<Option<String>, Sto
 }
 
 /// Where a store of some kind is, for tests that every kind has to pass.
-pub(super) trait Ground {
+pub(crate) trait Ground {
     /// Its URL, as another process is given it.
     fn url(&self) -> String;
 

@@ -1,6 +1,6 @@
 //! What only a store in PostgreSQL has to show; see `conformance` for what it has in common with others.
 
-pub(super) mod database;
+pub(crate) mod database;
 mod lines;
 mod opening;
-mod proxy;
+pub(crate) mod proxy;

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 /// What the line does with what goes over it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Line {
+pub(crate) enum Line {
     /// Everything goes through.
     Open,
     /// Nothing goes through, and nobody is told.
@@ -23,17 +23,17 @@ pub(super) enum Line {
     LoseCommit,
 }
 
-pub(super) struct Proxy {
+pub(crate) struct Proxy {
     port: u16,
     line: Arc<watch::Sender<Line>>,
     /// How many commits were met while they were to be lost.
-    pub(super) met: Arc<AtomicUsize>,
+    pub(crate) met: Arc<AtomicUsize>,
     _tasks: JoinSet<()>,
 }
 
 impl Proxy {
     /// A line to a port of this machine.
-    pub(super) async fn to(port: u16) -> Self {
+    pub(crate) async fn to(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let own = listener.local_addr().unwrap().port();
         let line = Arc::new(watch::channel(Line::Open).0);
@@ -54,12 +54,12 @@ impl Proxy {
         }
     }
 
-    pub(super) fn set(&self, line: Line) {
+    pub(crate) fn set(&self, line: Line) {
         self.line.send_replace(line);
     }
 
     /// A database's URL by way of this line.
-    pub(super) fn url(&self, server: &str) -> String {
+    pub(crate) fn url(&self, server: &str) -> String {
         let url = url::Url::parse(server).unwrap();
         server.replace(
             &format!(":{}/", url.port().unwrap()),

@@ -1,0 +1,290 @@
+//! Stored sessions: logged in, used, looked at, emptied, removed.
+
+use http::Method;
+use serde_json::json;
+use sessile::store::Name;
+use sessile_practice::{ADA, ADA_PASSWORD};
+use sessile_server::access::Scope;
+
+use crate::support::World;
+
+#[tokio::test]
+async fn a_session_is_logged_in_and_used() {
+    let world = World::start().await;
+    world.log_in().await;
+    let page = world
+        .get("/api/sessions/ada/fetch?url=/members")
+        .await
+        .is(200);
+    assert!(page.body.contains("Hello"), "{page:?}");
+    assert_eq!(page.header("sessile-from"), "site");
+    assert_eq!(page.header("sessile-verdict"), "valid");
+    assert_eq!(page.header("sessile-generation"), "1");
+    assert_eq!(page.header("sessile-session"), "ada");
+    assert_eq!(page.header("set-cookie"), "");
+    let checked = world
+        .post("/api/sessions/ada/check", &json!({}))
+        .await
+        .is(200);
+    assert_eq!(checked.json()["verdict"], "valid");
+}
+
+#[tokio::test]
+async fn a_dead_login_is_renewed_under_a_request() {
+    let world = World::start().await;
+    world.log_in().await;
+    world.site.kill_sessions();
+    let page = world
+        .get("/api/sessions/ada/fetch?url=/members")
+        .await
+        .is(200);
+    assert_eq!(page.header("sessile-generation"), "2");
+    assert!(page.body.contains("Hello"), "{page:?}");
+    let shown = world.get("/api/sessions/ada").await.is(200).json();
+    assert_eq!(shown["generation"], 2);
+    // Asked for outright, it is logged in once more.
+    let again = world
+        .send(world.request(Method::POST, "/api/sessions/ada/login", Scope::Manage))
+        .await;
+    assert_eq!(again.is(200).json()["generation"], 3);
+    let page = world
+        .get("/api/sessions/ada/fetch?url=/members")
+        .await
+        .is(200);
+    assert_eq!(page.header("sessile-generation"), "3");
+}
+
+#[tokio::test]
+async fn only_what_is_asked_for_by_name_goes_on_to_the_site() {
+    let world = World::start().await;
+    world.log_in().await;
+    let path = format!("/api/sessions/ada/fetch?url={}/api/echo", world.site.url());
+    let request = world
+        .request(Method::POST, &path, Scope::Use)
+        .header("user-agent", "some-library/1")
+        .header("sessile-header-x-trace", "7")
+        .header("content-type", "text/plain")
+        .body("words");
+    let echoed = world.send(request).await;
+    for absent in ["some-library", "Bearer", "sessile_"] {
+        assert!(!echoed.body.contains(absent), "{echoed:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_session_is_made_of_is_handed_out_in_order() {
+    let world = World::start().await;
+    world.log_in().await;
+    let headers = world
+        .get("/api/sessions/ada/headers?url=/members")
+        .await
+        .is(200)
+        .json();
+    let names: Vec<_> = headers["headers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|header| header["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["user-agent", "accept", "accept-encoding", "cookie"]);
+    let bundle = world.get("/api/sessions/ada/bundle").await.is(200).json();
+    assert_eq!(bundle["generation"], 1);
+    let cookies = bundle["cookies"].as_array().unwrap();
+    let session = cookies
+        .iter()
+        .find(|cookie| cookie["name"] == "session")
+        .unwrap();
+    let line = headers["headers"][3]["value"].as_str().unwrap();
+    assert!(line.contains(session["value"].as_str().unwrap()), "{line}");
+    assert_eq!(session["hostOnly"], true);
+    // Where the next one is leads to one.
+    world.get(bundle["next"].as_str().unwrap()).await.is(200);
+    assert_eq!(bundle["headers"][0]["name"], "user-agent");
+}
+
+#[tokio::test]
+async fn sessions_are_listed_emptied_and_removed() {
+    let world = World::start().await;
+    world.log_in().await;
+    let (one, two): (Name, Name) = ("ada".parse().unwrap(), "stats".parse().unwrap());
+    world.vault.copy(&one, &two).await.unwrap();
+    let first = world.get("/api/sessions?limit=1").await.is(200).json();
+    assert_eq!(
+        (&first["sessions"][0]["name"], &first["next"]),
+        (&json!("ada"), &json!("ada"))
+    );
+    let second = world.get("/api/sessions?after=ada").await.is(200).json();
+    assert_eq!(
+        (&second["sessions"][0]["name"], &second["next"]),
+        (&json!("stats"), &json!(null))
+    );
+    // A name that is one of the API's own words stands behind a `-`.
+    let stats = world.get("/api/sessions/stats").await.is(200).json();
+    assert!(stats["totalSessions"].is_number(), "{stats}");
+    assert_eq!(
+        world.get("/api/sessions/-stats").await.is(200).json()["name"],
+        "stats"
+    );
+    world
+        .post("/api/sessions/-stats/clean", &json!({}))
+        .await
+        .is(204);
+    assert_eq!(
+        world.get("/api/sessions/-stats").await.json()["cookies"],
+        json!([])
+    );
+    let delete = world.request(Method::DELETE, "/api/sessions/ada", Scope::Manage);
+    world.send(delete).await.is(204);
+    world
+        .get("/api/sessions/ada")
+        .await
+        .is_problem(404, "unknown-session");
+    world
+        .get("/api/sessions/ada/fetch?url=/")
+        .await
+        .is_problem(404, "unknown-session");
+}
+
+#[tokio::test]
+async fn a_code_is_handed_over_to_a_login_that_waits() {
+    let world = World::start().await;
+    let url = format!("{}/totp/field/login", world.site.url());
+    let (user, password) = (sessile_practice::GRACE, sessile_practice::GRACE_PASSWORD);
+    let document = json!({ "url": url, "username": user, "password": password });
+    let login = world.post("/api/sessions/grace/login", &document);
+    let hand_over = async {
+        loop {
+            let document = json!({ "code": world.site.code() });
+            let handed = world.post("/api/sessions/grace/otp", &document).await;
+            if handed.status == 204 {
+                return;
+            }
+            handed.is_problem(409, "wrong-moment");
+            tokio::task::yield_now().await;
+        }
+    };
+    let (login, ()) = tokio::join!(login, hand_over);
+    login.is(200);
+}
+
+#[tokio::test]
+async fn refusals_of_the_site_are_told_apart() {
+    let world = World::start().await;
+    let url = format!("{}/login", world.site.url());
+    let wrong = json!({ "url": url, "username": ADA, "password": "wrong" });
+    world
+        .post("/api/sessions/x/login", &wrong)
+        .await
+        .is_problem(409, "login-refused");
+    let nobody = json!({ "url": "http://127.0.0.1:1/", "username": "a", "password": "b" });
+    world
+        .post("/api/sessions/x/login", &nobody)
+        .await
+        .is_problem(502, "site-unreachable");
+    world.get("/api/sessions").await.is(200);
+    world.log_in().await;
+    world
+        .get("/api/sessions/ada/fetch?url=http://127.0.0.1:1/")
+        .await
+        .is_problem(502, "site-unreachable");
+    // Without a password to renew it with, a person is needed.
+    let forgetful = json!({ "url": url, "username": ADA, "password": ADA_PASSWORD });
+    world
+        .post("/api/sessions/y/login", &forgetful)
+        .await
+        .is(200);
+    world.site.kill_sessions();
+    world
+        .get("/api/sessions/y/fetch?url=/members")
+        .await
+        .is_problem(409, "person-needed");
+}
+
+#[tokio::test]
+async fn events_come_as_they_happen_and_again_for_who_was_away() {
+    let world = World::start().await;
+    let listen = world.request(Method::GET, "/api/events", Scope::Read);
+    let mut told = world.open(listen).await;
+    assert_eq!(told.headers()["content-type"], "text/event-stream");
+    let mut text = String::new();
+    let mut until = async |wanted: &str| {
+        while !text.contains(wanted) {
+            let piece = told.chunk().await.unwrap().unwrap();
+            text.push_str(&String::from_utf8_lossy(&piece));
+        }
+        text.clone()
+    };
+    until("listening").await;
+    world.log_in().await;
+    let told = until("event: login\n").await;
+    assert!(told.contains("\"session\":\"ada\""), "{told}");
+    let id = told
+        .lines()
+        .find_map(|line| line.strip_prefix("id: "))
+        .unwrap();
+    world
+        .post("/api/sessions/ada/clean", &json!({}))
+        .await
+        .is(204);
+    let again = world
+        .request(Method::GET, "/api/events", Scope::Read)
+        .header("last-event-id", id);
+    let mut later = world.open(again).await;
+    let mut text = String::new();
+    while !text.contains("event: cleaned") {
+        text.push_str(&String::from_utf8_lossy(
+            &later.chunk().await.unwrap().unwrap(),
+        ));
+    }
+    assert!(!text.contains("event: login"), "{text}");
+}
+
+#[tokio::test]
+async fn nothing_that_only_shows_has_a_secret_in_it() {
+    let world = World::start().await;
+    world.log_in().await;
+    world
+        .get("/api/sessions/ada/fetch?url=/members")
+        .await
+        .is(200);
+    let bundle = world.get("/api/sessions/ada/bundle").await.is(200).json();
+    world.take_seen();
+    for path in [
+        "/api/sessions",
+        "/api/sessions/ada",
+        "/api/sessions/stats",
+        "/api/sessions/active",
+        "/api/cookies/stats",
+        "/api/cookies/recent",
+        "/api/pools",
+        "/metrics",
+        "/healthz",
+        "/readyz",
+        "/api/openapi.json",
+    ] {
+        world.get(path).await.is(200);
+    }
+    world
+        .post("/api/sessions/ada/check", &json!({}))
+        .await
+        .is(200);
+    let malformed = json!({ "url": 1, "password": ADA_PASSWORD });
+    world
+        .post("/api/sessions/ada/login", &malformed)
+        .await
+        .is_problem(400, "bad-request");
+    let seen = world.take_seen();
+    let cookies = bundle["cookies"].as_array().unwrap();
+    let mut secrets: Vec<&str> = cookies
+        .iter()
+        .map(|cookie| cookie["value"].as_str().unwrap())
+        .collect();
+    secrets.extend([
+        ADA_PASSWORD,
+        world.token(Scope::Read),
+        world.token(Scope::Manage),
+    ]);
+    for secret in secrets {
+        assert!(!seen.contains(secret), "{secret} in {seen}");
+    }
+}
