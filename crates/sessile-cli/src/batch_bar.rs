@@ -91,8 +91,7 @@ fn bar() -> ProgressBar {
     }
 }
 
-const TEMPLATE: &str =
-    "{elapsed_precise} [{wide_bar}] {pos}/{len}  {per_sec:.1}  {msg}  {eta} left";
+const TEMPLATE: &str = "{elapsed_precise} [{wide_bar}] {pos}/{len}  {per_sec}  {msg}  {eta} left";
 
 #[cfg(test)]
 mod tests {
