@@ -2,6 +2,12 @@
 //!
 //! `scripts/test` installs the websites and says where they are; without it these tests fail.
 
+#![expect(
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test may fail where it stands, and say why"
+)]
+
 mod bad_input;
 mod batch;
 mod browser;

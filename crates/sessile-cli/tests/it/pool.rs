@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sessile::pool::{Account, Definition, Pool, PoolOptions, Wish};
 use sessile::site::Site;
@@ -174,7 +174,7 @@ async fn rotate(django: &Django) {
     let pool = Pool::open(&vault, &definition.name, PoolOptions::default())
         .await
         .unwrap();
-    let start = Instant::now();
+    let start = tokio::time::Instant::now();
     let clients = (0..CLIENTS).map(|_| use_until_rotated(pool.clone(), admin.clone(), start));
     clients.collect::<JoinSet<()>>().join_all().await;
     assert!(pool.stats().retired >= SESSIONS as u64);
@@ -183,7 +183,7 @@ async fn rotate(django: &Django) {
 }
 
 /// Sends until every session was followed, and for some seconds.
-async fn use_until_rotated(pool: Pool, admin: String, start: Instant) {
+async fn use_until_rotated(pool: Pool, admin: String, start: tokio::time::Instant) {
     while pool.stats().retired < SESSIONS as u64 || start.elapsed() < Duration::from_secs(5) {
         let lease = pool.lease(&Wish::default(), PATIENCE).await.unwrap();
         let answer = lease.send(Request::get(&admin)).await.unwrap();
