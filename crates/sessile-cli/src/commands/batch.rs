@@ -37,10 +37,28 @@ pub(super) async fn run(args: BatchArgs, work: &mut Work<'_>) -> Outcome {
         }
         Err(stop) => Err(stop),
     };
+    if let Err(Stop::Ended(signal)) = ended {
+        return Err(Stop::Ended(signal));
+    }
     // What the exchanges changed is kept, whatever became of them.
-    sessions.close(work).await?;
+    let closed = close(sessions, work).await;
     let (ended, found) = ended?;
-    told::tell(&ended, &found, &args, work)
+    let exit = told::tell(&ended, &found, &args, work)?;
+    closed.map(|()| exit)
+}
+
+/// Closes the sessions, unless a signal says that there is no time for it.
+async fn close(sessions: Sessions, work: &mut Work<'_>) -> Outcome<()> {
+    let mut signals = listen()?;
+    match select(pin!(sessions.close(work)), pin!(signals.wait())).await {
+        Either::Left((closed, _)) => closed,
+        Either::Right((signal, _)) => Err(Stop::Ended(signal)),
+    }
+}
+
+fn listen() -> Outcome<Ended> {
+    Ok(Ended::listen()
+        .map_err(|error| Failure::new(Exit::Failed, "signals", format!("cannot start: {error}")))?)
 }
 
 /// How a batch ended, and by which signal.
@@ -56,8 +74,7 @@ async fn carry_out(
     output: Output,
     work: &Work<'_>,
 ) -> Outcome<Ending> {
-    let unheard = |error| Failure::new(Exit::Failed, "signals", format!("cannot start: {error}"));
-    let mut signals = Ended::listen().map_err(|error: io::Error| unheard(error))?;
+    let mut signals = listen()?;
     let bar = BatchBar::new(work.printer);
     let mut has_fallen_back = false;
     let mut watch = |progress: &Progress| {

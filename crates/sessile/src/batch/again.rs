@@ -110,7 +110,8 @@ pub(super) fn decide(patience: &Patience, tried: Tried, ended: &Ended<'_>, jitte
             retry_after,
             lost,
         } => match (verdict, retry_after) {
-            (Verdict::RateLimited { .. }, asked) => leave_alone(tried.is_repeatable, *asked),
+            // Who is told to slow down was not served: it is no second time.
+            (Verdict::RateLimited { .. }, asked) => leave_alone(true, *asked),
             (Verdict::Failing(StatusCode::SERVICE_UNAVAILABLE), Some(asked)) => {
                 leave_alone(tried.is_repeatable, Some(*asked))
             }
@@ -311,12 +312,15 @@ mod tests {
         let cut = of_request(cut_short());
         assert_eq!(decide(&Ended::Failed(&cut)), Next::Record);
         assert!(matches!(decide(&Ended::Failed(&refused())), Next::Again(_)));
-        let limited = Ended::Replied {
-            verdict: &Verdict::RateLimited { wait: None },
+        let replied = |verdict| Ended::Replied {
+            verdict,
             retry_after: None,
             lost: None,
         };
-        assert_eq!(decide(&limited), Next::Record);
+        let failing = Verdict::Failing(StatusCode::BAD_GATEWAY);
+        assert_eq!(decide(&replied(&failing)), Next::Record);
+        let limited = Verdict::RateLimited { wait: None };
+        assert!(matches!(decide(&replied(&limited)), Next::LeaveAlone(_)));
     }
 
     fn logged_out(why: NoRenewal) -> PoolError {
