@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use sessile_jar::Timestamp;
 
-use super::state::{Granted, LeaseId, Mode, Outcome, SeatId, Wish};
+use super::proxies::is_proxys;
+use super::state::{Granted, LeaseId, Mode, Outcome, SeatId, Which, Wish};
 use super::{LeaseInfo, Pool, PoolError, Shared, Stage};
 use crate::error::Error as RequestError;
 use crate::renew::{Answer, KeepError, Kept, NoRenewal};
@@ -130,8 +131,8 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if self.end == OnDrop::GiveBack {
-            // It may have ended by itself.
-            let _ended = self.pool.finish(self.granted.lease, Outcome::Ok);
+            // It may have ended by itself. What came of its uses was noted as they came.
+            let _ended = self.pool.finish(self.granted.lease, Outcome::Dropped);
         }
     }
 }
@@ -303,12 +304,17 @@ impl Shared {
         let mut live = self.live();
         // The lease may have ended meanwhile; the member's facts are then nobody's business.
         let noted = live.state.record(granted.lease, outcome, now);
+        if noted.is_ok() && is_others_login(answer) {
+            // It may be this session's all the same; the site file's check knows.
+            live.state.validate(Which::Seat(granted.seat), now);
+        }
         let member = live.members.get(&granted.member);
         let session = member.map(|member| member.kept.name().clone());
         self.settle(live, now);
-        if matches!(outcome, Outcome::Ok | Outcome::Dropped) {
-            self.proxy_serves(granted.seat);
-            return;
+        match outcome {
+            Outcome::Ok => return self.proxy_serves(granted.seat),
+            Outcome::Dropped => return,
+            _ => {}
         }
         if let Err(error) = answer {
             self.proxy_failed(granted.seat, error);
@@ -351,26 +357,51 @@ fn outcome(shared: &Shared, answer: &Result<Answer, KeepError>) -> Outcome {
         Ok(answer) => match answer.reply.verdict() {
             Verdict::Blocked => Outcome::Blocked,
             Verdict::Challenged(_) => Outcome::Challenged,
-            Verdict::Expired(_) => Outcome::Expired,
+            // A login that is gone and is this session's own is an error.
+            Verdict::Expired(_) => Outcome::Dropped,
             Verdict::Failing(_) => Outcome::Failing,
             Verdict::RateLimited { wait } => Outcome::RateLimited {
                 until: wait.map(|wait| shared.now().plus(wait)),
             },
             Verdict::Valid => Outcome::Ok,
         },
-        Err(KeepError::LoggedOut { .. } | KeepError::Login(_)) => Outcome::Expired,
+        Err(KeepError::LoggedOut { why, .. }) => of_no_renewal(why),
+        Err(KeepError::Login(_)) => Outcome::Expired,
+        // Another proxy may help; where the site is down, no other session does better.
+        Err(error) if is_proxys(error) => Outcome::Unreachable,
         Err(KeepError::Request(error)) => of_request(error),
         Err(_) => Outcome::Dropped,
     }
 }
 
+/// Whether a page asks for a login that isn't known to be this session's.
+fn is_others_login(answer: &Result<Answer, KeepError>) -> bool {
+    answer
+        .as_ref()
+        .is_ok_and(|answer| matches!(answer.reply.verdict(), Verdict::Expired(_)))
+}
+
+/// Where the login holds, or nobody looked, another one would be for nothing.
+fn of_no_renewal(why: &NoRenewal) -> Outcome {
+    match why {
+        NoRenewal::Busy(_)
+        | NoRenewal::Interrupted
+        | NoRenewal::OtherRights
+        | NoRenewal::ReadOnly
+        | NoRenewal::Replaced
+        | NoRenewal::TokenRefused => Outcome::Dropped,
+        _ => Outcome::Expired,
+    }
+}
+
 fn of_request(error: &RequestError) -> Outcome {
     match error {
-        RequestError::Connect { .. } | RequestError::Tls { .. } => Outcome::Unreachable,
-        RequestError::CutShort { .. }
+        RequestError::Connect { .. }
+        | RequestError::CutShort { .. }
         | RequestError::Disconnect { .. }
         | RequestError::Protocol { .. }
-        | RequestError::TimeOut { .. } => Outcome::Failing,
+        | RequestError::TimeOut { .. }
+        | RequestError::Tls { .. } => Outcome::Failing,
         _ => Outcome::Dropped,
     }
 }

@@ -27,7 +27,7 @@ impl Shared {
         if let Some(target) = wish.target.as_ref().filter(|_| !self.is_sticky(wish)) {
             self.seat_for(target, None).await?;
         }
-        let (waiter, refusal) = {
+        let waiter = {
             let now = self.now();
             let mut live = self.live();
             match live.state.lease(wish, now) {
@@ -39,36 +39,44 @@ impl Shared {
                 Err(refusal) if wait.is_zero() || !is_worth_waiting(&refusal) => {
                     return Err(self.refused(&live, refusal));
                 }
-                Err(refusal) => match self.line_up(&mut live, wish, now) {
+                Err(_refused) => match self.line_up(&mut live, wish, now) {
                     Ok(waiter) => {
                         self.settle(live, now);
-                        (waiter, refusal)
+                        waiter
                     }
                     Err(refusal) => return Err(self.refused(&live, refusal)),
                 },
             }
         };
-        self.served(waiter, refusal, wait).await
+        self.served(waiter, wish, wait).await
     }
 
     async fn served(
         &self,
         mut waiter: Waiter<'_>,
-        refusal: Refusal,
+        wish: &Wish,
         wait: Duration,
     ) -> Result<Granted, PoolError> {
-        let refusal = match timeout(wait, &mut waiter.answer).await {
-            Ok(Ok(Ok(granted))) => {
+        let answer = match timeout(wait, &mut waiter.answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_gone)) => Err(Refusal::Closing),
+            Err(_elapsed) => {
+                drop(waiter);
+                // What stands in the way may be something else by now.
                 let now = self.now();
-                self.live().asked(&granted, now);
-                return Ok(granted);
+                self.live().state.lease(wish, now)
             }
-            Ok(Ok(Err(refusal))) => refusal,
-            Ok(Err(_gone)) => Refusal::Closing,
-            Err(_elapsed) => refusal,
         };
-        drop(waiter);
-        Err(self.refused(&self.live(), refusal))
+        let now = self.now();
+        let mut live = self.live();
+        match answer {
+            Ok(granted) => {
+                live.asked(&granted, now);
+                self.settle(live, now);
+                Ok(granted)
+            }
+            Err(refusal) => Err(self.refused(&live, refusal)),
+        }
     }
 
     fn line_up(&self, live: &mut Live, wish: &Wish, now: Timestamp) -> Result<Waiter<'_>, Refusal> {

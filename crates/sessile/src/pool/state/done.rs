@@ -39,6 +39,9 @@ impl State {
             self.consider_seat(running.seat.place, now);
         }
         if result.is_err() {
+            if self.seats.has(running.seat) {
+                self.turn_away_where_stopped(running.seat.place);
+            }
             self.make_up(now);
         }
         Ok(())
@@ -109,7 +112,16 @@ impl State {
                 seat.going = Going::Away(Some(next));
                 self.enter(next, Stage::Draining(now));
             }
-            Going::Away(Some(_)) | Going::Dissolved => {
+            // On a site that allows one session per user the old one's login has ended by now.
+            Going::Away(Some(before)) => {
+                seat.going = Going::Away(Some(next));
+                seat.behind += 1;
+                self.enter(next, Stage::Draining(now));
+                if self.members[before].leases == 0 {
+                    self.drained(before, now);
+                }
+            }
+            Going::Dissolved => {
                 seat.behind += 1;
                 self.enter(next, Stage::Retired(now));
             }
@@ -141,6 +153,9 @@ impl State {
         member.wants.validate = false;
         member.validated = Some(now);
         member.plan_check(&self.rules, &mut self.chance);
+        if member.failures >= self.rules.failures.max(1) {
+            member.failures = 0;
+        }
         if matches!(member.stage, Stage::Cooling(_) | Stage::Waking) && !member.wants.renew {
             member.failures = 0;
             self.enter(place, Stage::Serving);

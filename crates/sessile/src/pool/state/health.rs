@@ -18,7 +18,8 @@ impl State {
                     member.cooled = 0;
                 }
             }
-            Outcome::Blocked | Outcome::Challenged | Outcome::Unreachable => self.fail(place, now),
+            Outcome::Blocked => self.refuse(place, now),
+            Outcome::Challenged | Outcome::Unreachable => self.fail(place, now),
             Outcome::Expired => self.log_in_anew(place, now),
             Outcome::RateLimited { until } => {
                 let until = until.map(|until| self.time.within(until));
@@ -29,13 +30,28 @@ impl State {
         }
     }
 
+    /// A refusal without a reason may be the page's and not the session's: before it rests, a check
+    /// is to say so.
+    fn refuse(&mut self, place: u32, now: Timestamp) {
+        let member = &mut self.members[place];
+        if member.stage != Stage::Serving {
+            return;
+        }
+        member.failures = member.failures.saturating_add(1);
+        member.tainted = true;
+        if member.failures >= self.rules.failures.max(1) && !member.wants.renew {
+            member.wants.validate = true;
+            self.consider(place, now);
+        }
+    }
+
     /// One failure more of a member that serves.
     pub(super) fn fail(&mut self, place: u32, now: Timestamp) {
         let member = &mut self.members[place];
         if member.stage != Stage::Serving {
             return;
         }
-        member.failures += 1;
+        member.failures = member.failures.saturating_add(1);
         member.tainted = true;
         if member.failures >= self.rules.failures.max(1) {
             self.cool(place, now);

@@ -153,7 +153,8 @@ pub enum Dead {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The site refused without a reason: a failure of the member.
+    /// The site refused without a reason: a failure of the member, which is checked before it rests
+    /// for that.
     Blocked,
     /// The site wants a proof: a failure of the member.
     Challenged,
@@ -170,7 +171,8 @@ pub enum Outcome {
         /// Until when; the first cool-down where the site didn't say.
         until: Option<Timestamp>,
     },
-    /// No connection, as with a proxy that is dead: a failure of the member.
+    /// Its proxy can't be reached or refuses: a failure of the member. A site that can't be reached
+    /// is [`Outcome::Failing`].
     Unreachable,
 }
 

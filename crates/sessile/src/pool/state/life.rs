@@ -4,7 +4,9 @@ use sessile_jar::Timestamp;
 
 use super::member::{Member, Stage};
 use super::seat::{Going, Seat};
-use super::{End, Ended, Gone, LeaseId, MemberId, NoSeat, Restored, SeatId, State, Target};
+use super::{
+    End, Ended, Gone, LeaseId, MemberId, NoSeat, Refusal, Restored, SeatId, State, Target,
+};
 
 impl State {
     /// A seat is served by this process from now on; with a target it is kept for that one.
@@ -214,8 +216,8 @@ impl State {
     pub fn close(&mut self, now: Timestamp) {
         let now = self.advance(now);
         self.closing = true;
-        self.turn_away(self.queue.counted);
-        self.turn_away(self.queue.exclusive);
+        self.turn_away(self.queue.counted, Refusal::Closing);
+        self.turn_away(self.queue.exclusive, Refusal::Closing);
         self.reserve();
         let seats: Vec<u32> = self.seats.iter().map(|(key, _)| key.place).collect();
         for seat in seats {
@@ -230,7 +232,11 @@ impl State {
 
     /// Nobody is led to the seat any more.
     fn unlist_seat(&mut self, place: u32) {
-        self.turn_away(self.seats[place].lane);
+        let why = match self.closing {
+            true => Refusal::Closing,
+            false => Refusal::UnknownTarget,
+        };
+        self.turn_away(self.seats[place].lane, why);
         let seat = &self.seats[place];
         match &seat.target {
             Some(target) => _ = self.own.remove(target),

@@ -107,7 +107,7 @@ pub struct State {
     /// Seats of targets for which somebody waits, which may have room.
     called: VecDeque<Key>,
     /// Who waits and can't be served any more.
-    turned_away: VecDeque<Key>,
+    turned_away: VecDeque<(Key, Refusal)>,
     alarms: Alarms,
     seat_alarms: Alarms,
     /// When each member was born.

@@ -9,7 +9,7 @@ use sessile_jar::Timestamp;
 use super::chain::{Chain, List};
 use super::ids::Key;
 use super::slab::Slab;
-use super::{Granted, Mode, Refusal, State, Ticket, Wish};
+use super::{Dead, Granted, Mode, Refusal, State, Ticket, Wish};
 
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -96,14 +96,11 @@ impl State {
     /// Who of the queue is served next, as long as there is somebody: to be called until `None` after
     /// whatever may have made room, which is every call here that isn't a question.
     ///
-    /// Who can't be served any more is told why: the pool is being closed, the target's seat is gone.
+    /// Who can't be served any more is told why: the pool is being closed, the target's seat is gone,
+    /// or nothing but a person helps.
     pub fn serve(&mut self, now: Timestamp) -> Option<(Ticket, Result<Granted, Refusal>)> {
         let now = self.advance(now);
-        if let Some(ticket) = self.turned_away.pop_front() {
-            let why = match self.closing {
-                true => Refusal::Closing,
-                false => Refusal::UnknownTarget,
-            };
+        if let Some((ticket, why)) = self.turned_away.pop_front() {
             return Some((Ticket(ticket), Err(why)));
         }
         let (waiter, place) = self.next_shared().or_else(|| self.next_own())?;
@@ -183,13 +180,29 @@ impl State {
     }
 
     /// Nobody of this lane can be served any more.
-    pub(super) fn turn_away(&mut self, lane: List) {
+    pub(super) fn turn_away(&mut self, lane: List, why: Refusal) {
         let mut next = lane.first();
         while let Some(place) = next {
             next = self.queue.links.after(place);
             if let Some((ticket, _)) = self.leave_queue(place) {
-                self.turned_away.push_back(ticket.0);
+                self.turned_away.push_back((ticket.0, why));
             }
+        }
+    }
+
+    /// Where logins were given up, nobody waits until a person has acted.
+    pub(super) fn turn_away_where_stopped(&mut self, seat: u32) {
+        let (why, next) = (Dead::Stopped, None);
+        let refusal = Refusal::NoneAlive { why, next };
+        let stopped = &self.seats[seat];
+        if stopped.target.is_some() {
+            if stopped.stopped && stopped.member.is_none() {
+                self.turn_away(stopped.lane, refusal);
+            }
+        } else if self.drawn.is_empty() && self.why_all_dead() == Dead::Stopped {
+            self.turn_away(self.queue.counted, refusal);
+            self.turn_away(self.queue.exclusive, refusal);
+            self.reserve();
         }
     }
 

@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use sessile_jar::Timestamp;
 
+/// Callers ask the clock before they have their turn, and may overtake each other: a time that is
+/// earlier by less milliseconds than this is late, and no clock that was put back.
+const OVERTAKEN: i64 = 1000;
+
 /// Where the clock was put back, its later times are moved on by as much.
 #[derive(Debug)]
 pub(super) struct Steady {
@@ -25,6 +29,9 @@ impl Steady {
     pub(super) fn see(&mut self, now: Timestamp) -> Timestamp {
         if now < self.seen {
             let back = self.seen.as_millis().saturating_sub(now.as_millis());
+            if back < OVERTAKEN {
+                return self.last();
+            }
             self.ahead = self.ahead.saturating_add(back);
         }
         self.seen = now;
@@ -90,6 +97,20 @@ mod tests {
             assert_eq!(steady.see(at(shown)), at(counted));
             assert_eq!(steady.outside(at(counted)), at(shown));
             assert_eq!(steady.within(at(shown)), at(counted));
+        }
+    }
+
+    #[test]
+    fn callers_that_overtake_each_other_put_no_clock_back() {
+        let mut steady = Steady::default();
+        for milli in 0..10_000 {
+            let (late, early) = (
+                Timestamp::from_millis(milli),
+                Timestamp::from_millis(milli + 1),
+            );
+            assert_eq!(steady.see(early), early);
+            assert_eq!(steady.see(late), early);
+            assert_eq!(steady.outside(early), early);
         }
     }
 

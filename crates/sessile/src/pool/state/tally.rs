@@ -6,6 +6,7 @@ use sessile_jar::Timestamp;
 
 use super::ids::Key;
 use super::member::{Member, Stage};
+use super::seat::Going;
 use super::{
     Dead, Lease, LeaseId, LeaseView, MemberId, MemberView, Outcome, Outcomes, Phase, SeatId,
     SeatView,
@@ -175,18 +176,22 @@ impl State {
     pub fn seat_view(&self, id: SeatId) -> Option<SeatView> {
         let seat = self.seats.get(id.0)?;
         let member = |place| MemberId(self.members.key(place));
+        let serving = match seat.going {
+            Going::Away(away) => away,
+            Going::Dissolved | Going::Not => seat.member,
+        };
         let after = Some(seat.login_after).filter(|at| *at > self.time.last());
         Some(SeatView {
             id,
             target: seat.target.clone(),
-            member: seat.member.map(member),
+            member: serving.map(member),
             next: seat.next.map(member),
             behind: seat.behind,
             login_failures: seat.login_failures,
             login_after: after.map(|at| self.time.outside(at)),
             stopped: seat.stopped,
             suspended: seat.suspended,
-            leaving: seat.going != super::seat::Going::Not,
+            leaving: seat.going != Going::Not,
         })
     }
 

@@ -492,7 +492,7 @@ fn failures_in_a_row_let_it_rest_longer_each_time() {
         let member = fail(&mut pool, outcome);
         assert_eq!(pool.phase(member), Phase::Ready, "{outcome:?}");
     }
-    let member = fail(&mut pool, Outcome::Blocked);
+    let member = fail(&mut pool, Outcome::Challenged);
     for minutes in [5, 10, 20, 40, 60, 60] {
         let until = pool.now.plus(minutes * MINUTE);
         assert_eq!(pool.phase(member), Phase::Cooling { until });
@@ -512,6 +512,52 @@ fn failures_in_a_row_let_it_rest_longer_each_time() {
     pool.pass(60 * MINUTE);
     assert_eq!(pool.work(), [Task::Validate]);
     assert_eq!(pool.phase(member), Phase::Ready);
+}
+
+#[test]
+fn a_lease_that_is_given_back_unsaid_makes_up_for_no_failure() {
+    let mut pool = Pool::of(1, calm());
+    for _ in 0..3 {
+        let granted = pool.lease(&wish());
+        let recorded = pool
+            .state
+            .record(granted.lease, Outcome::Challenged, pool.now);
+        recorded.unwrap();
+        pool.finish(granted, Outcome::Dropped);
+    }
+    assert_eq!(pool.state.stats(pool.now).cooling, 1);
+}
+
+#[test]
+fn a_page_that_is_forbidden_is_no_reason_to_rest() {
+    let mut pool = Pool::of(1, calm());
+    let refused = |pool: &mut Pool| {
+        for _ in 0..3 {
+            assert_eq!(pool.state.due(pool.now), None);
+            let granted = pool.lease(&wish());
+            pool.finish(granted, Outcome::Blocked);
+            assert_eq!(pool.phase(granted.member), Phase::Ready);
+        }
+        pool.due(Task::Validate)
+    };
+    let check = refused(&mut pool);
+    pool.answer(check, Ok(()));
+    let check = refused(&mut pool);
+    pool.answer(check, Err(Fault::Failed));
+    assert_eq!(pool.state.stats(pool.now).cooling, 1);
+}
+
+#[test]
+fn nobody_waits_for_what_only_a_person_can_mend() {
+    let mut pool = Pool::empty(calm());
+    pool.state.seat(None, pool.now).unwrap();
+    let make = pool.due(Task::Make);
+    let ticket = pool.queue(wish());
+    assert_eq!(pool.state.serve(pool.now), None);
+    pool.answer(make, Err(Fault::Refused));
+    let (why, next) = (Dead::Stopped, None);
+    let refusal = Refusal::NoneAlive { why, next };
+    assert_eq!(pool.state.serve(pool.now), Some((ticket, Err(refusal))));
 }
 
 #[test]
@@ -653,6 +699,26 @@ fn a_seat_is_given_away_with_its_member_when_its_leases_have_ended() {
     pool.pass(10 * SECOND);
     assert_eq!(pool.work(), [Task::Release]);
     assert_eq!(pool.state.seat_view(held.seat), None);
+}
+
+#[test]
+fn a_seat_that_is_given_away_in_a_rotation_goes_with_the_new_member() {
+    let mut pool = Pool::of(1, calm());
+    let held = pool.lease(&wish());
+    pool.state.rotate(Which::All, pool.now);
+    let make = pool.due(Task::Make);
+    pool.state.give_away(held.seat, pool.now).unwrap();
+    assert_eq!(pool.member(held.seat), Some(held.member));
+    pool.answer(make, Ok(()));
+    assert_eq!(pool.member(held.seat), make.member);
+    assert_eq!(pool.state.due(pool.now), None, "a lease runs");
+    pool.finish(held, Outcome::Ok);
+    let retire = pool.due(Task::Retire);
+    assert_eq!(retire.member, Some(held.member));
+    pool.answer(retire, Ok(()));
+    let release = pool.due(Task::Release);
+    assert_eq!(release.member, make.member);
+    pool.answer(release, Ok(()));
 }
 
 #[test]

@@ -68,7 +68,7 @@ pub struct SeatView {
     pub id: SeatId,
     /// The target that it is reserved for.
     pub target: Option<Target>,
-    /// The member that serves it.
+    /// The member that serves it, or that goes with it where it is being given away.
     pub member: Option<MemberId>,
     /// The member that is being made for it.
     pub next: Option<MemberId>,
@@ -180,6 +180,6 @@ pub struct Outcomes {
     pub ok: u64,
     /// Too much was asked.
     pub rate_limited: u64,
-    /// There was no connection.
+    /// The proxy couldn't be reached or refused.
     pub unreachable: u64,
 }

@@ -517,7 +517,8 @@ impl World {
                 place.dead = false;
                 place.login_not_before = 0;
                 if let Some(old) = old.filter(|_| action.task == Task::Make) {
-                    self.books.followed.insert(old, self.now);
+                    // Of a seat that is given away it drains already.
+                    self.books.followed.entry(old).or_insert(self.now);
                 }
             }
             (Task::Make | Task::Renew, Err(Fault::Refused | Fault::NeedsPerson)) => {
