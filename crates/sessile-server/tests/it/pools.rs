@@ -104,6 +104,17 @@ async fn a_lease_is_granted_used_extended_and_given_back() {
         .get(&format!("/api/sessions/{name}/fetch?url=/"))
         .await
         .refuses(409, "in-pool");
+    for (method, step) in [
+        (Method::DELETE, ""),
+        (Method::POST, "/login"),
+        (Method::POST, "/clean"),
+    ] {
+        let path = format!("/api/sessions/{name}{step}");
+        let refused = world
+            .send(world.request(method, &path, Scope::Manage))
+            .await;
+        refused.refuses(409, "in-pool");
+    }
     world.get(&format!("/api/sessions/{name}")).await.is(200);
 }
 
