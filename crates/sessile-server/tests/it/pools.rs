@@ -145,6 +145,20 @@ async fn a_request_through_the_pool_waits_its_turn_or_is_told_when() {
 }
 
 #[tokio::test]
+async fn a_lease_lasts_as_long_as_the_request_that_it_is_for() {
+    let world = world(1, "size = 1\nlease_timeout = \"1s\"").await;
+    world
+        .get("/api/pools/shop/fetch?url=/slow?ms=3000&wait=60")
+        .await
+        .is(200);
+    let pool = world.get("/api/pools/shop").await.is(200).json();
+    assert_eq!(
+        (&pool["granted"], &pool["timedOut"]),
+        (&json!(1), &json!(0))
+    );
+}
+
+#[tokio::test]
 async fn sessions_that_nobody_can_log_in_are_told_from_busy_ones() {
     let world = world(0, "size = 1").await;
     let none = world
