@@ -164,13 +164,21 @@ impl Shared {
 
     /// The stored session of this name, opened where it isn't.
     pub(crate) async fn session(&self, name: &Name) -> Result<InUse, Problem> {
-        if self.pools.has(name) {
-            let detail = format!("session `{name}` belongs to a pool: lease it there");
-            return Err(Problem::new(Kind::InPool, detail));
-        }
+        self.outside_pools(name)?;
         let now = self.now();
         let open = Kept::open(&self.vault, name, self.keeping());
         Ok(self.sessions.take(name, now, open).await?)
+    }
+
+    /// Refuses a session of a pool: what is done with it is the pool's to decide.
+    pub(crate) fn outside_pools(&self, name: &Name) -> Result<(), Problem> {
+        match self.pools.has(name) {
+            true => Err(Problem::new(
+                Kind::InPool,
+                format!("session `{name}` belongs to a pool: lease it there"),
+            )),
+            false => Ok(()),
+        }
     }
 
     /// What an error of a session means: one that is gone from the store isn't held any longer.

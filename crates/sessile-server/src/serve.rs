@@ -221,6 +221,8 @@ async fn keep_house(shared: Arc<Shared>) {
             }
         }
         shared.save_uses().await;
+        // Where the store goes away, they are known as they were just now; it has said why.
+        _ = shared.grants.count(&shared.vault).await;
     }
 }
 

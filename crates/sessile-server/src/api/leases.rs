@@ -7,7 +7,9 @@ use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
-use sessile::pool::{Assign, Lease, LeaseInfo, Outcome, Pool, Wish};
+use sessile::pool::{Assign, Lease, LeaseId, LeaseInfo, Outcome, Pool, PoolError, Wish};
+use tokio::time::sleep;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use utoipa::ToSchema;
 use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
@@ -325,7 +327,7 @@ pub(super) async fn lease_fetch(
     request: Request,
 ) -> Result<Response, Problem> {
     let lease = running(&daemon, &id)?;
-    send(&daemon, lease, &asked, request).await
+    send(&daemon, lease, None, &asked, request).await
 }
 
 /// Through which session, beside what is fetched.
@@ -365,17 +367,47 @@ pub(super) async fn pool_fetch(
     };
     let (wish, wait) = wished.wish()?;
     let lease = grant(&pool, &wish, wait).await?;
+    let lasting = lasting(&daemon, &pool, &lease)?;
     let asked = Fetch {
         url: asked.url,
         redirects: asked.redirects,
     };
-    send(&daemon, lease, &asked, request).await
+    send(&daemon, lease, Some(lasting), &asked, request).await
 }
+
+/// Lets a lease last until what is answered is dropped, however long a body takes to pass.
+fn lasting(daemon: &Daemon, pool: &Pool, lease: &Lease) -> Result<DropGuard, Problem> {
+    lease.pin()?;
+    let time = times::between(pool.now(), lease.until());
+    let ended = CancellationToken::new();
+    let extending = extend(pool.clone(), lease.id(), time);
+    daemon
+        .tasks
+        .spawn(ended.clone().run_until_cancelled_owned(extending));
+    Ok(ended.drop_guard())
+}
+
+async fn extend(pool: Pool, lease: LeaseId, time: Duration) {
+    loop {
+        sleep((time / 3).max(SHORTEST_PAUSE)).await;
+        match pool.extend(lease, time).await {
+            Ok(_until) => {}
+            Err(PoolError::LeaseEnded) => return,
+            Err(error) => {
+                tracing::warn!(pool = %pool.name(), %error, "a lease could not be extended")
+            }
+        }
+    }
+}
+
+/// Between two extensions.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// The lease is held until the body has passed.
 async fn send(
     daemon: &Daemon,
     lease: Lease,
+    lasting: Option<DropGuard>,
     asked: &Fetch,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -384,7 +416,7 @@ async fn send(
         fetch::measured(daemon, lease.send(wanted), |answer| answer.reply.verdict()).await?;
     let (name, generation) = (lease.name().to_string(), answer.reply.generation());
     let passing = Passing {
-        _session: lease,
+        _session: (lease, lasting),
         received: daemon.metrics.received(),
     };
     Ok(fetch::answer(answer.reply, &name, generation, passing))

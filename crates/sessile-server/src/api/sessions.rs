@@ -91,6 +91,7 @@ pub(super) async fn delete(
     State(daemon): State<Daemon>,
     Named(name): Named,
 ) -> Result<StatusCode, Problem> {
+    daemon.outside_pools(&name)?;
     if !daemon.vault.remove(&name).await? {
         return Err(unknown_session(name.as_str()));
     }

@@ -80,6 +80,7 @@ pub(super) async fn login(
     Named(name): Named,
     MaybeGiven(new): MaybeGiven<NewLogin>,
 ) -> Result<Json<LoginDone>, Problem> {
+    daemon.outside_pools(&name)?;
     let login = match new {
         Some(new) => first_login(&new)?,
         None => login_again(&daemon, &name).await?,
@@ -229,6 +230,7 @@ pub(super) async fn clean(
     Named(name): Named,
     MaybeGiven(cleaning): MaybeGiven<Cleaning>,
 ) -> Result<StatusCode, Problem> {
+    daemon.outside_pools(&name)?;
     let (cookies_only, now) = (cleaning.unwrap_or_default().cookies_only, daemon.now());
     let change = renew::edit(&daemon.vault, &name, move |record| match cookies_only {
         true => record.state.jar_mut().clear(now),

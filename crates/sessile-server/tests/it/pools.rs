@@ -104,6 +104,17 @@ async fn a_lease_is_granted_used_extended_and_given_back() {
         .get(&format!("/api/sessions/{name}/fetch?url=/"))
         .await
         .refuses(409, "in-pool");
+    for (method, step) in [
+        (Method::DELETE, ""),
+        (Method::POST, "/login"),
+        (Method::POST, "/clean"),
+    ] {
+        let path = format!("/api/sessions/{name}{step}");
+        let refused = world
+            .send(world.request(method, &path, Scope::Manage))
+            .await;
+        refused.refuses(409, "in-pool");
+    }
     world.get(&format!("/api/sessions/{name}")).await.is(200);
 }
 
@@ -131,6 +142,20 @@ async fn a_request_through_the_pool_waits_its_turn_or_is_told_when() {
         .get("/api/pools/shop/fetch?url=/members&wait=60")
         .await
         .is(200);
+}
+
+#[tokio::test]
+async fn a_lease_lasts_as_long_as_the_request_that_it_is_for() {
+    let world = world(1, "size = 1\nlease_timeout = \"1s\"").await;
+    world
+        .get("/api/pools/shop/fetch?url=/slow?ms=3000&wait=60")
+        .await
+        .is(200);
+    let pool = world.get("/api/pools/shop").await.is(200).json();
+    assert_eq!(
+        (&pool["granted"], &pool["timedOut"]),
+        (&json!(1), &json!(0))
+    );
 }
 
 #[tokio::test]
