@@ -367,6 +367,64 @@ async fn a_recording_that_was_killed_goes_on() {
     assert_eq!(folder.files(), ["a.ts"]);
 }
 
+/// Pages of several videos, told apart by the query alone, each in two sizes.
+fn videos() -> Arc<Site> {
+    let asked_for_master = AtomicUsize::new(0);
+    Site::new(move |asked| {
+        let video = asked.path.rsplit('=').next().unwrap_or_default().to_owned();
+        match asked.path.split('?').next().unwrap() {
+            "/watch" => html(&format!("<video src='/{video}/m.m3u8'></video>")),
+            path if path.ends_with("m.m3u8") => {
+                let rate = 1_000 + asked_for_master.fetch_add(1, Ordering::SeqCst);
+                ok(format!(
+                    "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH={rate},RESOLUTION=1x900\nl.m3u8\n\
+                     #EXT-X-STREAM-INF:BANDWIDTH=9,RESOLUTION=1x100\nl.m3u8\n"
+                ))
+            }
+            path if number(asked) == Some(5) && path.starts_with("/A") => status(404),
+            _ => vod(asked, 9),
+        }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_page_s_recording_is_put_aside_and_the_same_one_s_is_not() {
+    let site = videos();
+    let folder = Folder::new("a.ts");
+    let media = async |video: &str| {
+        let page = format!("https://a.test/watch?v={video}").parse().unwrap();
+        resolve(&site.session(), &page, None).await.unwrap()
+    };
+    // The bits per second are others each time.
+    for _ in 0..2 {
+        folder.record(media("A").await).await.unwrap_err();
+    }
+    assert_eq!(site.counts()["/A/0.ts"], 1);
+    let recorded = folder.record(media("B").await).await.unwrap();
+    assert!(std::fs::read(&recorded.path).unwrap() == whole(0..9));
+    let aside = folder.folder.path().join("a.ts.part.old-1");
+    assert!(std::fs::read(aside).unwrap() == whole(0..5));
+    assert_eq!(site.counts()["/B/0.ts"], 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_direct_link_with_other_segments_is_another_recording() {
+    let site = Site::new(|asked| match number(asked) {
+        Some(5) if asked.before < 3 => status(404),
+        None if asked.path.ends_with("v=B") => {
+            ok(list(0..9, END).replace("EXTINF:2", "EXTINF:1.5"))
+        }
+        _ => vod(asked, 9),
+    });
+    let folder = Folder::new("a.ts");
+    let media = |query: &str| site.media(&format!("/l.m3u8?{query}"), Recorder::Hls);
+    folder.record(media("v=A")).await.unwrap_err();
+    let recorded = folder.record(media("v=B")).await.unwrap();
+    assert!(std::fs::read(&recorded.path).unwrap() == whole(0..9));
+    assert_eq!(site.counts()["/0.ts"], 2);
+    assert!(folder.files().contains(&"a.ts.part.old-1".to_owned()));
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_variant_that_was_asked_for_and_its_audio() {
     let site = Site::new(|asked| match asked.path.as_str() {

@@ -17,7 +17,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::StatusCode;
 use http::header::{ETAG, LAST_MODIFIED};
 use sessile::{Reply, ShownUrl};
-use sha2::{Digest, Sha256};
 use tokio::task::spawn_blocking;
 
 use crate::media::Media;
@@ -46,12 +45,12 @@ pub(crate) async fn record(
     listener: &(dyn Fn(Event) + Send + Sync),
 ) -> Result<Recorded, RecordError> {
     let path = place::path(&media, options)?;
-    let header = header(&media);
+    let header = format!("sessile file 1 {:016x}", media.fingerprint());
     let source = Source::new(media, options, listener);
     if options.duration.is_some() || options.size.is_some() {
         source.warn("this media is one file: it is recorded whole");
     }
-    let (file, journal) = open(&path, &header)?;
+    let (file, journal) = open(&source, &path, &header)?;
     let recording = Recording {
         source: &source,
         progress: Progress::new(),
@@ -68,18 +67,16 @@ pub(crate) async fn record(
     recording.finish(bytes).await
 }
 
-/// What the journal's first line says: whose recording it is, without its address.
-fn header(media: &Media) -> String {
-    let mut page = media.page.clone();
-    page.set_query(None);
-    page.set_fragment(None);
-    let digest = Sha256::digest(page.as_str().as_bytes());
-    let start: [u8; 8] = *digest.first_chunk().expect("a digest has 32 bytes");
-    format!("sessile file 1 {:016x}", u64::from_be_bytes(start))
-}
-
-fn open(path: &Path, header: &str) -> Result<(PartFile, Journal), RecordError> {
-    let (file, lines) = PartFile::open(path)?;
+fn open(
+    source: &Source<'_>,
+    path: &Path,
+    header: &str,
+) -> Result<(PartFile, Journal), RecordError> {
+    let is_own = |lines: &[String]| lines.first().is_some_and(|first| first == header);
+    let (file, lines, aside) = PartFile::open_own(path, is_own)?;
+    if let Some(aside) = aside {
+        source.warn_of_aside(&aside);
+    }
     let journal = match lines.split_first() {
         Some((first, lines)) if first == header => Journal::read(lines, file.length()?),
         Some(_) | None => Journal::default(),

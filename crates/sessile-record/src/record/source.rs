@@ -1,6 +1,7 @@
 //! Where a recording's bytes come from: the session, the media's address as it is now, and another
 //! one when that has stopped working.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -101,6 +102,13 @@ impl<'a> Source<'a> {
 
     pub(crate) fn warn(&self, words: impl Into<String>) {
         self.tell(Event::Warning(words.into()));
+    }
+
+    pub(crate) fn warn_of_aside(&self, aside: &Path) {
+        let aside = aside.display();
+        self.warn(format!(
+            "what was there was recorded of something else: it is in `{aside}` now"
+        ));
     }
 
     fn now(&self) -> MutexGuard<'_, Now> {
