@@ -45,6 +45,9 @@ pub(crate) async fn record(
         found = load::insist(&source, Which::Main, options.quality) => found?,
         () = options.stop.stopped() => return Err(track::nothing(&source.address().0)),
     };
+    if !loaded.media.is_ended {
+        source.set_live();
+    }
     // Bits per second change from day to day; lines make another recording.
     let height = choice.variant.and_then(|(height, _)| height);
     let header = format!("{header} {}", height.unwrap_or_default());

@@ -242,6 +242,28 @@ async fn signed_addresses_that_end_are_resolved_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_hiccup_of_the_page_ends_nothing() {
+    let shown = AtomicUsize::new(0);
+    let signed = signed(12, 60);
+    let inner = signed.clone();
+    let site = Site::new(move |asked| {
+        if asked.path == "/watch" {
+            match shown.fetch_add(1, Ordering::SeqCst) {
+                2..=4 => return status(503),
+                7 => return status(429),
+                _ => {}
+            }
+        }
+        inner.answer(asked)
+    });
+    let page = "https://a.test/watch".parse().unwrap();
+    let media = resolve(&site.session(), &page, None).await.unwrap();
+    let folder = Folder::new("a.ts");
+    let recorded = folder.record(media).await.unwrap();
+    assert!(folder.read(&recorded) == whole(0..60));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_way_in_that_leads_nowhere_is_given_up() {
     let site = signed(1, 60);
     let page = "https://a.test/watch".parse().unwrap();
