@@ -17,6 +17,7 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use crate::media::Media;
@@ -45,9 +46,7 @@ pub(crate) async fn record(
         found = load::insist(&source, Which::Main, options.quality) => found?,
         () = options.stop.stopped() => return Err(track::nothing(&source.address().0)),
     };
-    if !loaded.media.is_ended {
-        source.set_live();
-    }
+    source.set_live(!loaded.media.is_ended);
     // Bits per second change from day to day; lines make another recording.
     let height = choice.variant.and_then(|(height, _)| height);
     let header = format!("{header} {}", height.unwrap_or_default());
@@ -78,8 +77,16 @@ pub(crate) async fn record(
             let audio = Shared::new(&source, &progress, beside);
             let few = (parallel / 4).max(1);
             let video = Track::new(&main, Which::Main, (parallel - few).max(1), loaded, &left);
+            let (told, limit) = watch::channel(None);
             let sound = Track::new(&audio, Which::Audio, few, audio_loaded, &audio_left);
-            let (video, sound) = tokio::try_join!(video.run(), sound.run())?;
+            let video = async {
+                let made = video.run().await?;
+                if matches!(made.ended, Ended::Duration | Ended::Silent | Ended::Size) {
+                    told.send_replace(Some(made.media_time));
+                }
+                Ok(made)
+            };
+            let (video, sound) = tokio::try_join!(video, sound.ends_with(limit).run())?;
             (video, Some((sound, audio.out)))
         }
     };
@@ -95,9 +102,7 @@ pub(crate) async fn record(
         path: &path,
     };
     let (path, beside) = finished.finish(main.out, audio).await?;
-    let bytes = std::fs::metadata(&path)
-        .map(|metadata| metadata.len())
-        .unwrap_or(0);
+    let bytes = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
     let recorded = Recorded {
         path,
         beside,

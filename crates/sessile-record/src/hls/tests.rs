@@ -470,6 +470,70 @@ async fn the_variant_that_was_asked_for_and_its_audio() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn sound_of_its_own_ends_with_the_size_that_was_asked_for() {
+    let site = Site::new(|asked| match asked.path.as_str() {
+        "/m.m3u8" => ok("#EXTM3U\n\
+            #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"en\",URI=\"/a/l.m3u8\"\n\
+            #EXT-X-STREAM-INF:BANDWIDTH=1,RESOLUTION=1x100,AUDIO=\"a\"\n/v/l.m3u8\n"),
+        // A live stream that goes on as long as anybody looks.
+        path if path.ends_with("l.m3u8") => {
+            assert!(asked.before < 500, "it doesn't end");
+            ok(list(asked.before..asked.before + 5, ""))
+        }
+        _ => ok(segment(number(asked).unwrap() % 200)),
+    });
+    let mut folder = Folder::new("a.ts");
+    folder.options.size = Some(5_000);
+    let recorded = folder
+        .record(site.media("/m.m3u8", Recorder::Hls))
+        .await
+        .unwrap();
+    assert_eq!(recorded.ended, Ended::Size);
+    let sound = std::fs::read(&recorded.beside[0]).unwrap();
+    assert!(sound.len() < 10_000, "{}", sound.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_live_stream_that_ended_may_lack_its_last_segment() {
+    let site = Site::new(|asked| match number(asked) {
+        Some(5) => status(410),
+        Some(number) => ok(segment(number)),
+        None if asked.before == 0 => ok(list(0..3, "")),
+        None => ok(list(2..6, END)),
+    });
+    let folder = Folder::new("a.ts");
+    let recorded = folder
+        .record(site.media("/l.m3u8", Recorder::Hls))
+        .await
+        .unwrap();
+    assert!(folder.read(&recorded) == whole(0..5));
+    assert_eq!((recorded.gaps[0].first, recorded.gaps[0].count), (5, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_live_segment_that_stays_shut_is_a_gap() {
+    for is_direct in [true, false] {
+        let site = Site::new(|asked| match number(asked) {
+            Some(4) => status(403),
+            Some(number) => ok(segment(number)),
+            None if asked.path == "/watch" => html("<video src='/l.m3u8'></video>"),
+            None if asked.before < 12 => ok(list(0..3 + asked.before / 2, "")),
+            None => ok(list(0..9, END)),
+        });
+        let page = "https://a.test/watch".parse().unwrap();
+        let media = match is_direct {
+            true => site.media("/l.m3u8", Recorder::Hls),
+            false => resolve(&site.session(), &page, None).await.unwrap(),
+        };
+        let mut folder = Folder::new("a.ts");
+        folder.options.live_from = crate::record::LiveFrom::Start;
+        let recorded = folder.record(media).await.unwrap();
+        assert!(folder.read(&recorded) == whole((0..9).filter(|number| *number != 4)));
+        assert_eq!((recorded.gaps[0].first, recorded.gaps[0].count), (4, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_page_in_place_of_a_segment_is_not_recorded() {
     let site = Site::new(|asked| match number(asked) {
         Some(2) => html("<form>log in</form>"),

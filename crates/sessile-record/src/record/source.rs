@@ -266,9 +266,9 @@ impl<'a> Source<'a> {
         tried < self.options.retries || (is_live && began.elapsed() < self.options.live_patience)
     }
 
-    /// It has no end that is known.
-    pub(crate) fn set_live(&self) {
-        self.is_live.store(true, Ordering::Relaxed);
+    /// Whether it has no end that is known.
+    pub(crate) fn set_live(&self, is_live: bool) {
+        self.is_live.store(is_live, Ordering::Relaxed);
     }
 
     /// Has a kept session look whether its login holds; answers whether it was renewed.
