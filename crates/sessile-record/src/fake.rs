@@ -116,6 +116,11 @@ impl Site {
         })
     }
 
+    /// What it answers, for a site around it.
+    pub(crate) fn answer(&self, asked: &Asked) -> Answer {
+        (self.handler)(asked)
+    }
+
     pub(crate) fn session(self: &Arc<Self>) -> Through {
         let builder = Session::builder().transport(self.clone());
         Through::Plain(

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sessile::ShownUrl;
 use sessile::clock::Timestamp;
 use sessile::site::MediaRules;
+use sha2::{Digest, Sha256};
 use url::Url;
 
 use crate::through::Through;
@@ -74,6 +75,23 @@ impl Media {
             expires: None,
             rules: None,
         }
+    }
+
+    /// Tells the recording of this page's media from that of others'. The query says which video it
+    /// is; only where the page is the media itself it may be a signature, new each time.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        let mut page = self.page.clone();
+        page.set_fragment(None);
+        if self.is_direct() {
+            page.set_query(None);
+        }
+        let digest = Sha256::digest(page.as_str().as_bytes());
+        u64::from_be_bytes(*digest.first_chunk().expect("a digest has 32 bytes"))
+    }
+
+    /// Whether it was linked directly, without a page.
+    pub(crate) fn is_direct(&self) -> bool {
+        self.page == self.resolved_url
     }
 
     /// What another process needs to record it.

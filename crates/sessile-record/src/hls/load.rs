@@ -1,6 +1,7 @@
 //! Playlists, fetched: of the media's address, and of the variant in it.
 
 use sessile::ShownUrl;
+use tokio::time::Instant;
 use url::Url;
 
 use super::keys::passing;
@@ -98,11 +99,12 @@ pub(super) async fn insist(
     quality: Quality,
 ) -> Result<(Loaded, Choice), RecordError> {
     let mut tried = 0;
+    let began = Instant::now();
     loop {
         match locate(source, which, quality).await {
             Ok(found) => return Ok(found),
             Err(Fault::Closed(epoch, why)) => source.open_again(epoch, why).await?,
-            Err(Fault::Passing(_, asked)) if tried < source.options.retries => {
+            Err(Fault::Passing(_, asked)) if source.may_try(tried, began) => {
                 tokio::time::sleep(pause(source.options, tried, asked)).await;
                 tried += 1;
             }

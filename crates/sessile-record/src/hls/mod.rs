@@ -17,7 +17,7 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use crate::media::Media;
@@ -25,7 +25,7 @@ use crate::record::part::{self, PartFile};
 use crate::record::progress::Progress;
 use crate::record::source::Source;
 use crate::record::{Ended, Event, Gap, RecordError, RecordOptions, Recorded, Remux, place};
-use load::Which;
+use load::{Loaded, Which};
 use out::{Left, Out};
 use remux::{Kind, NoMp4};
 use segment::Shared;
@@ -38,16 +38,20 @@ pub(crate) async fn record(
     listener: &(dyn Fn(Event) + Send + Sync),
 ) -> Result<Recorded, RecordError> {
     let path = place::path(&media, options)?;
-    let header = header(&media);
+    let header = format!("sessile hls 1 {:016x}", media.fingerprint());
+    let is_direct = media.is_direct();
     let source = Source::new(media, options, listener);
     let (loaded, choice) = tokio::select! {
         biased;
         found = load::insist(&source, Which::Main, options.quality) => found?,
         () = options.stop.stopped() => return Err(track::nothing(&source.address().0)),
     };
-    let header = format!("{header} {:?}", choice.variant);
+    source.set_live(!loaded.media.is_ended);
+    // Bits per second change from day to day; lines make another recording.
+    let height = choice.variant.and_then(|(height, _)| height);
+    let header = format!("{header} {}", height.unwrap_or_default());
     let progress = Progress::new();
-    let (out, left) = open(&source, path.clone(), &header).await?;
+    let (out, left) = open(&source, path.clone(), &header, &loaded, is_direct).await?;
     source.tell(Event::Started {
         path: path.clone(),
         total: None,
@@ -67,13 +71,22 @@ pub(crate) async fn record(
         ),
         Some(_) => {
             let audio_path = part::beside(&path, ".audio");
-            let (beside, audio_left) = open(&source, audio_path, &header).await?;
-            let audio = Shared::new(&source, &progress, beside);
             let (audio_loaded, _) = load::insist(&source, Which::Audio, options.quality).await?;
+            let (beside, audio_left) =
+                open(&source, audio_path, &header, &audio_loaded, is_direct).await?;
+            let audio = Shared::new(&source, &progress, beside);
             let few = (parallel / 4).max(1);
             let video = Track::new(&main, Which::Main, (parallel - few).max(1), loaded, &left);
+            let (told, limit) = watch::channel(None);
             let sound = Track::new(&audio, Which::Audio, few, audio_loaded, &audio_left);
-            let (video, sound) = tokio::try_join!(video.run(), sound.run())?;
+            let video = async {
+                let made = video.run().await?;
+                if matches!(made.ended, Ended::Duration | Ended::Silent | Ended::Size) {
+                    told.send_replace(Some(made.media_time));
+                }
+                Ok(made)
+            };
+            let (video, sound) = tokio::try_join!(video, sound.ends_with(limit).run())?;
             (video, Some((sound, audio.out)))
         }
     };
@@ -89,9 +102,7 @@ pub(crate) async fn record(
         path: &path,
     };
     let (path, beside) = finished.finish(main.out, audio).await?;
-    let bytes = std::fs::metadata(&path)
-        .map(|metadata| metadata.len())
-        .unwrap_or(0);
+    let bytes = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
     let recorded = Recorded {
         path,
         beside,
@@ -105,26 +116,29 @@ pub(crate) async fn record(
     Ok(recorded)
 }
 
-/// What the journal's first line says: whose recording it is, without its address.
-fn header(media: &Media) -> String {
-    let mut page = media.page.clone();
-    page.set_query(None);
-    page.set_fragment(None);
-    let digest = Sha256::digest(page.as_str().as_bytes());
-    let start: [u8; 8] = *digest.first_chunk().expect("a digest has 32 bytes");
-    format!("sessile hls 1 {:016x}", u64::from_be_bytes(start))
-}
-
 async fn open(
     source: &Source<'_>,
     path: PathBuf,
     header: &str,
+    loaded: &Loaded,
+    is_direct: bool,
 ) -> Result<(Out, Left), RecordError> {
-    let (part, lines) = blocking(move || PartFile::open(&path)).await?;
-    if lines.first().is_some_and(|first| first != header) {
-        source.warn("what was there was recorded of something else; the recording begins anew");
+    let header = header.to_owned();
+    // The address of such a playlist may say nothing of what it is of; its segments do.
+    let segments = match is_direct && loaded.media.is_ended {
+        true => loaded.media.segments.clone(),
+        false => Vec::new(),
+    };
+    let (out, aside) = blocking(move || {
+        let is_own = |lines: &[String]| out::is_of(lines, &header, &segments);
+        let (part, lines, aside) = PartFile::open_own(&path, is_own)?;
+        Ok((Out::open(part, &lines, &header)?, aside))
+    })
+    .await?;
+    if let Some(aside) = aside {
+        source.warn_of_aside(&aside);
     }
-    Out::open(part, &lines, header)
+    Ok(out)
 }
 
 /// The recording of both rows.

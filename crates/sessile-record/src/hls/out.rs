@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::cipher::Cipher;
 use crate::plan::timeline::Name;
+use crate::playlist::Segment;
 use crate::record::RecordError;
 use crate::record::part::PartFile;
 
@@ -225,6 +226,31 @@ impl Left {
             }
         }
     }
+}
+
+/// Whether a journal is of the recording that `header` names, and of these segments as far as they are
+/// listed.
+pub(super) fn is_of(lines: &[String], header: &str, segments: &[Segment]) -> bool {
+    let Some((first, lines)) = lines.split_first() else {
+        return false;
+    };
+    let fits = |(entry, _): (Entry, u64)| {
+        let Entry::Segment {
+            sequence,
+            name,
+            duration,
+            ..
+        } = entry
+        else {
+            return true;
+        };
+        let at = segments.binary_search_by_key(&sequence, |segment| segment.sequence);
+        at.ok().is_none_or(|at| {
+            let own = &segments[at];
+            own.duration.as_millis() == duration.as_millis() && Name::of(&own.place) == name
+        })
+    };
+    first == header && lines.iter().map_while(|line| read(line)).all(fits)
 }
 
 /// A line of the journal.

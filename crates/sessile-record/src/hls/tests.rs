@@ -242,6 +242,28 @@ async fn signed_addresses_that_end_are_resolved_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_hiccup_of_the_page_ends_nothing() {
+    let shown = AtomicUsize::new(0);
+    let signed = signed(12, 60);
+    let inner = signed.clone();
+    let site = Site::new(move |asked| {
+        if asked.path == "/watch" {
+            match shown.fetch_add(1, Ordering::SeqCst) {
+                2..=4 => return status(503),
+                7 => return status(429),
+                _ => {}
+            }
+        }
+        inner.answer(asked)
+    });
+    let page = "https://a.test/watch".parse().unwrap();
+    let media = resolve(&site.session(), &page, None).await.unwrap();
+    let folder = Folder::new("a.ts");
+    let recorded = folder.record(media).await.unwrap();
+    assert!(folder.read(&recorded) == whole(0..60));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_way_in_that_leads_nowhere_is_given_up() {
     let site = signed(1, 60);
     let page = "https://a.test/watch".parse().unwrap();
@@ -367,6 +389,64 @@ async fn a_recording_that_was_killed_goes_on() {
     assert_eq!(folder.files(), ["a.ts"]);
 }
 
+/// Pages of several videos, told apart by the query alone, each in two sizes.
+fn videos() -> Arc<Site> {
+    let asked_for_master = AtomicUsize::new(0);
+    Site::new(move |asked| {
+        let video = asked.path.rsplit('=').next().unwrap_or_default().to_owned();
+        match asked.path.split('?').next().unwrap() {
+            "/watch" => html(&format!("<video src='/{video}/m.m3u8'></video>")),
+            path if path.ends_with("m.m3u8") => {
+                let rate = 1_000 + asked_for_master.fetch_add(1, Ordering::SeqCst);
+                ok(format!(
+                    "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH={rate},RESOLUTION=1x900\nl.m3u8\n\
+                     #EXT-X-STREAM-INF:BANDWIDTH=9,RESOLUTION=1x100\nl.m3u8\n"
+                ))
+            }
+            path if number(asked) == Some(5) && path.starts_with("/A") => status(404),
+            _ => vod(asked, 9),
+        }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_page_s_recording_is_put_aside_and_the_same_one_s_is_not() {
+    let site = videos();
+    let folder = Folder::new("a.ts");
+    let media = async |video: &str| {
+        let page = format!("https://a.test/watch?v={video}").parse().unwrap();
+        resolve(&site.session(), &page, None).await.unwrap()
+    };
+    // The bits per second are others each time.
+    for _ in 0..2 {
+        folder.record(media("A").await).await.unwrap_err();
+    }
+    assert_eq!(site.counts()["/A/0.ts"], 1);
+    let recorded = folder.record(media("B").await).await.unwrap();
+    assert!(std::fs::read(&recorded.path).unwrap() == whole(0..9));
+    let aside = folder.folder.path().join("a.ts.part.old-1");
+    assert!(std::fs::read(aside).unwrap() == whole(0..5));
+    assert_eq!(site.counts()["/B/0.ts"], 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_direct_link_with_other_segments_is_another_recording() {
+    let site = Site::new(|asked| match number(asked) {
+        Some(5) if asked.before < 3 => status(404),
+        None if asked.path.ends_with("v=B") => {
+            ok(list(0..9, END).replace("EXTINF:2", "EXTINF:1.5"))
+        }
+        _ => vod(asked, 9),
+    });
+    let folder = Folder::new("a.ts");
+    let media = |query: &str| site.media(&format!("/l.m3u8?{query}"), Recorder::Hls);
+    folder.record(media("v=A")).await.unwrap_err();
+    let recorded = folder.record(media("v=B")).await.unwrap();
+    assert!(std::fs::read(&recorded.path).unwrap() == whole(0..9));
+    assert_eq!(site.counts()["/0.ts"], 2);
+    assert!(folder.files().contains(&"a.ts.part.old-1".to_owned()));
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_variant_that_was_asked_for_and_its_audio() {
     let site = Site::new(|asked| match asked.path.as_str() {
@@ -387,6 +467,70 @@ async fn the_variant_that_was_asked_for_and_its_audio() {
     assert_eq!(folder.files(), ["a.audio.ts", "a.ts"]);
     assert_eq!(std::fs::read(&recorded.path).unwrap(), whole(0..9));
     assert_eq!(std::fs::read(&recorded.beside[0]).unwrap(), whole(100..109));
+}
+
+#[tokio::test(start_paused = true)]
+async fn sound_of_its_own_ends_with_the_size_that_was_asked_for() {
+    let site = Site::new(|asked| match asked.path.as_str() {
+        "/m.m3u8" => ok("#EXTM3U\n\
+            #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"en\",URI=\"/a/l.m3u8\"\n\
+            #EXT-X-STREAM-INF:BANDWIDTH=1,RESOLUTION=1x100,AUDIO=\"a\"\n/v/l.m3u8\n"),
+        // A live stream that goes on as long as anybody looks.
+        path if path.ends_with("l.m3u8") => {
+            assert!(asked.before < 500, "it doesn't end");
+            ok(list(asked.before..asked.before + 5, ""))
+        }
+        _ => ok(segment(number(asked).unwrap() % 200)),
+    });
+    let mut folder = Folder::new("a.ts");
+    folder.options.size = Some(5_000);
+    let recorded = folder
+        .record(site.media("/m.m3u8", Recorder::Hls))
+        .await
+        .unwrap();
+    assert_eq!(recorded.ended, Ended::Size);
+    let sound = std::fs::read(&recorded.beside[0]).unwrap();
+    assert!(sound.len() < 10_000, "{}", sound.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_live_stream_that_ended_may_lack_its_last_segment() {
+    let site = Site::new(|asked| match number(asked) {
+        Some(5) => status(410),
+        Some(number) => ok(segment(number)),
+        None if asked.before == 0 => ok(list(0..3, "")),
+        None => ok(list(2..6, END)),
+    });
+    let folder = Folder::new("a.ts");
+    let recorded = folder
+        .record(site.media("/l.m3u8", Recorder::Hls))
+        .await
+        .unwrap();
+    assert!(folder.read(&recorded) == whole(0..5));
+    assert_eq!((recorded.gaps[0].first, recorded.gaps[0].count), (5, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_live_segment_that_stays_shut_is_a_gap() {
+    for is_direct in [true, false] {
+        let site = Site::new(|asked| match number(asked) {
+            Some(4) => status(403),
+            Some(number) => ok(segment(number)),
+            None if asked.path == "/watch" => html("<video src='/l.m3u8'></video>"),
+            None if asked.before < 12 => ok(list(0..3 + asked.before / 2, "")),
+            None => ok(list(0..9, END)),
+        });
+        let page = "https://a.test/watch".parse().unwrap();
+        let media = match is_direct {
+            true => site.media("/l.m3u8", Recorder::Hls),
+            false => resolve(&site.session(), &page, None).await.unwrap(),
+        };
+        let mut folder = Folder::new("a.ts");
+        folder.options.live_from = crate::record::LiveFrom::Start;
+        let recorded = folder.record(media).await.unwrap();
+        assert!(folder.read(&recorded) == whole((0..9).filter(|number| *number != 4)));
+        assert_eq!((recorded.gaps[0].first, recorded.gaps[0].count), (4, 1));
+    }
 }
 
 #[tokio::test(start_paused = true)]

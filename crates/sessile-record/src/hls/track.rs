@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use sessile::ShownUrl;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use url::Url;
 
@@ -34,6 +35,9 @@ pub(super) struct Recording {
     pub(super) gaps: Vec<Gap>,
     pub(super) ended: Ended,
 }
+
+/// How many ways in may be tried to one segment of a live stream.
+const WAYS_TO_ONE: u32 = 3;
 
 type Job<'a> = Pin<Box<dyn Future<Output = Done> + Send + 'a>>;
 
@@ -61,11 +65,19 @@ pub(super) struct Track<'a> {
     /// When it last brought something.
     heard: Instant,
     is_opening: bool,
+    /// The item that another way in is looked for.
+    opens_for: Option<Ticket>,
+    /// How often in a row items were refused as if the way in were shut.
+    refused: HashMap<Ticket, u32>,
     /// What can't be had, though it must be; everything before it is recorded first.
     failure: Option<(Ticket, RecordError)>,
     /// Why nothing more is planned.
     ending: Option<Ended>,
     stop_by: Option<Instant>,
+    /// How much the other row has, where that has ended early; this one has no more.
+    limit: Option<watch::Receiver<Option<Duration>>>,
+    /// Whether the first playlist had no end.
+    was_live: bool,
     total: Option<u64>,
     recording: Recording,
 }
@@ -79,6 +91,7 @@ impl<'a> Track<'a> {
         left: &Left,
     ) -> Self {
         Self {
+            was_live: !loaded.media.is_ended,
             shared,
             which,
             loaded,
@@ -91,9 +104,12 @@ impl<'a> Track<'a> {
             reload_at: None,
             heard: Instant::now(),
             is_opening: false,
+            opens_for: None,
+            refused: HashMap::new(),
             failure: None,
             ending: None,
             stop_by: None,
+            limit: None,
             total: None,
             recording: Recording {
                 segments: left.segments.len() as u64,
@@ -102,6 +118,12 @@ impl<'a> Track<'a> {
                 ended: Ended::Complete,
             },
         }
+    }
+
+    /// Has it end where another row has ended early, as soon as that is told.
+    pub(super) fn ends_with(mut self, limit: watch::Receiver<Option<Duration>>) -> Self {
+        self.limit = Some(limit);
+        self
     }
 
     fn options(&self) -> &'a RecordOptions {
@@ -143,6 +165,7 @@ impl<'a> Track<'a> {
                     return Ok(());
                 }
                 () = until(reload_at) => self.reload(),
+                () = changed(&mut self.limit) => self.end_at_limit(),
             }
         }
     }
@@ -212,7 +235,11 @@ impl<'a> Track<'a> {
             }
             Done::Opened(loaded) => {
                 self.is_opening = false;
-                self.loaded = loaded?;
+                self.loaded = match loaded {
+                    Ok(loaded) => loaded,
+                    Err(why) => return self.shut(why),
+                };
+                self.opens_for = None;
                 let media = self.loaded.media.clone();
                 self.take_playlist(&media);
             }
@@ -225,6 +252,7 @@ impl<'a> Track<'a> {
     /// The item whose turn it was is in the file.
     fn written(&mut self, bytes: u64) {
         self.shared.source.has_come();
+        self.refused.remove(&self.schedule.turn());
         let Some(item) = self.schedule.written() else {
             return;
         };
@@ -236,6 +264,14 @@ impl<'a> Track<'a> {
             .size
             .is_some_and(|size| self.shared.out.bytes() >= size);
         if is_full && self.which == Which::Main {
+            self.ending = Some(Ended::Size);
+        }
+        self.end_at_limit();
+    }
+
+    fn end_at_limit(&mut self) {
+        let limit = self.limit.as_ref().and_then(|limit| *limit.borrow());
+        if limit.is_some_and(|limit| self.recording.media_time >= limit) {
             self.ending = Some(Ended::Size);
         }
     }
@@ -256,11 +292,7 @@ impl<'a> Track<'a> {
         match fault {
             // It has left the playlist, and its own address doesn't work any more.
             Fault::Closed(_, why) if self.is_stale(ticket) => self.gone(ticket, why),
-            Fault::Closed(epoch, why) => {
-                self.schedule.again(ticket);
-                self.open(epoch, why);
-                Ok(())
-            }
+            Fault::Closed(epoch, why) => self.refused(ticket, epoch, why),
             // Kept, and then found to be what it shouldn't: once more from the server.
             Fault::Passing(..) => {
                 self.schedule.again(ticket);
@@ -268,6 +300,37 @@ impl<'a> Track<'a> {
             }
             Fault::Gone(why) => self.gone(ticket, why),
             Fault::Stop(why) => Err(why),
+        }
+    }
+
+    /// Another way in may lead to it; one that stays shut while the rest of a live stream comes is gone.
+    fn refused(&mut self, ticket: Ticket, epoch: u64, why: RecordError) -> Result<(), RecordError> {
+        let ways = self.refused.entry(ticket).or_default();
+        *ways += 1;
+        if self.was_live && *ways > WAYS_TO_ONE {
+            return self.gone(ticket, why);
+        }
+        self.schedule.again(ticket);
+        if !self.is_opening && self.loaded.epoch <= epoch {
+            self.opens_for = Some(ticket);
+        }
+        self.open(epoch, why);
+        Ok(())
+    }
+
+    /// There is no other way in to a single segment, which was refused again after the last one.
+    fn shut(&mut self, why: RecordError) -> Result<(), RecordError> {
+        let ticket = self.opens_for.take();
+        let is_again = |ticket: &Ticket| self.refused.get(ticket).is_some_and(|ways| *ways > 1);
+        let is_refusal = matches!(why, RecordError::Refused { .. } | RecordError::Wrong { .. });
+        match ticket.filter(|ticket| self.was_live && is_refusal && is_again(ticket)) {
+            Some(ticket) => {
+                self.schedule_reload(self.loaded.media.target / 2);
+                // It waits: it was to be fetched again.
+                self.schedule.give_up(ticket);
+                self.gone(ticket, why)
+            }
+            None => Err(why),
         }
     }
 
@@ -282,7 +345,7 @@ impl<'a> Track<'a> {
         let Some(item) = self.schedule.item(ticket) else {
             return Err(why);
         };
-        match item.position.filter(|_| !self.is_whole()) {
+        match item.position.filter(|_| self.was_live) {
             Some(position) => self.tell_gap(position, 1, why.to_string()),
             None if self.failure.as_ref().is_none_or(|(at, _)| ticket < *at) => {
                 self.failure = Some((ticket, why));
@@ -297,11 +360,6 @@ impl<'a> Track<'a> {
         let gap = Gap { first, count, why };
         self.recording.gaps.push(gap.clone());
         self.shared.source.tell(Event::Gap(gap));
-    }
-
-    /// Whether everything that will be is listed.
-    fn is_whole(&self) -> bool {
-        self.loaded.media.is_ended && self.total.is_some()
     }
 
     /// Looks for a way in again, once for all who ask.
@@ -503,6 +561,16 @@ fn first(media: &MediaPlaylist, from: LiveFrom) -> usize {
         }
     }
     0
+}
+
+/// Waits until a limit is told; for ever where nobody can tell one any more.
+async fn changed(limit: &mut Option<watch::Receiver<Option<Duration>>>) {
+    if let Some(limit) = limit
+        && limit.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }
 
 async fn until(at: Option<Instant>) {

@@ -17,7 +17,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::StatusCode;
 use http::header::{ETAG, LAST_MODIFIED};
 use sessile::{Reply, ShownUrl};
-use sha2::{Digest, Sha256};
 use tokio::task::spawn_blocking;
 
 use crate::media::Media;
@@ -46,12 +45,12 @@ pub(crate) async fn record(
     listener: &(dyn Fn(Event) + Send + Sync),
 ) -> Result<Recorded, RecordError> {
     let path = place::path(&media, options)?;
-    let header = header(&media);
+    let header = format!("sessile file 1 {:016x}", media.fingerprint());
     let source = Source::new(media, options, listener);
     if options.duration.is_some() || options.size.is_some() {
         source.warn("this media is one file: it is recorded whole");
     }
-    let (file, journal) = open(&path, &header)?;
+    let (file, journal) = open(&source, &path, &header)?;
     let recording = Recording {
         source: &source,
         progress: Progress::new(),
@@ -68,25 +67,20 @@ pub(crate) async fn record(
     recording.finish(bytes).await
 }
 
-/// What the journal's first line says: whose recording it is, without its address.
-fn header(media: &Media) -> String {
-    let mut page = media.page.clone();
-    page.set_query(None);
-    page.set_fragment(None);
-    let digest = Sha256::digest(page.as_str().as_bytes());
-    let start: [u8; 8] = *digest.first_chunk().expect("a digest has 32 bytes");
-    format!("sessile file 1 {:016x}", u64::from_be_bytes(start))
-}
-
-fn open(path: &Path, header: &str) -> Result<(PartFile, Journal), RecordError> {
-    let (mut file, lines) = PartFile::open(path)?;
+fn open(
+    source: &Source<'_>,
+    path: &Path,
+    header: &str,
+) -> Result<(PartFile, Journal), RecordError> {
+    let is_own = |lines: &[String]| lines.first().is_some_and(|first| first == header);
+    let (file, lines, aside) = PartFile::open_own(path, is_own)?;
+    if let Some(aside) = aside {
+        source.warn_of_aside(&aside);
+    }
     let journal = match lines.split_first() {
         Some((first, lines)) if first == header => Journal::read(lines, file.length()?),
         Some(_) | None => Journal::default(),
     };
-    if journal.known.is_none() {
-        file.begin(header)?;
-    }
     Ok((file, journal))
 }
 
@@ -143,6 +137,15 @@ enum Break {
     Failed(RecordError),
 }
 
+/// What was tried since bytes came last.
+#[derive(Debug, Default)]
+struct Tried {
+    /// The same again.
+    again: u32,
+    /// Another way in to what the server says isn't there.
+    is_opened: bool,
+}
+
 impl Recording<'_> {
     /// Fetches everything; answers how many bytes that is.
     async fn run(&self, journal: Journal) -> Result<u64, RecordError> {
@@ -161,6 +164,10 @@ impl Recording<'_> {
         self.tell_started(&journal);
         loop {
             let opened = self.open(&journal).await;
+            // What is there goes only when there is something to put in its place.
+            if opened.is_ok() && journal.known.is_none() {
+                self.begin_anew().await?;
+            }
             let done = match opened {
                 Ok(opened) => match opened.known.clone() {
                     Some(known) => parts::fetch(self, opened, known, &mut journal).await,
@@ -179,7 +186,6 @@ impl Recording<'_> {
                     self.source
                         .warn("the file is another one than before: it is recorded anew");
                     journal = Journal::default();
-                    self.begin_anew().await?;
                 }
             }
         }
@@ -203,23 +209,19 @@ impl Recording<'_> {
 
     /// Asks for the first part that isn't there, as often as it takes.
     async fn open(&self, journal: &Journal) -> Result<Opened, Break> {
-        let mut tried = 0;
+        let mut tried = Tried::default();
         let mut takes_parts = true;
         loop {
+            let epoch = self.source.epoch();
             match self.try_to_open(journal, takes_parts).await {
                 Ok(opened) => return Ok(opened),
                 // An empty file has no first byte that could be asked for.
-                Err(Fault::Gone(RecordError::Refused { status: 416, .. })) if takes_parts => {
+                Err(Fault::Gone(RecordError::Refused { status: 416, .. }))
+                    if takes_parts && journal.known.is_none() =>
+                {
                     takes_parts = false;
                 }
-                Err(Fault::Gone(error)) if journal.known.is_some() => {
-                    return Err(Break::Changed(error));
-                }
-                Err(fault) => {
-                    self.recover(fault, &mut tried)
-                        .await
-                        .map_err(Break::Failed)?;
-                }
+                Err(fault) => self.get_over(fault, epoch, &mut tried).await?,
             }
         }
     }
@@ -267,6 +269,22 @@ impl Recording<'_> {
                 start,
             }),
         }
+    }
+
+    /// As [`Self::recover`], for a fault of a part. Only what another file has come of is a change:
+    /// where the server says that there is none, another way in may lead to it.
+    async fn get_over(&self, fault: Fault, epoch: u64, tried: &mut Tried) -> Result<(), Break> {
+        let done = match fault {
+            Fault::Gone(
+                error @ (RecordError::Wrong { .. } | RecordError::Refused { status: 416, .. }),
+            ) => return Err(Break::Changed(error)),
+            Fault::Gone(why) if !tried.is_opened => {
+                tried.is_opened = true;
+                self.source.open_again(epoch, why).await
+            }
+            fault => self.recover(fault, &mut tried.again).await,
+        };
+        done.map_err(Break::Failed)
     }
 
     /// What can be done about a fault is done; what can't ends the recording.

@@ -10,7 +10,7 @@ use http::StatusCode;
 use sessile::{Reply, ShownUrl};
 
 use super::journal::{self, Journal, Known};
-use super::{Break, Opened, PART, Recording};
+use super::{Break, Opened, PART, Recording, Tried};
 use crate::plan::ranges::Ranges;
 use crate::playlist::ByteRange;
 use crate::record::RecordError;
@@ -88,23 +88,19 @@ impl Part<'_> {
     async fn fetch(self, begun: Option<Reply>) -> Result<(u64, u64), Break> {
         let mut begun = begun;
         let mut at = self.start;
-        let mut tried = 0;
+        let mut tried = Tried::default();
         while at < self.end {
             let before = at;
+            let epoch = self.recording.source.epoch();
             let done = match begun.take() {
                 Some(reply) => self.pour(reply, &mut at).await,
                 None => self.ask(&mut at).await,
             };
             if at > before {
-                tried = 0;
+                tried = Tried::default();
             }
-            match done {
-                Ok(()) => {}
-                Err(Fault::Gone(error)) => return Err(Break::Changed(error)),
-                Err(fault) => {
-                    let recovered = self.recording.recover(fault, &mut tried).await;
-                    recovered.map_err(Break::Failed)?;
-                }
+            if let Err(fault) = done {
+                self.recording.get_over(fault, epoch, &mut tried).await?;
             }
         }
         Ok((self.start, self.end))

@@ -156,6 +156,41 @@ async fn a_file_that_is_another_one_by_now_is_recorded_anew() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_there_stays_when_the_file_can_not_be_had_for_a_while() {
+    let (old, new) = (file(0), file(1));
+    let state = Arc::new(AtomicUsize::new(0));
+    let seen = state.clone();
+    let (own, other) = (old.clone(), new.clone());
+    let site = Site::new(move |asked| {
+        let first = range(asked).is_some_and(|(start, _)| start == 0);
+        match seen.load(Ordering::SeqCst) {
+            0 if first => serve(asked, &own, TAG),
+            // It has changed, and what it has become isn't there either.
+            1 if asked.header("if-range").is_some() => serve(asked, &other, "\"two\""),
+            2 => serve(asked, &own, TAG),
+            _ => status(404),
+        }
+    });
+    let mut folder = Folder::new("v.mp4");
+    folder.options.parallel = 2;
+    let media = || site.media("/v.mp4", Recorder::Mp4);
+    for run in [0, 0, 1] {
+        state.store(run, Ordering::SeqCst);
+        let error = folder.record(media()).await.unwrap_err();
+        let is_refused = matches!(error, RecordError::Refused { status: 404, .. });
+        assert!(is_refused, "{error}");
+        let part = std::fs::read(folder.folder.path().join("v.mp4.part")).unwrap();
+        assert!(part.starts_with(&old[..PART as usize]), "run {run}");
+    }
+    state.store(2, Ordering::SeqCst);
+    let before = site.asked().len();
+    let recorded = folder.record(media()).await.unwrap();
+    assert!(folder.read(&recorded) == *old);
+    let asked = site.asked().split_off(before);
+    assert!(asked.iter().all(|asked| range(asked).unwrap().0 > 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_without_parts_is_read_whole() {
     let all = file(0);
     let own = all.clone();

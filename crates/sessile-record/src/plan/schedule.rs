@@ -97,6 +97,15 @@ impl<T> Schedule<T> {
         self.leave_fetching(ticket, State::Lost);
     }
 
+    /// One that waits to be fetched isn't any more.
+    pub(crate) fn give_up(&mut self, ticket: Ticket) {
+        if let Some(index) = self.index(ticket)
+            && self.items[index].1 == State::Waiting
+        {
+            self.items[index].1 = State::Lost;
+        }
+    }
+
     fn leave_fetching(&mut self, ticket: Ticket, next: State) {
         let Some(index) = self.index(ticket) else {
             return;

@@ -29,6 +29,8 @@ pub(crate) struct Timeline {
     /// The first sequence number of the playlist before.
     first: u64,
     behind: u32,
+    /// The last sequence number of a playlist that lay wholly behind.
+    far_behind: Option<u64>,
     is_begun: bool,
 }
 
@@ -81,6 +83,7 @@ impl Timeline {
             next: position + 1,
             first: sequence,
             behind: 0,
+            far_behind: None,
             is_begun: true,
         };
         timeline.forget();
@@ -100,7 +103,7 @@ impl Timeline {
             return news;
         };
         let names: Vec<Name> = segments.iter().map(|one| Name::of(&one.place)).collect();
-        match self.align(segments, &names) {
+        match self.align(playlist, &names) {
             Alignment::At(offset) => self.offset = offset,
             Alignment::Behind => return news,
             Alignment::Anew => {
@@ -136,7 +139,8 @@ impl Timeline {
         segment.sequence.checked_add_signed(self.offset)
     }
 
-    fn align(&mut self, segments: &[Segment], names: &[Name]) -> Alignment {
+    fn align(&mut self, playlist: &MediaPlaylist, names: &[Name]) -> Alignment {
+        let segments = &playlist.segments;
         let here = Alignment::At(self.offset);
         if !self.is_begun {
             return here;
@@ -146,14 +150,18 @@ impl Timeline {
             self.seen.get(&position).map(|seen| seen == name)
         };
         let fits: Vec<Option<bool>> = segments.iter().zip(names).map(known).collect();
-        if fits.contains(&Some(true)) {
+        let by_names = match fits.contains(&Some(true)) {
+            true => Some(self.offset),
+            false => self.by_names(segments, names),
+        };
+        if let Some(offset) = by_names {
             self.behind = 0;
-            return here;
+            return match playlist.is_ended {
+                true => Alignment::At(offset),
+                false => self.look_behind(segments, offset),
+            };
         }
-        if let Some(offset) = self.by_names(segments, names) {
-            self.behind = 0;
-            return Alignment::At(offset);
-        }
+        self.far_behind = None;
         // Names that change with every playlist say nothing; numbers that go on do.
         let is_lower = segments.first().map(|first| first.sequence) < Some(self.first);
         let last = segments.last().and_then(|last| self.position(last));
@@ -166,6 +174,27 @@ impl Timeline {
                 Alignment::Anew
             }
             _ => Alignment::Behind,
+        }
+    }
+
+    /// A live playlist whose names were seen, but that lies wholly behind: an old one of some cache,
+    /// or, where it moves on there, one of a server that began anew with the same names.
+    fn look_behind(&mut self, segments: &[Segment], offset: i64) -> Alignment {
+        let last = segments.last().map(|last| last.sequence);
+        let position = last.and_then(|last| last.checked_add_signed(offset));
+        let length = segments.len() as u64;
+        let is_behind = position.is_some_and(|at| at.saturating_add(length) < self.next);
+        if !is_behind {
+            self.far_behind = None;
+            return Alignment::At(offset);
+        }
+        let before = std::mem::replace(&mut self.far_behind, last);
+        match before.is_some_and(|before| last > Some(before)) {
+            true => {
+                self.far_behind = None;
+                Alignment::Anew
+            }
+            false => Alignment::Behind,
         }
     }
 
@@ -245,6 +274,36 @@ mod tests {
         assert!(news.has_restarted);
         assert_eq!(news.fresh, [(13, 0), (14, 1)]);
         check(&mut row, 0, &["x", "y", "z"], &[15], None);
+    }
+
+    #[test]
+    fn a_server_that_begins_anew_with_the_same_names_is_followed() {
+        let mut row = Timeline::default();
+        let names: Vec<String> = (0..40).map(|number| format!("{number}.ts")).collect();
+        let window = |first: usize| -> Vec<&str> {
+            let names = &names[first..first + 3];
+            names.iter().map(String::as_str).collect()
+        };
+        let news = row.take(&playlist(0, &window(0)), 0);
+        assert_eq!(news.fresh.len(), 3);
+        for first in 1..30 {
+            assert_eq!(
+                row.take(&playlist(first, &window(first as usize)), 0)
+                    .fresh
+                    .len(),
+                1
+            );
+        }
+        // An old one of a cache, again and again, and back.
+        check(&mut row, 2, &window(2), &[], None);
+        check(&mut row, 2, &window(2), &[], None);
+        check(&mut row, 30, &window(30), &[32], None);
+        check(&mut row, 0, &window(0), &[], None);
+        let news = row.take(&playlist(1, &window(1)), 0);
+        assert!(news.has_restarted);
+        assert_eq!(news.fresh, [(33, 0), (34, 1), (35, 2)]);
+        check(&mut row, 2, &window(2), &[36], None);
+        check(&mut row, 3, &window(3), &[37], None);
     }
 
     #[test]

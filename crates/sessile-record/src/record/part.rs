@@ -45,6 +45,38 @@ impl PartFile {
         Ok((part, lines))
     }
 
+    /// As [`Self::open`]; but what another recording has left, by its journal's lines, is put aside
+    /// under a name of its own, which is answered.
+    pub(crate) fn open_own(
+        path: &Path,
+        is_own: impl Fn(&[String]) -> bool,
+    ) -> Result<(Self, Vec<String>, Option<PathBuf>), RecordError> {
+        let (part, lines) = Self::open(path)?;
+        if part.length()? == 0 || is_own(&lines) {
+            return Ok((part, lines, None));
+        }
+        let aside = part.put_aside()?;
+        let (part, lines) = Self::open(path)?;
+        Ok((part, lines, Some(aside)))
+    }
+
+    fn put_aside(&self) -> Result<PathBuf, RecordError> {
+        let mut number = 1;
+        loop {
+            let aside = beside(&self.part, &format!(".old-{number}"));
+            match put(&self.part, &aside, Existing::Refuse) {
+                Err(RecordError::Exists { .. }) => number += 1,
+                Err(error) => return Err(error),
+                Ok(()) => {
+                    let journal = beside(&aside, ".journal");
+                    let moved = std::fs::rename(beside(&self.part, ".journal"), &journal);
+                    moved.map_err(|why| at(&journal, why))?;
+                    return Ok(aside);
+                }
+            }
+        }
+    }
+
     /// The whole lines of the journal; a last one that was cut short counts for nothing.
     fn lines(&self) -> Result<Vec<String>, RecordError> {
         let mut text = Vec::new();
@@ -239,6 +271,27 @@ mod tests {
         drop(part);
         let (_, lines) = PartFile::open(&path).unwrap();
         assert_eq!(lines, ["one", "two", "three"]);
+    }
+
+    #[test]
+    fn what_another_recording_has_left_is_put_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.mp4");
+        let is_own = |own: &'static str| move |lines: &[String]| lines == [own];
+        for (index, header) in ["one", "two", "three"].into_iter().enumerate() {
+            let (mut part, lines, aside) = PartFile::open_own(&path, is_own(header)).unwrap();
+            assert!(lines.is_empty());
+            let expected =
+                (index > 0).then(|| folder.path().join(format!("a.mp4.part.old-{index}")));
+            assert_eq!(aside, expected);
+            part.begin(header).unwrap();
+            part.append(header.as_bytes()).unwrap();
+        }
+        let (_, lines, aside) = PartFile::open_own(&path, is_own("three")).unwrap();
+        assert_eq!((lines, aside), (vec!["three".to_owned()], None));
+        let old = |end: &str| std::fs::read(beside(&path, end)).unwrap();
+        assert_eq!(old(".part.old-1"), b"one");
+        assert_eq!(old(".part.old-2.journal"), b"two\n");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Where a recording's bytes come from: the session, the media's address as it is now, and another
 //! one when that has stopped working.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -41,6 +42,7 @@ pub(crate) struct Source<'a> {
     generation: AtomicU64,
     /// Whether the login is gone for single requests though it holds for the check.
     insists: AtomicBool,
+    is_live: AtomicBool,
     /// When what is new in the session was stored last.
     saved: Mutex<Instant>,
 }
@@ -91,6 +93,7 @@ impl<'a> Source<'a> {
             opening: AsyncMutex::new(()),
             tried: AtomicU32::new(0),
             insists: AtomicBool::new(false),
+            is_live: AtomicBool::new(false),
             saved: Mutex::new(Instant::now()),
         }
     }
@@ -101,6 +104,13 @@ impl<'a> Source<'a> {
 
     pub(crate) fn warn(&self, words: impl Into<String>) {
         self.tell(Event::Warning(words.into()));
+    }
+
+    pub(crate) fn warn_of_aside(&self, aside: &Path) {
+        let aside = aside.display();
+        self.warn(format!(
+            "what was there was recorded of something else: it is in `{aside}` now"
+        ));
     }
 
     fn now(&self) -> MutexGuard<'_, Now> {
@@ -222,7 +232,7 @@ impl<'a> Source<'a> {
             return Err(why);
         }
         if has_page {
-            let found = resolve::again(&media).await?;
+            let found = self.resolve_again(&media).await?;
             if found.recorder != media.recorder {
                 return Err(why);
             }
@@ -231,6 +241,34 @@ impl<'a> Source<'a> {
         }
         self.now().epoch += 1;
         Ok(())
+    }
+
+    /// The page once more, as often as it takes: its hiccup is no reason to end a recording.
+    async fn resolve_again(&self, media: &Media) -> Result<Media, RecordError> {
+        let began = Instant::now();
+        let mut tried = 0;
+        loop {
+            match resolve::again(media).await {
+                Ok(found) => return Ok(found),
+                Err(error) if error.is_passing() && self.may_try(tried, began) => {
+                    tokio::time::sleep(pause(self.options, tried, None)).await;
+                    tried += 1;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Whether what fails in passing is tried again: so many times, or as long as a live stream may
+    /// bring nothing.
+    pub(crate) fn may_try(&self, tried: u32, began: Instant) -> bool {
+        let is_live = self.is_live.load(Ordering::Relaxed);
+        tried < self.options.retries || (is_live && began.elapsed() < self.options.live_patience)
+    }
+
+    /// Whether it has no end that is known.
+    pub(crate) fn set_live(&self, is_live: bool) {
+        self.is_live.store(is_live, Ordering::Relaxed);
     }
 
     /// Has a kept session look whether its login holds; answers whether it was renewed.

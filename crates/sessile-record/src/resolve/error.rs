@@ -44,6 +44,18 @@ pub enum ResolveError {
     },
 }
 
+impl ResolveError {
+    /// Whether the same page may answer well a moment later.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Refused { status, .. } => matches!(status, 408 | 425 | 429 | 500..),
+            Self::Request(KeepError::Request(error)) => error.is_retry_sensible(),
+            Self::Request(KeepError::Store(_)) => true,
+            _ => false,
+        }
+    }
+}
+
 impl From<sessile::Error> for ResolveError {
     fn from(error: sessile::Error) -> Self {
         Self::Request(error.into())
