@@ -258,7 +258,11 @@ impl Shared {
 
     /// Stores everything and closes every session; answers how many could not be stored.
     async fn close(&self) -> usize {
-        if timeout(CLOSING, self.save_uses()).await.is_err() {
+        let tokens = async {
+            self.save_uses().await;
+            self.grants.settle().await;
+        };
+        if timeout(CLOSING, tokens).await.is_err() {
             tracing::warn!("when tokens were used could not be stored in time");
         }
         let kept = self.sessions.kept();
