@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use sessile::clock::{Clock, SystemClock};
 use sessile::renew::{KeepError, Kept, KeptOptions, Notify};
-use sessile::store::{Name, Vault};
+use sessile::store::{Name, Room, Vault};
 use sessile_jar::Timestamp;
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -92,6 +94,8 @@ pub(crate) struct Shared {
     pub(crate) tasks: TaskTracker,
     /// When cookies were thrown away last.
     last_reset: Mutex<Option<Timestamp>>,
+    /// When the store was last asked whether it answers, and whether it did.
+    asked_store: AsyncMutex<Option<(Instant, bool)>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -111,6 +115,7 @@ impl Daemon {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             last_reset: Mutex::default(),
+            asked_store: AsyncMutex::default(),
             clock: Arc::new(SystemClock),
         }))
     }
@@ -160,6 +165,37 @@ impl Shared {
             .last_reset
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the store answers now, or did a moment ago.
+    pub(crate) async fn does_store_answer(&self) -> bool {
+        let mut asked = self.asked_store.lock().await;
+        if let Some((at, answers)) = *asked
+            && at.elapsed() < ASK_EVERY
+        {
+            return answers;
+        }
+        // Whether there is such a row doesn't matter.
+        let row = "readyz"
+            .parse::<Name>()
+            .map(|name| name.beside(Room::Access));
+        let answers = match row {
+            Ok(row) => timeout(STORE_WAIT, self.vault.load(&row)).await,
+            Err(_bad_name) => return false,
+        };
+        let answers = match answers {
+            Ok(Ok(_row)) => true,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the store failed");
+                false
+            }
+            Err(_elapsed) => {
+                tracing::warn!("the store doesn't answer");
+                false
+            }
+        };
+        *asked = Some((Instant::now(), answers));
+        answers
     }
 
     /// The stored session of this name, opened where it isn't.
@@ -223,3 +259,9 @@ impl Shared {
         })
     }
 }
+
+/// How long an answer of the store holds for those who ask whether it answers.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+
+/// How long the store may take to be called ready.
+const STORE_WAIT: Duration = Duration::from_secs(2);

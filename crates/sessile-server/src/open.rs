@@ -57,7 +57,13 @@ impl OpenSessions {
         open: impl Future<Output = Result<Kept, KeepError>>,
     ) -> Result<InUse, KeepError> {
         let session = self.enter(name, now);
-        let opened = session.0.kept.get_or_try_init(|| open).await;
+        let opening = async {
+            let kept = open.await?;
+            let record = kept.record();
+            session.note_since(record.last.login.unwrap_or(record.created));
+            Ok(kept)
+        };
+        let opened = session.0.kept.get_or_try_init(|| opening).await;
         let Err(error) = opened.map(drop) else {
             return Ok(session);
         };
@@ -96,6 +102,16 @@ impl OpenSessions {
     pub(crate) fn forget(&self, name: &Name) -> Option<Kept> {
         let entry = self.all().remove(name)?;
         entry.kept.get().cloned()
+    }
+
+    /// Notes that a session, where it is open, was logged in just now.
+    pub(crate) fn note_login(&self, name: &Name, now: Timestamp) {
+        let entry = self.all().get(name).cloned();
+        if let Some(entry) = entry {
+            let mut seen = entry.seen();
+            seen.since = now;
+            seen.verdict = Some(VerdictName::Valid);
+        }
     }
 
     /// Takes out those that nobody has used for so long.

@@ -5,10 +5,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use sessile::pool::{Pool, PoolEvent, PoolEventKind, PoolOptions};
+use sessile::pool::{Pool, PoolError, PoolEvent, PoolEventKind, PoolOptions};
 use sessile::store::Name;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
 
 use crate::daemon::Shared;
 use crate::events::Event;
@@ -20,8 +21,42 @@ use crate::problem::{Kind, Problem};
 pub(crate) struct Pools {
     open: RwLock<BTreeMap<Name, Pool>>,
     pub(crate) leases: Leases,
-    looked: AsyncMutex<Option<u64>>,
+    looked: AsyncMutex<Looked>,
 }
+
+/// What was found when the store was last looked through.
+#[derive(Debug, Default)]
+struct Looked {
+    changes: Option<u64>,
+    /// Those that could not be opened.
+    failed: BTreeMap<Name, Retry>,
+}
+
+/// When to try again, and how long was waited before.
+#[derive(Clone, Copy, Debug)]
+struct Retry {
+    at: Instant,
+    wait: Duration,
+}
+
+impl Looked {
+    fn is_due(&self, name: &Name) -> bool {
+        let retry = self.failed.get(name);
+        retry.is_none_or(|retry| retry.at <= Instant::now())
+    }
+
+    /// Each time it is waited twice as long.
+    fn note_failure(&mut self, name: &Name) {
+        let before = self.failed.get(name).map(|retry| retry.wait);
+        let wait = before.map_or(FIRST_RETRY, |wait| (wait * 2).min(LONGEST_RETRY));
+        let at = Instant::now() + wait;
+        self.failed.insert(name.clone(), Retry { at, wait });
+    }
+}
+
+/// How long it takes until a pool that could not be opened is tried again.
+const FIRST_RETRY: Duration = Duration::from_secs(2);
+const LONGEST_RETRY: Duration = Duration::from_secs(60);
 
 /// What ended with the pools.
 #[derive(Clone, Copy, Debug, Default)]
@@ -94,41 +129,50 @@ impl Shared {
         }
     }
 
-    async fn try_open_pools(self: &Arc<Self>) -> Result<(), sessile::pool::PoolError> {
+    async fn try_open_pools(self: &Arc<Self>) -> Result<(), PoolError> {
         let mut looked = self.pools.looked.lock().await;
         let changes = self.vault.changes()?;
-        if *looked == Some(changes) {
+        let is_retry_due = looked.failed.keys().any(|name| looked.is_due(name));
+        if looked.changes == Some(changes) && !is_retry_due {
             return Ok(());
         }
         let names = Pool::names(&self.vault).await?;
+        looked.failed.retain(|name, _retry| names.contains(name));
         for name in &names {
-            if self.pools.named(name.as_str()).is_err() {
-                self.open_pool(name).await;
+            if self.pools.named(name.as_str()).is_ok() || !looked.is_due(name) {
+                continue;
+            }
+            if self.closing.is_cancelled() {
+                return Ok(());
+            }
+            match self.open_pool(name).await {
+                Ok(()) => _ = looked.failed.remove(name),
+                Err(error) => {
+                    tracing::error!(pool = %name, %error, "the pool can't be opened");
+                    looked.note_failure(name);
+                }
             }
         }
         self.close_removed(&names).await;
-        *looked = Some(changes);
+        looked.changes = Some(changes);
         Ok(())
     }
 
     /// One that can't be opened doesn't keep the others from being served.
-    async fn open_pool(self: &Arc<Self>, name: &Name) {
+    async fn open_pool(self: &Arc<Self>, name: &Name) -> Result<(), PoolError> {
         let mut options = PoolOptions::default();
         options.code_wait = Some(self.options.code_wait);
         options.notify = Some(self.notify());
-        match Pool::open(&self.vault, name, options).await {
-            Ok(pool) => {
-                tracing::info!(pool = %name, "serving");
-                self.tasks.spawn(hear(Arc::clone(self), pool.clone()));
-                let mut open = self
-                    .pools
-                    .open
-                    .write()
-                    .unwrap_or_else(PoisonError::into_inner);
-                open.insert(name.clone(), pool);
-            }
-            Err(error) => tracing::error!(pool = %name, %error, "the pool can't be opened"),
-        }
+        let pool = Pool::open(&self.vault, name, options).await?;
+        tracing::info!(pool = %name, "serving");
+        self.tasks.spawn(hear(Arc::clone(self), pool.clone()));
+        let mut open = self
+            .pools
+            .open
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        open.insert(name.clone(), pool);
+        Ok(())
     }
 
     async fn close_removed(&self, names: &[Name]) {
@@ -211,5 +255,22 @@ fn outcome_name(outcome: sessile::pool::Outcome) -> &'static str {
         Outcome::RateLimited { .. } => "rate-limited",
         Outcome::Unreachable => "unreachable",
         _ => "ok",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pool_that_could_not_be_opened_is_tried_again_and_ever_more_seldom() {
+        let (mut looked, name) = (Looked::default(), "shop".parse().unwrap());
+        for wait in [2, 4, 8, 16, 32, 60, 60] {
+            assert!(looked.is_due(&name));
+            looked.note_failure(&name);
+            tokio::time::advance(Duration::from_secs(wait) - Duration::from_millis(1)).await;
+            assert!(!looked.is_due(&name));
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
     }
 }

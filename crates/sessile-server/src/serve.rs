@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use futures_util::future::join_all;
 use http::Request;
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
@@ -21,6 +23,7 @@ use tower_http::timeout::TimeoutBody;
 use crate::api;
 use crate::daemon::{Daemon, Shared};
 use crate::listen::{Accepted, Listener, Stream};
+use crate::pools::Ended;
 
 /// How a daemon came to its end.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -43,23 +46,30 @@ pub async fn serve(
 ) -> Report {
     let shared = daemon.0;
     let router = api::router(&shared, listener.is_plain_loopback());
-    shared.open_pools().await;
-    let housekeeping = shared.tasks.spawn(keep_house(Arc::clone(&shared)));
+    let (opened, are_opened) = oneshot::channel();
+    let housekeeping = keep_house(Arc::clone(&shared), opened);
+    let housekeeping = shared.tasks.spawn(housekeeping);
     let house = Connections::new(&shared, router);
+    let serving = async {
+        _ = are_opened.await;
+        house.take(&listener).await
+    };
     tokio::select! {
-        () = house.take(&listener) => {}
+        never = serving => match never {},
         () = shutdown => {}
     }
     tracing::info!("stopping");
-    drop(listener);
     shared.closing.cancel();
     let began = Instant::now();
-    // Connections stay for as long as leases do, so that these can be given back.
-    let leases = shared.pools.close(shared.options.drain).await;
+    // Connections are taken for as long as there are leases, so that these can be given back.
+    let leases = tokio::select! {
+        never = house.take(&listener) => match never {},
+        leases = shared.close_pools(housekeeping) => leases,
+    };
+    drop(listener);
     shared.stop.cancel();
     let left = shared.options.drain.saturating_sub(began.elapsed());
     let cut_off = house.end(left.max(LEAST)).await;
-    _ = housekeeping.await;
     let unsaved = shared.close().await;
     let leases_cut_off = leases.cut_off;
     tracing::info!(cut_off, leases_cut_off, unsaved, "stopped");
@@ -89,7 +99,7 @@ impl Connections {
         }
     }
 
-    async fn take(&self, listener: &Listener) {
+    async fn take(&self, listener: &Listener) -> Infallible {
         loop {
             let accepted = match listener.accept().await {
                 Ok(accepted) => accepted,
@@ -205,8 +215,12 @@ fn patient(body: Incoming, patience: Duration) -> Body {
     }
 }
 
-/// Looks after what nobody waits for: idle sessions, uses of tokens, measurements.
-async fn keep_house(shared: Arc<Shared>) {
+/// Opens the pools, then looks after what nobody waits for: idle sessions, uses of tokens,
+/// measurements.
+async fn keep_house(shared: Arc<Shared>, opened: oneshot::Sender<()>) {
+    shared.open_pools().await;
+    // Nobody waits for it where the daemon is to stop already.
+    _ = opened.send(());
     loop {
         tokio::select! {
             () = shared.closing.cancelled() => return,
@@ -233,19 +247,40 @@ impl Shared {
         }
     }
 
+    /// Closes every pool, also one that is being opened.
+    async fn close_pools(&self, housekeeping: JoinHandle<()>) -> Ended {
+        // A store that hangs doesn't keep the leases' owners from the time that they have.
+        if timeout(CLOSING, housekeeping).await.is_err() {
+            tracing::warn!("the store doesn't answer");
+        }
+        self.pools.close(self.options.drain).await
+    }
+
     /// Stores everything and closes every session; answers how many could not be stored.
     async fn close(&self) -> usize {
-        self.save_uses().await;
-        let mut unsaved = 0;
-        for kept in self.sessions.kept() {
-            if let Err(error) = kept.close().await {
-                tracing::error!(session = %kept.name(), %error, "a session could not be stored");
-                unsaved += 1;
-            }
+        let tokens = async {
+            self.save_uses().await;
+            self.grants.settle().await;
+        };
+        if timeout(CLOSING, tokens).await.is_err() {
+            tracing::warn!("when tokens were used could not be stored in time");
         }
-        unsaved
+        let kept = self.sessions.kept();
+        let closing = kept.iter().map(|kept| async move {
+            let why = match timeout(CLOSING, kept.close()).await {
+                Ok(Ok(())) => return 0,
+                Ok(Err(error)) => error.to_string(),
+                Err(_elapsed) => "the store doesn't answer".to_owned(),
+            };
+            tracing::error!(session = %kept.name(), why, "a session could not be stored");
+            1
+        });
+        join_all(closing).await.into_iter().sum()
     }
 }
+
+/// How long the store may take at the end, for each kind of thing that is stored.
+const CLOSING: Duration = Duration::from_secs(10);
 
 /// After a connection could not be taken.
 const PAUSE: Duration = Duration::from_millis(100);

@@ -9,6 +9,7 @@ use sessile::store::{Name, StoreError, Vault};
 use sessile_jar::Timestamp;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::task::TaskTracker;
 
 use super::{AccessError, Fingerprint, Grant, Scope, list, note_use};
 
@@ -41,6 +42,8 @@ pub(crate) struct Grants {
     known: Arc<Mutex<Known>>,
     /// One reads the store at a time.
     reading: Arc<AsyncMutex<()>>,
+    /// The reading that goes on.
+    tasks: TaskTracker,
 }
 
 #[derive(Debug, Default)]
@@ -107,6 +110,12 @@ impl Grants {
         Ok(self.known().grants.len())
     }
 
+    /// Waits for a reading that goes on.
+    pub(crate) async fn settle(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
     /// Writes down when tokens were used.
     pub(crate) async fn save_uses(&self, vault: &Vault) -> Result<(), AccessError> {
         let used = std::mem::take(&mut self.known().used);
@@ -125,7 +134,8 @@ impl Grants {
             Need::Sometime => {
                 // Another reading that is under way will do.
                 if let Ok(turn) = Arc::clone(&self.reading).try_lock_owned() {
-                    tokio::spawn(read(Arc::clone(&self.known), vault.clone(), turn));
+                    self.tasks
+                        .spawn(read(Arc::clone(&self.known), vault.clone(), turn));
                 }
             }
             // What is known is looked through all the same.
@@ -146,7 +156,9 @@ impl Grants {
             let turn = Arc::clone(&self.reading).lock_owned().await;
             if !self.known().is_read_since(asked) {
                 // It goes on where nobody waits for it any more.
-                let reading = tokio::spawn(read(Arc::clone(&self.known), vault.clone(), turn));
+                let reading = self
+                    .tasks
+                    .spawn(read(Arc::clone(&self.known), vault.clone(), turn));
                 _ = reading.await;
             }
         };

@@ -131,7 +131,8 @@ pub async fn list(vault: &Vault) -> Result<Vec<Grant>, AccessError> {
     Ok(grants)
 }
 
-/// Removes a token; answers whether there was one. A daemon that runs knows it within a second.
+/// Removes a token; answers whether there was one. A daemon that runs knows it within a second; one
+/// that its store has been cut off from, after half a minute at most.
 ///
 /// # Errors
 ///

@@ -24,8 +24,13 @@ pub(super) async fn ready(State(daemon): State<Daemon>) -> Result<&'static str, 
     if daemon.closing.is_cancelled() {
         return Err(Problem::new(Kind::Closing, "the daemon is stopping"));
     }
-    daemon.vault.changes()?;
-    Ok("ok\n")
+    match daemon.does_store_answer().await {
+        true => Ok("ok\n"),
+        false => Err(Problem::new(
+            Kind::Store,
+            "the store can't be used now; the daemon's log says why",
+        )),
+    }
 }
 
 /// What is counted, in Prometheus' text format.

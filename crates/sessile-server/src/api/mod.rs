@@ -124,6 +124,11 @@ fn panicked(_what: Box<dyn Any + Send>) -> Response {
     .into_response()
 }
 
+/// Whether a path is served while the daemon stops: leases are used up and given back.
+fn is_served_to_the_end(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz") || path.starts_with("/api/leases/")
+}
+
 #[derive(Clone)]
 struct Around {
     shared: Daemon,
@@ -141,6 +146,8 @@ async fn attend(State(around): State<Around>, request: Request, next: Next) -> R
     let mut response = if around.checks_host && !extract::is_for_loopback(request.headers()) {
         let detail = "over plain loopback only the names `localhost` and 127.0.0.1 are served";
         Problem::new(Kind::Misdirected, detail).into_response()
+    } else if around.shared.closing.is_cancelled() && !is_served_to_the_end(request.uri().path()) {
+        Problem::new(Kind::Closing, "the daemon is stopping").into_response()
     } else {
         next.run(request).await
     };

@@ -318,22 +318,37 @@ pub(super) async fn recent(
     State(daemon): State<Daemon>,
     Asked(asked): Asked<OfPool>,
 ) -> Result<Json<RecentCookies>, Problem> {
-    let mut all: Vec<(Timestamp, RecentCookie)> = Vec::new();
+    let mut last: Vec<(Timestamp, RecentCookie)> = Vec::new();
     for kept in asked.kept(&daemon)? {
-        kept.session().read(|state| {
-            all.extend(state.jar().iter().map(|cookie| {
-                let recent = RecentCookie {
-                    session: kept.name().to_string(),
-                    changed: times::text(cookie.changed()),
-                    cookie: CookieView::of(cookie),
-                };
-                (cookie.changed(), recent)
-            }));
-        });
+        add_recent(&mut last, &kept);
     }
-    all.sort_by_key(|(changed, _cookie)| Reverse(*changed));
-    let cookies = all.into_iter().take(SHOWN).map(|(_changed, cookie)| cookie);
+    let cookies = last.into_iter().map(|(_changed, cookie)| cookie);
     Ok(Json(RecentCookies {
         cookies: cookies.collect(),
     }))
+}
+
+/// Adds a session's cookies to those that came last; only those that may stay are looked at closely.
+fn add_recent(last: &mut Vec<(Timestamp, RecentCookie)>, kept: &Kept) {
+    let least = last.get(SHOWN - 1).map(|(changed, _cookie)| *changed);
+    let before = last.len();
+    kept.session().read(|state| {
+        let cookies = state.jar().iter();
+        let mut later: Vec<_> = cookies
+            .filter(|cookie| least.is_none_or(|least| cookie.changed() > least))
+            .collect();
+        later.sort_by_key(|cookie| Reverse(cookie.changed()));
+        last.extend(later.into_iter().take(SHOWN).map(|cookie| {
+            let recent = RecentCookie {
+                session: kept.name().to_string(),
+                changed: times::text(cookie.changed()),
+                cookie: CookieView::of(cookie),
+            };
+            (cookie.changed(), recent)
+        }));
+    });
+    if last.len() > before {
+        last.sort_by_key(|(changed, _cookie)| Reverse(*changed));
+        last.truncate(SHOWN);
+    }
 }

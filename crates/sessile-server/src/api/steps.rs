@@ -105,6 +105,7 @@ async fn carry_out(daemon: &Daemon, name: &Name, login: Login) -> Result<Json<Lo
         }
     };
     kept.close().await?;
+    daemon.sessions.note_login(name, daemon.now());
     daemon.tell(daemon.event("login").session(name));
     Ok(Json(LoginDone {
         session: name.to_string(),

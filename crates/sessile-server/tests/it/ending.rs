@@ -53,6 +53,11 @@ async fn a_lease_can_be_given_back_while_the_daemon_stops() {
             break;
         }
     }
+    world.get("/api/sessions").await.refuses(503, "closing");
+    // Over a connection of its own, too.
+    let shown = world.request(Method::GET, &path, Scope::Read);
+    let another = sessile::Session::builder().build().unwrap();
+    assert_eq!(another.send(shown).await.unwrap().status(), 200);
     let back = world
         .request(Method::DELETE, &path, Scope::Use)
         .json(&json!({ "outcome": "ok" }));

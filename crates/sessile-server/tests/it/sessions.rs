@@ -2,7 +2,9 @@
 
 use http::Method;
 use serde_json::json;
+use sessile::renew;
 use sessile::store::Name;
+use sessile_jar::Timestamp;
 use sessile_practice::{ADA, ADA_PASSWORD};
 use sessile_server::access::Scope;
 
@@ -52,6 +54,29 @@ async fn a_dead_login_is_renewed_under_a_request() {
         .await
         .is(200);
     assert_eq!(page.header("sessile-generation"), "3");
+}
+
+#[tokio::test]
+async fn ages_and_validity_are_those_of_the_last_login() {
+    let world = World::start().await;
+    world.log_in().await;
+    let name: Name = "ada".parse().unwrap();
+    let change = renew::edit(&world.vault, &name, |record| {
+        let login = record.last.login.unwrap().as_millis();
+        record.last.login = Some(Timestamp::from_millis(login - 3_600_000));
+    });
+    change.await.unwrap();
+    world.site.kill_sessions();
+    let checked = world.post("/api/sessions/ada/check", &json!({})).await;
+    assert_eq!(checked.is(200).json()["verdict"], "expired");
+    let stats = world.get("/api/sessions/stats").await.is(200).json();
+    assert_eq!(stats["validSessions"], 0, "{stats}");
+    assert!(stats["oldestSession"].as_f64().unwrap() >= 60.0, "{stats}");
+    let again = world.request(Method::POST, "/api/sessions/ada/login", Scope::Manage);
+    world.send(again).await.is(200);
+    let stats = world.get("/api/sessions/stats").await.is(200).json();
+    assert_eq!(stats["validSessions"], 1, "{stats}");
+    assert!(stats["oldestSession"].as_f64().unwrap() < 60.0, "{stats}");
 }
 
 #[tokio::test]
