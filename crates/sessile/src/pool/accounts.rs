@@ -77,6 +77,12 @@ impl Accounts {
         standing.stopped = Some((at.as_millis(), why.to_owned()));
     }
 
+    pub(super) fn is_stopped(&self, user: &str) -> bool {
+        self.0
+            .get(user)
+            .is_some_and(|standing| standing.stopped.is_some())
+    }
+
     pub(super) fn info(&self, definition: &Definition) -> Vec<AccountInfo> {
         let accounts = definition.accounts.iter().map(|account| {
             let standing = self.0.get(&account.user);

@@ -6,11 +6,11 @@ use std::time::Duration;
 use sessile_jar::Timestamp;
 use tokio::time::timeout;
 
-use super::make::Made;
+use super::make::{Made, is_accounts};
 use super::seat::{self, MemberRow};
-use super::state::{Action, Fault, MemberId, SeatId, Task, Which};
+use super::state::{Action, Fault, MemberId, Phase, SeatId, Task, Which};
 use super::trouble::Trouble;
-use super::{Member, PoolEventKind, Shared, accounts};
+use super::{Member, PoolEventKind, Shared, Stage, accounts};
 use crate::renew::{KeepError, Kept, Logins};
 use crate::session::{Request, Verdict};
 use crate::store::{Name, Room, StoreError};
@@ -29,13 +29,17 @@ impl Shared {
     pub(super) async fn act(self: Arc<Self>, action: Action) {
         let doing = Arc::clone(&self);
         // On a task of its own: a panic in it is one failed action.
+        let mut stage = self.stage.subscribe();
         let task = self.tasks.spawn(async move {
-            timeout(LONGEST, doing.carry_out(action))
-                .await
-                .unwrap_or_else(|_elapsed| {
+            let closed = stage.wait_for(|stage| *stage == Stage::Closed);
+            tokio::select! {
+                done = timeout(LONGEST, doing.carry_out(action)) => done.unwrap_or_else(|_elapsed| {
                     let why = format!("it took longer than {} s", LONGEST.as_secs());
                     Err(Trouble::new(Fault::Failed, &why))
-                })
+                }),
+                // What it leaves is removed by whoever has the seat next.
+                _ = closed => Err(Trouble::later("the pool is closed".to_owned())),
+            }
         });
         let done = task.await.unwrap_or_else(|panic| {
             tracing::error!(pool = %self.name, %panic, task = ?action.task, "an action failed");
@@ -110,11 +114,82 @@ impl Shared {
         saved.map_err(|error| self.trouble(seat, &error))
     }
 
+    /// Logs a member in again; where that isn't to be, another member follows, with an account and a
+    /// password that hold.
     async fn renew_member(&self, seat: SeatId, kept: &Kept) -> Result<(), Trouble> {
-        let renewed = kept.log_in_again().await;
-        renewed
-            .map(drop)
-            .map_err(|error| self.trouble(seat, &error))
+        if !self.may_log_in_again(kept).await? {
+            self.make_way(seat, kept);
+            let why = "its account is stopped, gone or has another password by now";
+            return Err(Trouble::new(Fault::Expired, why));
+        }
+        let Err(error) = kept.log_in_again().await else {
+            return Ok(());
+        };
+        let trouble = self.trouble(seat, &error);
+        let is_accounts = match &error {
+            KeepError::Login(error) => is_accounts(error),
+            _ => trouble.fault == Fault::Refused,
+        };
+        if is_accounts
+            && let Some(user) = account_of(kept)
+            && !self.stop_account(&user, error.to_string()).await
+        {
+            return Err(trouble);
+        }
+        if is_accounts || trouble.fault == Fault::Expired {
+            self.make_way(seat, kept);
+            let fault = Fault::Expired;
+            return Err(Trouble { fault, ..trouble });
+        }
+        Err(trouble)
+    }
+
+    /// Whether the account and the password that a session has are those of the definition, and the
+    /// account is used.
+    async fn may_log_in_again(&self, kept: &Kept) -> Result<bool, Trouble> {
+        let Some(user) = account_of(kept) else {
+            return Ok(true);
+        };
+        let definition = self.definition();
+        let Some(account) = definition.account(&user) else {
+            return Ok(false);
+        };
+        let login = kept.record().login;
+        let known = login.and_then(|login| login.credentials.password);
+        let is_new = match (&account.password, &known) {
+            (Some(wanted), Some(known)) => wanted.expose() != known.expose(),
+            (wanted, known) => wanted.is_some() != known.is_some(),
+        };
+        let accounts = accounts::load(&self.vault, &self.name).await?;
+        Ok(!is_new && !accounts.is_stopped(&user))
+    }
+
+    /// Nobody tries an account any more; answers whether that is known to all.
+    pub(super) async fn stop_account(&self, user: &str, why: String) -> bool {
+        if let Err(error) = accounts::stop(&self.vault, &self.name, user, why.clone()).await {
+            tracing::warn!(pool = %self.name, %error, "the account could not be stopped");
+            return false;
+        }
+        let user = user.to_owned();
+        self.tell(PoolEventKind::AccountStopped { user, why });
+        true
+    }
+
+    /// A member that is out of use and can't log in any more: what is sent through it goes through
+    /// the next one, and its record is to be removed.
+    fn make_way(&self, seat: SeatId, kept: &Kept) {
+        let mut live = self.live();
+        let serving = live.state.seat_view(seat).and_then(|view| view.member);
+        let phase = serving.and_then(|member| live.state.member(member));
+        if phase.is_none_or(|member| member.phase != Phase::Warming) {
+            // It may serve on until another one follows.
+            return;
+        }
+        kept.set_logins(Logins::Closed);
+        if let Some(seat) = live.seats.get_mut(&seat) {
+            seat.row.leaving.push(kept.name().to_string());
+            seat.is_dirty = true;
+        }
     }
 
     /// A session whose cookies have become too many for a header serves on until another follows.
@@ -197,7 +272,8 @@ impl Shared {
     async fn answer(&self, action: Action, done: Result<Done, Trouble>) {
         let is_done = done.is_ok();
         self.conclude(action, done);
-        if !matches!(action.task, Task::Release | Task::Retire) {
+        let is_closed = *self.stage.borrow() == Stage::Closed;
+        if !is_closed && !matches!(action.task, Task::Release | Task::Retire) {
             self.write_facts(action.seat).await;
         }
         self.after_release(action, is_done).await;
@@ -361,6 +437,12 @@ impl Shared {
         }
         self.upkeep_bell.notify_one();
     }
+}
+
+/// Whose account a session logs in with, where it has one.
+fn account_of(kept: &Kept) -> Option<String> {
+    let user = kept.record().login?.credentials.user;
+    (!user.is_empty()).then_some(user)
 }
 
 impl super::Live {

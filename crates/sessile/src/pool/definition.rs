@@ -311,7 +311,7 @@ fn encode(definition: &Definition) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(serde_json::to_vec(&wire).expect("texts and numbers can be written"))
 }
 
-fn decode(name: &Name, plain: &[u8]) -> Result<Definition, PoolError> {
+pub(super) fn decode(name: &Name, plain: &[u8]) -> Result<Definition, PoolError> {
     let unreadable = |what: String| PoolError::Unreadable {
         pool: name.to_string(),
         what,

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::accounts::{self, NoAccount};
 use super::state::{Fault, SeatId};
 use super::trouble::Trouble;
-use super::{Definition, PoolEventKind, Shared, seat};
+use super::{Definition, Shared, seat};
 use crate::login::LoginError;
 use crate::profile::ProfileChoice;
 use crate::renew::{Identity, KeepError, Kept, Logins};
@@ -226,25 +226,15 @@ impl Shared {
         let Some(user) = plan.account.as_deref().filter(|_| is_accounts(error)) else {
             return trouble;
         };
-        let why = error.to_string();
-        match accounts::stop(&self.vault, &self.name, user, why.clone()).await {
-            Ok(()) => {
-                let user = user.to_owned();
-                self.tell(PoolEventKind::AccountStopped { user, why });
-                // Another account may do; where there is none, that is found out at once.
-                Trouble {
-                    fault: Fault::Later {
-                        until: Some(self.now()),
-                    },
-                    ..trouble
-                }
-            }
+        if !self.stop_account(user, error.to_string()).await {
             // Not knowing that it is stopped, nobody may try it again.
-            Err(error) => {
-                tracing::warn!(pool = %self.name, %error, "the account could not be stopped");
-                trouble
-            }
+            return trouble;
         }
+        // Another account may do; where there is none, that is found out at once.
+        let fault = Fault::Later {
+            until: Some(self.now()),
+        };
+        Trouble { fault, ..trouble }
     }
 
     /// Warms the member up and checks it.
@@ -390,7 +380,7 @@ async fn warm(kept: &Kept, warm_up: &WarmUp, target: Option<&str>) -> Result<(),
 }
 
 /// Whether a login failed for the account's sake.
-fn is_accounts(error: &LoginError) -> bool {
+pub(super) fn is_accounts(error: &LoginError) -> bool {
     use crate::login::oauth2::OAuthError;
     matches!(
         error,

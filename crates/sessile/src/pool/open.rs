@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::sync::{Mutex as AsyncMutex, Notify as Bell, broadcast, watch};
 use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
@@ -18,6 +19,7 @@ use super::upkeep::{TERM, Upkeep};
 use super::{
     Counts, Live, Pool, PoolError, PoolEventKind, PoolOptions, Serves, Shared, Stage, roster,
 };
+use crate::renew::Kept;
 use crate::store::{HolderId, Name, Room, StoreError, Vault};
 
 /// How many events wait for a listener that is slow; then it misses some.
@@ -159,34 +161,60 @@ impl Shared {
         }
     }
 
-    /// Stops what runs, stores what is new, and gives the seats to others.
+    /// Stops what runs, stores what is new, and gives the seats to others; a store that hangs
+    /// doesn't keep it from ending.
     async fn end(&self) {
-        self.write_all_facts().await;
         self.stage.send_replace(Stage::Closed);
         self.bell.notify_one();
         self.upkeep_bell.notify_one();
         self.tasks.close();
+        // First: nothing may go on for a seat that is given back.
+        self.within(self.tasks.wait(), "what runs").await;
+        self.within(self.write_all_facts(), "what is known of sessions")
+            .await;
         let members: Vec<_> = self
             .live()
             .members
             .drain()
             .map(|(_, member)| member.kept)
             .collect();
+        let closing = join_all(members.iter().map(close_one));
+        self.within(closing, "the sessions").await;
         for kept in members {
-            if let Err(error) = kept.close().await {
-                tracing::warn!(session = %kept.name(), %error, "the last cookies could not be stored");
-            }
+            // Nothing where it was closed in time.
+            kept.session().close();
         }
-        for part in self.holds.parts() {
-            self.holds.release(&self.vault, &part).await;
-        }
+        self.within(self.give_back(), "the right to the seats")
+            .await;
+        self.tell(PoolEventKind::Closed);
+    }
+
+    async fn give_back(&self) {
+        let parts = self.holds.parts();
+        let releasing = parts
+            .iter()
+            .map(|part| self.holds.release(&self.vault, part));
+        join_all(releasing).await;
         if self.options.serves == Serves::Yes
             && let Err(error) = roster::leave(&self.vault, &self.name, &self.owner).await
         {
             tracing::warn!(pool = %self.name, %error, "others learn later that this process is gone");
         }
-        self.tasks.wait().await;
-        self.tell(PoolEventKind::Closed);
+    }
+
+    async fn within<T>(&self, ending: impl Future<Output = T>, what: &str) {
+        if timeout(PATIENCE, ending).await.is_err() {
+            tracing::warn!(pool = %self.name, what, "the pool is closed without waiting for this");
+        }
+    }
+}
+
+/// How long each step of the end may take.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+async fn close_one(kept: &Kept) {
+    if let Err(error) = kept.close().await {
+        tracing::warn!(session = %kept.name(), %error, "the last cookies could not be stored");
     }
 }
 

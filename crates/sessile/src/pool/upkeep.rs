@@ -11,8 +11,8 @@ use tokio::time::{Instant, timeout};
 use super::hold::Extended;
 use super::roster::{self, Roster};
 use super::seat::{self, PARTS, TARGET};
-use super::state::SeatId;
-use super::{Pool, PoolError, Serves, Shared, Stage};
+use super::state::{SeatId, Which};
+use super::{PoolError, Serves, Shared, Stage};
 use crate::store::{Name, Room, StoreError};
 
 /// How often is looked what others want.
@@ -151,16 +151,16 @@ impl Shared {
         let Some(opened) = opened.filter(|opened| opened.version != *known) else {
             return Ok(());
         };
-        let is_first = *known == 0;
-        *known = opened.version;
-        if is_first {
-            return Ok(());
-        }
-        let definition = Pool::definition(&self.vault, &self.name).await?;
+        let definition = super::definition::decode(&self.name, &opened.plain)?;
+        // It may have changed since the pool was opened.
+        let is_first = std::mem::replace(known, opened.version) == 0;
         *self
             .definition
             .write()
             .unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(definition);
+        if is_first {
+            return Ok(());
+        }
         let now = self.now();
         let mut live = self.live();
         let stopped = live.state.seats().filter(|seat| seat.stopped);
@@ -168,6 +168,7 @@ impl Shared {
         for seat in stopped {
             // It may be leaving.
             let _gone = live.state.retry(seat, now);
+            live.state.rotate(Which::Seat(seat), now);
         }
         self.settle(live, now);
         Ok(())

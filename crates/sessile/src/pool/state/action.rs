@@ -40,7 +40,8 @@ pub enum Task {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// It was seen that the login is gone.
+    /// It was seen that the login is gone; of a renewal, that this member can't log in again and
+    /// another one has to be made.
     Expired,
     /// It failed: the seat waits before the next login, a check counts as a failure of the member.
     Failed,

@@ -76,6 +76,7 @@ impl State {
             }
             (Task::Release, result) => self.released(seat, Some(member), result, now),
             (Task::Renew, Ok(())) => self.renewed(seat, place, now),
+            (Task::Renew, Err(Fault::Expired)) => self.unseat(seat, place, now),
             (Task::Renew, Err(fault)) => self.login_failed(seat, fault, now),
             (Task::Retire, Ok(())) => self.forget(place),
             (Task::Retire, Err(_)) => self.enter(place, Stage::Retired(now.plus(TIDY_RETRY))),
@@ -148,6 +149,19 @@ impl State {
         self.validated(place, now);
     }
 
+    /// The member can't log in any more, but the seat may: another member follows it, at once where
+    /// its login is gone.
+    fn unseat(&mut self, seat: u32, place: u32, now: Timestamp) {
+        let member = &mut self.members[place];
+        member.wants.renew = false;
+        member.renew_at = Timestamp::LATEST;
+        match member.stage {
+            Stage::Serving => self.seats[seat].rotate = true,
+            stage if stage.is_alive() => self.step_down(place, now),
+            _ => {}
+        }
+    }
+
     fn validated(&mut self, place: u32, now: Timestamp) {
         let member = &mut self.members[place];
         member.wants.validate = false;
@@ -197,7 +211,9 @@ impl State {
             Fault::Failed if member.stage == Stage::Serving => self.fail(place, now),
             Fault::Failed => self.cool(place, now),
             Fault::Later { .. } => {}
-            Fault::NeedsPerson | Fault::Refused => {
+            // The renewal doesn't ask the site again, and knows whether there is another account.
+            Fault::Refused => self.log_in_anew(place, now),
+            Fault::NeedsPerson => {
                 self.login_failed(seat, fault, now);
                 self.log_in_anew(place, now);
             }

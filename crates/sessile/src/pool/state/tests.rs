@@ -593,6 +593,17 @@ fn a_dead_login_is_renewed_before_it_is_used_again() {
 }
 
 #[test]
+fn where_it_cannot_log_in_again_another_is_made() {
+    let mut pool = Pool::of(1, calm());
+    let held = pool.lease(&wish());
+    pool.finish(held, Outcome::Expired);
+    let renew = pool.due(Task::Renew);
+    pool.answer(renew, Err(Fault::Expired));
+    assert_eq!(pool.work(), [Task::Retire, Task::Make]);
+    assert_ne!(pool.lease(&wish()).member, held.member);
+}
+
+#[test]
 fn where_too_few_can_be_used_those_that_rest_are_replaced_but_not_in_haste() {
     let mut pool = Pool::of(2, calm());
     pool.pass(3 * MINUTE);

@@ -151,6 +151,22 @@ async fn a_login_that_is_gone_is_renewed_under_the_lease() {
 }
 
 #[tokio::test]
+async fn a_lease_that_is_dropped_leaves_the_failures_that_it_saw() {
+    let world = World::new(site(1)).await;
+    world.define(1, "failures = 3").await;
+    let pool = world.open().await;
+    ready(&pool, 1).await;
+    let guarded = format!("{}/checked", world.site.url());
+    for _failure in 0..2 {
+        assert_eq!(fetch(&lease(&pool).await, &guarded).await, 403);
+    }
+    assert_eq!(pool.members()[0].failures, 2);
+    assert_eq!(fetch(&lease(&pool).await, &world.members()).await, 200);
+    assert_eq!(pool.members()[0].failures, 0);
+    pool.close(PATIENCE).await;
+}
+
+#[tokio::test]
 async fn a_site_without_accounts_has_visitors() {
     let world = World::new(site(0)).await;
     let file = format!(

@@ -521,6 +521,15 @@ impl World {
                     self.books.followed.entry(old).or_insert(self.now);
                 }
             }
+            // Another one is made at once; this one steps down unless it still serves.
+            (Task::Renew, Err(Fault::Expired)) => {
+                let member = action.member.expect("one is renewed");
+                let view = self.state.member(member);
+                let steps_down = |phase| matches!(phase, Phase::Draining { .. } | Phase::Retired);
+                if view.is_none_or(|view| steps_down(view.phase)) {
+                    self.books.followed.entry(member).or_insert(self.now);
+                }
+            }
             (Task::Make | Task::Renew, Err(Fault::Refused | Fault::NeedsPerson)) => {
                 place.refused = true
             }
