@@ -174,24 +174,27 @@ impl Finish<'_> {
         main: Out,
         audio: Option<Out>,
     ) -> Result<(PathBuf, Vec<PathBuf>), RecordError> {
-        let outs = [Some(main), audio].into_iter().flatten();
-        let parts: Vec<PartFile> = outs.filter_map(Out::into_part).collect();
-        let inputs: Vec<(PathBuf, Kind)> = parts
-            .iter()
-            .map(|part| (part.part().to_owned(), Kind::of_file(part.part())))
-            .collect();
+        let outs: Vec<Out> = [Some(main), audio].into_iter().flatten().collect();
+        let input = |out: &Out| {
+            let part = out.part();
+            let kind = Kind::of_file(&part);
+            (part, kind)
+        };
+        let inputs: Vec<(PathBuf, Kind)> = outs.iter().map(input).collect();
         if let Some(joined) = self.join(&inputs).await {
             let (path, existing) = (self.path.to_owned(), self.source.options.existing);
             blocking(move || {
                 let file = std::fs::File::open(&joined).and_then(|file| file.sync_all());
                 file.map_err(|why| part::at(&joined, why))?;
-                part::put(&joined, &path, existing)?;
-                parts.into_iter().try_for_each(PartFile::discard)
+                part::put(&joined, &path, existing)
             })
             .await?;
+            for out in outs {
+                out.discard().await?;
+            }
             return Ok((self.path.to_owned(), Vec::new()));
         }
-        self.keep(parts, &inputs).await
+        self.keep(&outs, &inputs).await
     }
 
     /// One MP4, where a program makes it.
@@ -225,7 +228,7 @@ impl Finish<'_> {
     /// The files as they came, under names that say what they are.
     async fn keep(
         &self,
-        parts: Vec<PartFile>,
+        outs: &[Out],
         inputs: &[(PathBuf, Kind)],
     ) -> Result<(PathBuf, Vec<PathBuf>), RecordError> {
         let mut paths = Vec::new();
@@ -237,13 +240,10 @@ impl Finish<'_> {
             paths.push(path);
         }
         let existing = self.source.options.existing;
-        let finished = paths.clone();
-        blocking(move || {
-            let mut pairs = parts.into_iter().zip(paths);
-            pairs.try_for_each(|(part, path)| part.finish(&path, existing))
-        })
-        .await?;
-        let mut finished = finished.into_iter();
+        for (out, path) in outs.iter().zip(&paths) {
+            out.finish(path.clone(), existing).await?;
+        }
+        let mut finished = paths.into_iter();
         let first = finished.next().unwrap_or_else(|| self.path.to_owned());
         Ok((first, finished.collect()))
     }
