@@ -15,6 +15,7 @@ mod variant;
 #[cfg(test)]
 mod tests;
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use tokio::sync::watch;
@@ -239,13 +240,34 @@ impl Finish<'_> {
             };
             paths.push(path);
         }
-        let existing = self.source.options.existing;
+        let mut finished = Vec::new();
         for (out, path) in outs.iter().zip(&paths) {
-            out.finish(path.clone(), existing).await?;
+            finished.push(self.under_a_free_name(out, path).await?);
         }
-        let mut finished = paths.into_iter();
+        let mut finished = finished.into_iter();
         let first = finished.next().unwrap_or_else(|| self.path.to_owned());
         Ok((first, finished.collect()))
+    }
+
+    /// That it stays as it came is known only now: a name that is taken is no reason to fail.
+    async fn under_a_free_name(&self, out: &Out, path: &Path) -> Result<PathBuf, RecordError> {
+        let mut free = path.to_owned();
+        let mut number = 1;
+        loop {
+            let finished = out.finish(free.clone(), self.source.options.existing).await;
+            if matches!(finished, Err(RecordError::Exists { .. })) {
+                number += 1;
+                free = numbered(path, number);
+                continue;
+            }
+            finished?;
+            if number > 1 {
+                let (taken, free) = (path.display(), free.display());
+                let words = format!("`{taken}` is there already: the recording is in `{free}`");
+                self.source.warn(words);
+            }
+            return Ok(free);
+        }
     }
 }
 
@@ -258,6 +280,14 @@ fn named(path: &Path, kind: Kind, between: &str) -> PathBuf {
     }
     let stem = path.with_extension("");
     part::beside(&stem, &format!("{between}.{}", kind.end()))
+}
+
+fn numbered(path: &Path, number: u32) -> PathBuf {
+    let numbered = part::beside(&path.with_extension(""), &format!("-{number}"));
+    match path.extension().and_then(OsStr::to_str) {
+        Some(end) => part::beside(&numbered, &format!(".{end}")),
+        None => numbered,
+    }
 }
 
 /// Work with files, where it may wait.

@@ -172,7 +172,8 @@ async fn what_is_there_stays_when_the_file_can_not_be_had_for_a_while() {
         }
     });
     let mut folder = Folder::new("v.mp4");
-    folder.options.parallel = 2;
+    // What is under way when another part fails may be written or not.
+    folder.options.parallel = 1;
     let media = || site.media("/v.mp4", Recorder::Mp4);
     for run in [0, 0, 1] {
         state.store(run, Ordering::SeqCst);
