@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use sessile::Reply;
 use url::{Host, Url};
 
 /// Why an address that `from` names isn't fetched; `None` where it is.
@@ -14,6 +15,21 @@ pub(crate) fn refuse(url: &Url, from: &Url) -> Option<&'static str> {
     }
     let is_inside = is_inside(url) && !is_inside(from);
     is_inside.then_some("it is an address of this machine or its network")
+}
+
+/// The address that a reply's redirects led to against [`refuse`], with why.
+pub(crate) fn refuse_redirects<'a>(
+    reply: &'a Reply,
+    from: &Url,
+) -> Option<(&'a Url, &'static str)> {
+    // The first was asked for itself.
+    let mut led_to = reply
+        .history()
+        .iter()
+        .map(|hop| &hop.url)
+        .chain([reply.url()])
+        .skip(1);
+    led_to.find_map(|url| Some((url, refuse(url, from)?)))
 }
 
 fn is_inside(url: &Url) -> bool {

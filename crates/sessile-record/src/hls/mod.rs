@@ -15,6 +15,7 @@ mod variant;
 #[cfg(test)]
 mod tests;
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use tokio::sync::watch;
@@ -174,24 +175,27 @@ impl Finish<'_> {
         main: Out,
         audio: Option<Out>,
     ) -> Result<(PathBuf, Vec<PathBuf>), RecordError> {
-        let outs = [Some(main), audio].into_iter().flatten();
-        let parts: Vec<PartFile> = outs.filter_map(Out::into_part).collect();
-        let inputs: Vec<(PathBuf, Kind)> = parts
-            .iter()
-            .map(|part| (part.part().to_owned(), Kind::of_file(part.part())))
-            .collect();
+        let outs: Vec<Out> = [Some(main), audio].into_iter().flatten().collect();
+        let input = |out: &Out| {
+            let part = out.part();
+            let kind = Kind::of_file(&part);
+            (part, kind)
+        };
+        let inputs: Vec<(PathBuf, Kind)> = outs.iter().map(input).collect();
         if let Some(joined) = self.join(&inputs).await {
             let (path, existing) = (self.path.to_owned(), self.source.options.existing);
             blocking(move || {
                 let file = std::fs::File::open(&joined).and_then(|file| file.sync_all());
                 file.map_err(|why| part::at(&joined, why))?;
-                part::put(&joined, &path, existing)?;
-                parts.into_iter().try_for_each(PartFile::discard)
+                part::put(&joined, &path, existing)
             })
             .await?;
+            for out in outs {
+                out.discard().await?;
+            }
             return Ok((self.path.to_owned(), Vec::new()));
         }
-        self.keep(parts, &inputs).await
+        self.keep(&outs, &inputs).await
     }
 
     /// One MP4, where a program makes it.
@@ -225,7 +229,7 @@ impl Finish<'_> {
     /// The files as they came, under names that say what they are.
     async fn keep(
         &self,
-        parts: Vec<PartFile>,
+        outs: &[Out],
         inputs: &[(PathBuf, Kind)],
     ) -> Result<(PathBuf, Vec<PathBuf>), RecordError> {
         let mut paths = Vec::new();
@@ -236,16 +240,34 @@ impl Finish<'_> {
             };
             paths.push(path);
         }
-        let existing = self.source.options.existing;
-        let finished = paths.clone();
-        blocking(move || {
-            let mut pairs = parts.into_iter().zip(paths);
-            pairs.try_for_each(|(part, path)| part.finish(&path, existing))
-        })
-        .await?;
+        let mut finished = Vec::new();
+        for (out, path) in outs.iter().zip(&paths) {
+            finished.push(self.under_a_free_name(out, path).await?);
+        }
         let mut finished = finished.into_iter();
         let first = finished.next().unwrap_or_else(|| self.path.to_owned());
         Ok((first, finished.collect()))
+    }
+
+    /// That it stays as it came is known only now: a name that is taken is no reason to fail.
+    async fn under_a_free_name(&self, out: &Out, path: &Path) -> Result<PathBuf, RecordError> {
+        let mut free = path.to_owned();
+        let mut number = 1;
+        loop {
+            let finished = out.finish(free.clone(), self.source.options.existing).await;
+            if matches!(finished, Err(RecordError::Exists { .. })) {
+                number += 1;
+                free = numbered(path, number);
+                continue;
+            }
+            finished?;
+            if number > 1 {
+                let (taken, free) = (path.display(), free.display());
+                let words = format!("`{taken}` is there already: the recording is in `{free}`");
+                self.source.warn(words);
+            }
+            return Ok(free);
+        }
     }
 }
 
@@ -258,6 +280,14 @@ fn named(path: &Path, kind: Kind, between: &str) -> PathBuf {
     }
     let stem = path.with_extension("");
     part::beside(&stem, &format!("{between}.{}", kind.end()))
+}
+
+fn numbered(path: &Path, number: u32) -> PathBuf {
+    let numbered = part::beside(&path.with_extension(""), &format!("-{number}"));
+    match path.extension().and_then(OsStr::to_str) {
+        Some(end) => part::beside(&numbered, &format!(".{end}")),
+        None => numbered,
+    }
 }
 
 /// Work with files, where it may wait.

@@ -1,5 +1,6 @@
 //! The file that segments are written to, one after the other; each is there whole or not at all.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,8 +9,8 @@ use bytes::Bytes;
 use super::cipher::Cipher;
 use crate::plan::timeline::Name;
 use crate::playlist::Segment;
-use crate::record::RecordError;
 use crate::record::part::PartFile;
+use crate::record::{Existing, RecordError};
 
 /// Counts the tries to write a segment: what comes late of one that was given up is written nowhere.
 pub(super) type Attempt = u64;
@@ -136,15 +137,24 @@ impl Out {
         self.lock().end
     }
 
-    /// The file itself, once nobody writes any more.
-    pub(super) fn into_part(self) -> Option<PartFile> {
-        let inner = Arc::into_inner(self.0)?;
-        Some(
-            inner
-                .into_inner()
-                .unwrap_or_else(PoisonError::into_inner)
-                .part,
-        )
+    /// Where the file is while it is recorded.
+    pub(super) fn part(&self) -> PathBuf {
+        self.lock().part.part().to_owned()
+    }
+
+    /// Gives the file its name.
+    pub(super) async fn finish(
+        &self,
+        path: PathBuf,
+        existing: Existing,
+    ) -> Result<(), RecordError> {
+        self.run(move |inner| inner.part.finish(&path, existing))
+            .await
+    }
+
+    /// Takes the file away: another one has become the recording.
+    pub(super) async fn discard(&self) -> Result<(), RecordError> {
+        self.run(|inner| inner.part.discard()).await
     }
 
     async fn run<T: Send + 'static>(

@@ -534,6 +534,37 @@ async fn a_live_segment_that_stays_shut_is_a_gap() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_name_that_is_taken_in_the_end_is_no_failure() {
+    let site = Site::new(|asked| vod(asked, 5));
+    let folder = Folder::new("a.mp4");
+    std::fs::write(folder.folder.path().join("a.ts"), "mine").unwrap();
+    let recorded = folder
+        .record(site.media("/l.m3u8", Recorder::Hls))
+        .await
+        .unwrap();
+    assert_eq!(folder.files(), ["a-2.ts", "a.ts"]);
+    assert!(std::fs::read(recorded.path).unwrap() == whole(0..5));
+    assert_eq!(folder.count(|event| matches!(event, Event::Warning(_))), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redirect_to_this_machine_is_not_recorded() {
+    let site = Site::new(|asked| match number(asked) {
+        Some(2) if asked.before == 0 => status(302).header("location", "https://127.0.0.1/2.ts"),
+        _ => vod(asked, 5),
+    });
+    let folder = Folder::new("a.ts");
+    let error = folder
+        .record(site.media("/l.m3u8", Recorder::Hls))
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("an address of this machine"),
+        "{error}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_page_in_place_of_a_segment_is_not_recorded() {
     let site = Site::new(|asked| match number(asked) {
         Some(2) => html("<form>log in</form>"),

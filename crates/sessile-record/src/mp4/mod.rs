@@ -128,6 +128,8 @@ struct Opened {
     reply: Reply,
     known: Option<Known>,
     start: u64,
+    /// The way in that it came by.
+    epoch: u64,
 }
 
 /// Why a run of requests has ended.
@@ -227,7 +229,7 @@ impl Recording<'_> {
     }
 
     async fn try_to_open(&self, journal: &Journal, takes_parts: bool) -> Result<Opened, Fault> {
-        let (url, _) = self.source.address();
+        let (url, epoch) = self.source.address();
         let known = journal.known.as_ref();
         let next = journal.next(PART);
         let (start, end) = next.unwrap_or((0, PART));
@@ -245,6 +247,7 @@ impl Recording<'_> {
                 reply,
                 known: None,
                 start: 0,
+                epoch,
             });
         }
         let Some((_, _, Some(total))) = content_range(&reply) else {
@@ -256,7 +259,13 @@ impl Recording<'_> {
             total,
             validator: validator(&reply),
         };
+        let is_where_it_was = self.source.epoch() == 0;
         match known {
+            Some(known) if is_where_it_was && is_other_tag(&known.validator, &now.validator) => {
+                let what = "its ETag has changed".to_owned();
+                let url = ShownUrl(&url).to_string();
+                Err(Fault::Gone(RecordError::Wrong { url, what }))
+            }
             // Another mirror may name it differently; its length it can't.
             Some(known) if known.total != total => {
                 let what = "its length has changed".to_owned();
@@ -267,6 +276,7 @@ impl Recording<'_> {
                 reply,
                 known: Some(now),
                 start,
+                epoch,
             }),
         }
     }
@@ -331,11 +341,8 @@ impl Recording<'_> {
             return Err(RecordError::Wrong { url, what });
         }
         let recorded = self.recorded(path.clone(), bytes, Ended::Complete);
-        if let Some(part) = Arc::into_inner(self.file.0) {
-            let part = part.into_inner().unwrap_or_else(PoisonError::into_inner);
-            let finished = spawn_blocking(move || part.finish(&path, existing)).await;
-            finished.unwrap_or(Ok(()))?;
-        }
+        let finished = self.file.run(move |part| part.finish(&path, existing));
+        finished.await?;
         self.source.tell(Event::Finished(recorded.clone()));
         Ok(recorded)
     }
@@ -351,6 +358,11 @@ impl Recording<'_> {
             ended,
         }
     }
+}
+
+/// Whether two validators are strong tags of different states.
+fn is_other_tag(one: &str, other: &str) -> bool {
+    one.starts_with('"') && other.starts_with('"') && one != other
 }
 
 /// What tells one state of a file from the next: a strong `ETag`, or when it was changed. Empty where

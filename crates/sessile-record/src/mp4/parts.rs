@@ -10,7 +10,7 @@ use http::StatusCode;
 use sessile::{Reply, ShownUrl};
 
 use super::journal::{self, Journal, Known};
-use super::{Break, Opened, PART, Recording, Tried};
+use super::{Break, Opened, PART, Recording, Tried, is_other_tag};
 use crate::plan::ranges::Ranges;
 use crate::playlist::ByteRange;
 use crate::record::RecordError;
@@ -43,6 +43,7 @@ pub(super) async fn fetch(
     let most = if parallel == 1 { u64::MAX } else { PART };
     let mut jobs: FuturesUnordered<Job<'_>> = FuturesUnordered::new();
     let mut taken = Ranges::default();
+    let epoch = opened.epoch;
     let mut first = Some(opened);
     loop {
         while jobs.len() < parallel
@@ -59,6 +60,7 @@ pub(super) async fn fetch(
             let part = Part {
                 recording,
                 known: &known,
+                epoch,
                 start,
                 end,
             };
@@ -79,6 +81,8 @@ pub(super) async fn fetch(
 struct Part<'a> {
     recording: &'a Recording<'a>,
     known: &'a Known,
+    /// The way in that it is known by.
+    epoch: u64,
     start: u64,
     end: u64,
 }
@@ -108,7 +112,7 @@ impl Part<'_> {
 
     async fn ask(&self, at: &mut u64) -> Result<(), Fault> {
         let source = self.recording.source;
-        let (url, _) = source.address();
+        let (url, epoch) = source.address();
         let range = ByteRange {
             start: *at,
             length: self.end - *at,
@@ -121,6 +125,12 @@ impl Part<'_> {
         let total = content_range(&reply).and_then(|(_, _, total)| total);
         if reply.status() != StatusCode::PARTIAL_CONTENT || total != Some(self.known.total) {
             let what = "its length has changed".to_owned();
+            let url = ShownUrl(&url).to_string();
+            return Err(Fault::Gone(RecordError::Wrong { url, what }));
+        }
+        // Another mirror may name it differently.
+        if epoch == self.epoch && is_other_tag(validator, &super::validator(&reply)) {
+            let what = "its ETag has changed".to_owned();
             let url = ShownUrl(&url).to_string();
             return Err(Fault::Gone(RecordError::Wrong { url, what }));
         }

@@ -151,7 +151,7 @@ impl PartFile {
     }
 
     /// Gives the file its name, whole and on the disk.
-    pub(crate) fn finish(self, path: &Path, existing: Existing) -> Result<(), RecordError> {
+    pub(crate) fn finish(&self, path: &Path, existing: Existing) -> Result<(), RecordError> {
         self.sync()?;
         put(&self.part, path, existing)?;
         self.forget_journal();
@@ -159,7 +159,7 @@ impl PartFile {
     }
 
     /// Takes the file away: another one has become the recording.
-    pub(crate) fn discard(self) -> Result<(), RecordError> {
+    pub(crate) fn discard(&self) -> Result<(), RecordError> {
         std::fs::remove_file(&self.part).map_err(|why| at(&self.part, why))?;
         self.forget_journal();
         Ok(())
@@ -304,6 +304,7 @@ mod tests {
         let refused = part.finish(&path, Existing::Refuse).unwrap_err();
         assert!(matches!(refused, RecordError::Exists { .. }), "{refused}");
         assert_eq!(std::fs::read(&path).unwrap(), b"mine");
+        drop(part);
         let (part, _) = PartFile::open(&path).unwrap();
         part.finish(&path, Existing::Replace).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"other");

@@ -152,6 +152,10 @@ impl<'a> Source<'a> {
         {
             self.tell(Event::Renewed);
         }
+        let home = self.address().0;
+        if let Some((url, why)) = address::refuse_redirects(&sent.reply, &home) {
+            return Err(not_fetched(&home, url, why));
+        }
         judge(sent.reply, wanted, epoch)
     }
 
@@ -179,10 +183,7 @@ impl<'a> Source<'a> {
         let home = &now.media.resolved_url;
         let url = wanted.url;
         if let Some(why) = address::refuse(url, home) {
-            return Err(Fault::Stop(RecordError::Playlist {
-                url: ShownUrl(home).to_string(),
-                what: format!("{} isn't fetched: {why}", ShownUrl(url)),
-            }));
+            return Err(not_fetched(home, url, why));
         }
         let mut request = Request::get(url.as_str()).header("accept", "*/*");
         for (name, value) in &now.media.headers {
@@ -323,6 +324,13 @@ impl<'a> Wanted<'a> {
             ..Self::text(url)
         }
     }
+}
+
+fn not_fetched(home: &Url, url: &Url, why: &str) -> Fault {
+    Fault::Stop(RecordError::Playlist {
+        url: ShownUrl(home).to_string(),
+        what: format!("{} isn't fetched: {why}", ShownUrl(url)),
+    })
 }
 
 fn fault_of(error: KeepError, epoch: u64) -> Fault {

@@ -113,7 +113,7 @@ async fn first(
 async fn ask(session: &Through, url: &Url, here: &Url) -> Result<Option<Recorder>, ResolveError> {
     match fetch(session, url, Some(here)).await {
         Ok(reply) => Ok(kind::of_reply(&reply)),
-        Err(ResolveError::Refused { .. }) => Ok(None),
+        Err(ResolveError::BadAddress { .. } | ResolveError::Refused { .. }) => Ok(None),
         Err(ResolveError::Request(sessile::renew::KeepError::Request(_))) => Ok(None),
         Err(other) => Err(other),
     }
@@ -149,7 +149,20 @@ async fn fetch(session: &Through, url: &Url, from: Option<&Url>) -> Result<Reply
     if let Some(from) = from {
         request = request.header("referer", &address::referer(from, url));
     }
-    checked(session.send(request).await?.reply)
+    let reply = session.send(request).await?.reply;
+    stays_outside(&reply, from.unwrap_or(url))?;
+    checked(reply)
+}
+
+/// What redirects led to must be what may be fetched as well.
+fn stays_outside(reply: &Reply, from: &Url) -> Result<(), ResolveError> {
+    match address::refuse_redirects(reply, from) {
+        Some((url, why)) => Err(ResolveError::BadAddress {
+            url: ShownUrl(url).to_string(),
+            what: why.to_owned(),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// A reply that isn't a refusal.

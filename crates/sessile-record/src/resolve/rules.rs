@@ -8,7 +8,7 @@ use sessile::site::{Capture, Content, MediaRules, Replied, Step, Values, take_al
 use sessile::{Reply, Secret, ShownUrl};
 use url::Url;
 
-use super::{ResolveError, ask, expiry, kind, page, text};
+use super::{ResolveError, ask, expiry, kind, page, stays_outside, text};
 use crate::address;
 use crate::media::{Media, Recorder};
 use crate::through::Through;
@@ -104,7 +104,9 @@ async fn run(
     }
     let request = step.request(&url, Some(here), &values);
     let request = request.map_err(|name| fault(format!("there is no {{{name}}}")))?;
-    let answer = Answer::read(session, session.send(request).await?.reply).await?;
+    let reply = session.send(request).await?.reply;
+    stays_outside(&reply, here)?;
+    let answer = Answer::read(session, reply).await?;
     let found = step.take(&answer.replied()).map_err(fault)?;
     captured.extend(found);
     Ok(answer.url)
