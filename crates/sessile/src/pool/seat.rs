@@ -2,6 +2,7 @@
 //!
 //! A row is written by whoever holds the seat, and by nobody else: with the fence of the hold.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -29,8 +30,8 @@ pub(super) struct Seat {
     pub(super) asked: Timestamp,
 }
 
-/// What is kept of a seat.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+/// What is kept of a seat. The address of a target's proxy may hold a login, so it doesn't show itself.
+#[derive(Clone, Default, Deserialize, PartialEq, Serialize)]
 pub(super) struct SeatRow {
     pub(super) version: u32,
     pub(super) target: Option<String>,
@@ -47,6 +48,16 @@ pub(super) struct SeatRow {
     pub(super) making: Option<String>,
     /// Members that were followed and are to be removed.
     pub(super) leaving: Vec<String>,
+}
+
+impl fmt::Debug for SeatRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SeatRow")
+            .field("account", &self.account)
+            .field("generation", &self.generation)
+            .field("member", &self.member)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What is kept of a member beside its session. Times are the store's, in milliseconds.
