@@ -49,8 +49,10 @@ pub(crate) struct BatchArgs {
     #[arg(value_name = "POOL")]
     pub(crate) pool: Option<String>,
 
-    /// How long a target waits for a session of the pool
-    #[arg(long, value_name = "TIME", value_parser = time_limit, default_value = "30s")]
+    /// How long a target waits for a session of the pool, then it is sent without one
+    ///
+    /// What a killed process held is taken over after half a minute.
+    #[arg(long, value_name = "TIME", value_parser = time_limit, default_value = "90s")]
     pub(crate) wait: Duration,
 
     /// Fail where no session of the pool can be had, instead of sending without one
@@ -110,7 +112,7 @@ pub(crate) struct BatchArgs {
     #[arg(long, value_name = "N", default_value = "4")]
     pub(crate) attempts: NonZeroU32,
 
-    /// Do the targets again that failed in an earlier run
+    /// Do the targets again that failed in an earlier run, or had to go without the pool
     #[arg(long, requires = "output")]
     pub(crate) retry_failed: bool,
 

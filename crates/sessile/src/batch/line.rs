@@ -86,6 +86,8 @@ pub(super) struct Known<'a> {
     #[serde(borrow)]
     pub(super) target: Cow<'a, str>,
     error: Option<IgnoredAny>,
+    #[serde(default)]
+    fallback: bool,
     /// What every line of a batch has.
     #[serde(rename = "attempts")]
     _attempts: u32,
@@ -99,6 +101,11 @@ impl<'a> Known<'a> {
 
     pub(super) fn has_failed(&self) -> bool {
         self.error.is_some()
+    }
+
+    /// Whether a later run may do better: it failed, or had to do without a session of the pool.
+    pub(super) fn is_lacking(&self) -> bool {
+        self.has_failed() || self.fallback
     }
 }
 
@@ -164,11 +171,11 @@ mod tests {
             text.contains(r#""error":{"kind":"connect","message":"m"}"#),
             "{text}"
         );
-        assert!(
-            Known::read(text.trim_end().as_bytes())
-                .unwrap()
-                .has_failed()
-        );
+        let known = Known::read(text.trim_end().as_bytes()).unwrap();
+        assert!(known.has_failed());
+        let without_pool = r#"{"target":"a","attempts":1,"fallback":true,"error":null}"#;
+        let known = Known::read(without_pool.as_bytes()).unwrap();
+        assert!(known.is_lacking() && !known.has_failed());
         for other in [
             "",
             "{}",

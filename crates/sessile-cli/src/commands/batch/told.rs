@@ -40,8 +40,9 @@ pub(super) fn tell_found(found: &Found, args: &BatchArgs, work: &mut Work<'_>) {
     if found.taken_out > 0 {
         let count = found.taken_out;
         let failed = many(count, "target");
-        work.printer
-            .note(&format!("{failed} that failed before: done again"));
+        work.printer.note(&format!(
+            "{failed} that failed before, or went without the pool: done again"
+        ));
     }
     if found.done > 0 {
         let count = found.done;
@@ -75,6 +76,12 @@ pub(super) fn tell(
     let (done, now_failed) = (many(report.done, "target"), report.failed);
     work.printer
         .note(&format!("{done} done, {now_failed} of them failed"));
+    if report.fallbacks > 0 {
+        let targets = many(report.fallbacks, "target");
+        work.printer.warn(&format!(
+            "{targets} sent without a session of the pool: --retry-failed does them again through it"
+        ));
+    }
     if work.json() && file.is_some_and(|file| file != Path::new("-")) {
         work.printer.document(&json!({
             "output": file.map(|file| file.display().to_string()),

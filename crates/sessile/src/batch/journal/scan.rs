@@ -122,7 +122,7 @@ pub(super) fn rewrite(path: &Path, failures: Failures) -> io::Result<u64> {
 fn fate(line: &[u8], failures: Failures) -> Fate<'_> {
     match Known::read(line) {
         None => Fate::Unreadable,
-        Some(known) if known.has_failed() && failures == Failures::Retry => Fate::TakeOut,
+        Some(known) if known.is_lacking() && failures == Failures::Retry => Fate::TakeOut,
         Some(known) => Fate::Keep(known),
     }
 }

@@ -254,7 +254,12 @@ impl State {
     pub(super) fn join(&mut self, member: Member) -> u32 {
         let seat = member.seat.place;
         self.tally.enter(&member);
-        let place = self.members.insert(member).place;
+        let (is_alive, born) = (member.stage.is_alive(), member.born);
+        let key = self.members.insert(member);
+        let place = key.place;
+        if is_alive {
+            self.elders.set(key, born);
+        }
         self.kin.push(&mut self.seats[seat].kin, place);
         place
     }

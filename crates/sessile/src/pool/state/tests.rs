@@ -673,7 +673,9 @@ fn what_was_there_before_is_checked_before_it_is_used() {
         uses: 5,
         ..Restored::default()
     };
+    pool.pass(10 * MINUTE);
     let member = pool.state.restore(seat, facts, pool.now).unwrap();
+    assert_eq!(pool.state.stats(pool.now).oldest, 10 * MINUTE);
     assert_eq!(pool.phase(member), Phase::Warming);
     assert!(matches!(
         pool.refused(&wish()),
