@@ -50,7 +50,7 @@ impl Way {
         let mut options = work.keeping()?;
         options.builder = builder;
         let kept = sessile::renew::Kept::open(&vault, &name, options).await;
-        let kept = kept.map_err(|error| failure::of_kept(&error, Purpose::Send))?;
+        let kept = kept.map_err(|error| failure::of_kept(&error, Purpose::Check))?;
         let own = || {
             let login = kept.record().login?;
             login.how.site()?.media.clone()

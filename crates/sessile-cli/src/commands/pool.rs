@@ -11,6 +11,7 @@ use sessile::Secret;
 use sessile::pool::{Definition, Ordered, Pool, PoolError, PoolOptions, Target, Which};
 use sessile::store::{Name, Vault};
 
+use super::backup::counted;
 use super::site;
 use super::work::{self, Work};
 use crate::args::{PoolCommand, PoolCreate, PoolWhich};
@@ -126,11 +127,13 @@ async fn order(order: Order, args: &PoolWhich, work: &mut Work<'_>) -> Outcome {
         Order::Validate => "to be checked",
     };
     work.printer
-        .note(&format!("{} sessions {what}", done.sessions));
+        .note(&format!("{} {what}", counted(done.sessions)));
     if done.silent > 0 {
-        let silent = done.silent;
-        work.printer
-            .warn(&format!("{silent} processes haven't said that they do it"));
+        let silent = match done.silent {
+            1 => "1 process hasn't said that it does it".to_owned(),
+            silent => format!("{silent} processes haven't said that they do it"),
+        };
+        work.printer.warn(&silent);
     }
     match done.sessions {
         0 => Err(Failure::new(Exit::Failed, "noSession", "no session that this is for").into()),

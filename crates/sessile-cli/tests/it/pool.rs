@@ -64,7 +64,7 @@ fn a_pool_is_made_steered_and_removed() {
     assert_eq!(names(), ["shop~0.1", "shop~1.1"]);
     me.run("pool rotate shop shop~1.1")
         .exits(0)
-        .says(&["1 sessions to be followed"]);
+        .says(&["1 session to be followed"]);
     assert_eq!(names(), ["shop~0.1", "shop~1.2"]);
     let members = site.page("/members");
     me.run(&format!("get -s shop~1.2 {members}"))

@@ -119,7 +119,7 @@ async fn kept(name: &str, builder: SessionBuilder, work: &Work<'_>) -> Outcome<K
     let mut options = work.keeping()?;
     options.builder = builder;
     let kept = Kept::open(&vault, &name, options).await;
-    Ok(kept.map_err(|error| failure::of_kept(&error, Purpose::Send))?)
+    Ok(kept.map_err(|error| failure::of_kept(&error, Purpose::Check))?)
 }
 
 fn plain(args: &BatchArgs, builder: SessionBuilder, work: &mut Work<'_>) -> Outcome<Session> {
