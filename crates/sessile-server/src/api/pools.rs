@@ -296,13 +296,8 @@ pub(super) async fn rotate(
     Asked(asked): Asked<OfPool>,
     MaybeGiven(given): MaybeGiven<Selection>,
 ) -> Result<Json<Done>, Problem> {
-    let which = given.unwrap_or_default().which()?;
-    let mut done = Done { pools: Vec::new() };
-    for pool in daemon.pools.some(asked.pool.as_deref())? {
-        tracing::info!(pool = %pool.name(), caller = %caller.name, "rotating");
-        done.add(&pool, pool.rotate(&which).await?);
-    }
-    Ok(Json(done))
+    tracing::info!(pool = asked.pool, caller = %caller.name, "rotating");
+    give(Order::Rotate, &daemon, &asked, given).await
 }
 
 /// Has sessions checked now.
@@ -316,12 +311,7 @@ pub(super) async fn validate(
     Asked(asked): Asked<OfPool>,
     MaybeGiven(given): MaybeGiven<Selection>,
 ) -> Result<Json<Done>, Problem> {
-    let which = given.unwrap_or_default().which()?;
-    let mut done = Done { pools: Vec::new() };
-    for pool in daemon.pools.some(asked.pool.as_deref())? {
-        done.add(&pool, pool.validate(&which).await?);
-    }
-    Ok(Json(done))
+    give(Order::Validate, &daemon, &asked, given).await
 }
 
 /// Has the cookies of sessions refreshed now.
@@ -335,11 +325,34 @@ pub(super) async fn refresh(
     Asked(asked): Asked<OfPool>,
     MaybeGiven(given): MaybeGiven<Selection>,
 ) -> Result<Json<Done>, Problem> {
+    let done = give(Order::Refresh, &daemon, &asked, given).await?;
+    daemon.note_reset();
+    Ok(done)
+}
+
+/// What pools are told to do now.
+enum Order {
+    Refresh,
+    Rotate,
+    Validate,
+}
+
+/// Tells it to the pools that are meant.
+async fn give(
+    order: Order,
+    daemon: &Daemon,
+    asked: &OfPool,
+    given: Option<Selection>,
+) -> Result<Json<Done>, Problem> {
     let which = given.unwrap_or_default().which()?;
     let mut done = Done { pools: Vec::new() };
     for pool in daemon.pools.some(asked.pool.as_deref())? {
-        done.add(&pool, pool.refresh(&which).await?);
+        let ordered = match order {
+            Order::Refresh => pool.refresh(&which).await?,
+            Order::Rotate => pool.rotate(&which).await?,
+            Order::Validate => pool.validate(&which).await?,
+        };
+        done.add(&pool, ordered);
     }
-    daemon.note_reset();
     Ok(Json(done))
 }
