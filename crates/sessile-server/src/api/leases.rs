@@ -281,7 +281,7 @@ pub(super) async fn headers(
 ) -> Result<Json<Headers>, Problem> {
     let lease = running(&daemon, &id)?;
     lease.session().bring_up_to_date().await?;
-    bundle::headers_of(lease.session(), &asked).map(Json)
+    bundle::headers_of(lease.session(), &asked, None).map(Json)
 }
 
 /// Everything that another program needs to use a lease's session by itself.
@@ -296,7 +296,8 @@ pub(super) async fn bundle(
 ) -> Result<Json<Bundle>, Problem> {
     let lease = running(&daemon, &id)?;
     lease.session().bring_up_to_date().await?;
-    bundle::bundle_of(lease.session(), format!("/api/leases/{id}/bundle")).map(Json)
+    let next = format!("/api/leases/{id}/bundle");
+    bundle::bundle_of(lease.session(), next, None).map(Json)
 }
 
 fn running(daemon: &Daemon, id: &str) -> Result<Lease, Problem> {
@@ -337,7 +338,8 @@ pub(super) async fn lease_fetch(
 pub(super) struct PoolFetch {
     /// The URL to fetch; it may be relative to the sessions' base URL.
     url: String,
-    /// How many redirects are followed, at most 20; 0 answers the redirect itself.
+    /// How many redirects are followed, at most 20; 0 answers the redirect itself, with
+    /// `Sessile-Location` in place of `Location`.
     #[param(minimum = 0, maximum = 20)]
     redirects: Option<u8>,
     /// The target whose session is wanted. It is made where it has none.
