@@ -175,6 +175,10 @@ impl Problem {
         }
     }
 
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// When it may be worth asking again.
     pub(crate) fn retry_after(mut self, wait: Option<Duration>) -> Self {
         self.retry_after = wait;

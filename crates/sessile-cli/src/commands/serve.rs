@@ -80,6 +80,10 @@ fn options(args: &ServeArgs, work: &Work<'_>) -> Outcome<DaemonOptions> {
     options.drain = args.drain;
     options.code_wait = args.otp_wait;
     options.notify = work.notify()?;
+    #[cfg(feature = "otel")]
+    {
+        options.join_trace = Some(crate::traces::join);
+    }
     options.max_connections = options.max_connections.min(descriptors());
     Ok(options)
 }

@@ -33,3 +33,5 @@ mod site;
 mod support;
 mod tiers;
 mod tokens;
+#[cfg(feature = "otel")]
+mod traces;

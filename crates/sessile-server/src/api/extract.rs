@@ -13,6 +13,7 @@ use sessile::store::Name;
 use super::Daemon;
 use crate::access::{Caller, Scope, bearer};
 use crate::problem::{Kind, Problem};
+use crate::traced;
 
 /// Somebody who may do what this scope allows.
 pub(super) struct May<const SCOPE: u8>(pub(super) Caller);
@@ -59,7 +60,9 @@ impl FromRequestParts<Daemon> for Named {
         let Path(text) = Path::<String>::from_request_parts(parts, daemon)
             .await
             .map_err(|why| Problem::new(Kind::BadRequest, why.body_text()))?;
-        Ok(Self(Name::parse(text.strip_prefix('-').unwrap_or(&text))?))
+        let name = Name::parse(text.strip_prefix('-').unwrap_or(&text))?;
+        traced::note_session(&name);
+        Ok(Self(name))
     }
 }
 

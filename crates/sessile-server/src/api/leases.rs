@@ -23,6 +23,7 @@ use crate::faults::of_pool;
 use crate::leases::Handed;
 use crate::problem::{Kind, Problem};
 use crate::times;
+use crate::traced;
 
 /// What is wished for.
 #[derive(Default, Deserialize, ToSchema)]
@@ -155,8 +156,11 @@ async fn grant(pool: &Pool, wish: &Wish, wait: Duration) -> Result<Lease, Proble
         let ensured = pool.ensure_target(target, None).await;
         ensured.map_err(|error| of_pool(error, pool.now()))?;
     }
+    let span = traced::lease(pool.name());
     let granted = pool.lease(wish, wait).await;
-    granted.map_err(|error| of_pool(error, pool.now()))
+    let granted = granted.map_err(|error| of_pool(error, pool.now()));
+    traced::leased(&span, &granted);
+    granted
 }
 
 /// Shows a running lease.

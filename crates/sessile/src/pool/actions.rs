@@ -19,7 +19,7 @@ use crate::store::{Name, Room, StoreError};
 const LONGEST: Duration = Duration::from_secs(360);
 
 /// What an action leaves.
-enum Done {
+pub(super) enum Done {
     Made(Box<Made>),
     Nothing,
 }
@@ -33,7 +33,7 @@ impl Shared {
         let task = self.tasks.spawn(async move {
             let closed = stage.wait_for(|stage| *stage == Stage::Closed);
             tokio::select! {
-                done = timeout(LONGEST, doing.carry_out(action)) => done.unwrap_or_else(|_elapsed| {
+                done = timeout(LONGEST, doing.carry_out_traced(action)) => done.unwrap_or_else(|_elapsed| {
                     let why = format!("it took longer than {} s", LONGEST.as_secs());
                     Err(Trouble::new(Fault::Failed, &why))
                 }),
@@ -51,7 +51,7 @@ impl Shared {
         self.answer(action, done).await;
     }
 
-    async fn carry_out(&self, action: Action) -> Result<Done, Trouble> {
+    pub(super) async fn carry_out(&self, action: Action) -> Result<Done, Trouble> {
         if action.task == Task::Make {
             let made = self.make(action.seat).await?;
             return Ok(Done::Made(Box::new(made)));

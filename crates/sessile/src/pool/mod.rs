@@ -23,6 +23,7 @@ mod roster;
 mod seat;
 pub mod state;
 mod targets;
+mod traced;
 mod trouble;
 mod upkeep;
 mod waiting;
