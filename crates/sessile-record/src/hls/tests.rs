@@ -548,20 +548,29 @@ async fn a_name_that_is_taken_in_the_end_is_no_failure() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_redirect_to_this_machine_is_not_recorded() {
-    let site = Site::new(|asked| match number(asked) {
-        Some(2) if asked.before == 0 => status(302).header("location", "https://127.0.0.1/2.ts"),
-        _ => vod(asked, 5),
-    });
-    let folder = Folder::new("a.ts");
-    let error = folder
-        .record(site.media("/l.m3u8", Recorder::Hls))
-        .await
-        .unwrap_err();
-    assert!(
-        error.to_string().contains("an address of this machine"),
-        "{error}"
-    );
+async fn nothing_is_sent_to_where_a_redirect_may_not_lead() {
+    const INSIDE: &str = "https://127.0.0.1/inside";
+    for redirects in ["/l.m3u8", "/2.ts"] {
+        let site = Site::new(move |asked| match asked.path == redirects {
+            true => status(302).header("location", INSIDE),
+            false => vod(asked, 5),
+        });
+        let folder = Folder::new("a.ts");
+        let media = site.media("/l.m3u8", Recorder::Hls);
+        let error = folder.record(media).await.unwrap_err().to_string();
+        assert!(error.contains("an address of this machine"), "{error}");
+        assert_eq!(site.counts().get("/inside"), None, "{redirects}");
+    }
+    for redirects in ["/page", "/frame"] {
+        let site = Site::new(move |asked| match asked.path == redirects {
+            true => status(302).header("location", INSIDE),
+            false => html("<iframe src='/frame'></iframe>"),
+        });
+        let page = "https://a.test/page".parse().unwrap();
+        let found = resolve::resolve(&site.session(), &page, None).await;
+        assert!(found.is_err(), "{redirects}");
+        assert_eq!(site.counts().get("/inside"), None, "{redirects}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -152,10 +152,6 @@ impl<'a> Source<'a> {
         {
             self.tell(Event::Renewed);
         }
-        let home = self.address().0;
-        if let Some((url, why)) = address::refuse_redirects(&sent.reply, &home) {
-            return Err(not_fetched(&home, url, why));
-        }
         judge(sent.reply, wanted, epoch)
     }
 
@@ -185,7 +181,9 @@ impl<'a> Source<'a> {
         if let Some(why) = address::refuse(url, home) {
             return Err(not_fetched(home, url, why));
         }
-        let mut request = Request::get(url.as_str()).header("accept", "*/*");
+        let mut request = Request::get(url.as_str())
+            .redirect_rule(address::refuse_redirect)
+            .header("accept", "*/*");
         for (name, value) in &now.media.headers {
             match name.eq_ignore_ascii_case("referer") {
                 true => {

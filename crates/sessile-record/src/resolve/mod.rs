@@ -145,24 +145,13 @@ fn found(
 
 async fn fetch(session: &Through, url: &Url, from: Option<&Url>) -> Result<Reply, ResolveError> {
     const ACCEPT: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
-    let mut request = Request::get(url.as_str()).header("accept", ACCEPT);
+    let mut request = Request::get(url.as_str())
+        .redirect_rule(address::refuse_redirect)
+        .header("accept", ACCEPT);
     if let Some(from) = from {
         request = request.header("referer", &address::referer(from, url));
     }
-    let reply = session.send(request).await?.reply;
-    stays_outside(&reply, from.unwrap_or(url))?;
-    checked(reply)
-}
-
-/// What redirects led to must be what may be fetched as well.
-fn stays_outside(reply: &Reply, from: &Url) -> Result<(), ResolveError> {
-    match address::refuse_redirects(reply, from) {
-        Some((url, why)) => Err(ResolveError::BadAddress {
-            url: ShownUrl(url).to_string(),
-            what: why.to_owned(),
-        }),
-        None => Ok(()),
-    }
+    checked(session.send(request).await?.reply)
 }
 
 /// A reply that isn't a refusal.

@@ -8,7 +8,7 @@ use sessile::site::{Capture, Content, MediaRules, Replied, Step, Values, take_al
 use sessile::{Reply, Secret, ShownUrl};
 use url::Url;
 
-use super::{ResolveError, ask, expiry, kind, page, stays_outside, text};
+use super::{ResolveError, ask, expiry, kind, page, text};
 use crate::address;
 use crate::media::{Media, Recorder};
 use crate::through::Through;
@@ -104,8 +104,8 @@ async fn run(
     }
     let request = step.request(&url, Some(here), &values);
     let request = request.map_err(|name| fault(format!("there is no {{{name}}}")))?;
+    let request = request.redirect_rule(address::refuse_redirect);
     let reply = session.send(request).await?.reply;
-    stays_outside(&reply, here)?;
     let answer = Answer::read(session, reply).await?;
     let found = step.take(&answer.replied()).map_err(fault)?;
     captured.extend(found);
