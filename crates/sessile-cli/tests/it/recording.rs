@@ -407,6 +407,10 @@ fn what_can_not_be_recorded_is_said() {
         cinema.site.page("/media/open/vod/index.m3u8"),
         cinema.site.page("/no-form"),
     );
+    // Without its password nobody can bring this login back.
+    cinema.site.log_in(&cinema.me, "bob", "/login", "").exits(0);
+    cinema.site.kill_sessions();
+    let form = cinema.site.page("/members/soft");
     let mut table = Table::new();
     for (line, code, said) in [
         (
@@ -416,6 +420,10 @@ fn what_can_not_be_recorded_is_said() {
         ),
         (format!("record -s ada {nothing}"), 1, "no media"),
         (format!("resolve -s ada {nothing}"), 1, "[media]"),
+        (format!("record {form}"), 3, "asks for a login"),
+        (format!("record -s bob {form}"), 3, "bob"),
+        // The login comes back, and members find nothing there.
+        (format!("record -s ada {form}"), 1, "no media"),
         (format!("record -s ann {film}"), 3, "ann"),
         (format!("record {stranger}"), 3, "401"),
         ("record ftp://127.0.0.1/a.mp4".to_owned(), 2, "ftp"),

@@ -6,6 +6,7 @@ use url::Url;
 
 use super::keys::passing;
 use super::variant;
+use crate::login_page;
 use crate::playlist::{self, Limits, Main, MediaPlaylist, Playlist, Variables};
 use crate::record::source::{Fault, Source, Wanted, pause};
 use crate::record::{Quality, RecordError};
@@ -159,7 +160,10 @@ async fn fetch(
                 what: fault.to_string(),
             };
             match is_page {
-                // The page that asks for the login, in all likelihood.
+                true if login_page::is_one(&String::from_utf8_lossy(&bytes)) => {
+                    let url = ShownUrl(&base).to_string();
+                    Err(Fault::Closed(epoch, RecordError::LoggedOut { url }))
+                }
                 true => Err(Fault::Closed(epoch, error)),
                 false => Err(Fault::Passing(error, None)),
             }

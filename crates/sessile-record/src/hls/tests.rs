@@ -10,7 +10,7 @@ use super::cipher::iv_of;
 use crate::fake::{Answer, Asked, Folder, Site, html, ok, status};
 use crate::media::Recorder;
 use crate::record::{Ended, Event, Quality, RecordError};
-use crate::resolve;
+use crate::{ResolveError, resolve};
 
 /// What segment `number` holds.
 fn segment(number: usize) -> Vec<u8> {
@@ -567,7 +567,7 @@ async fn nothing_is_sent_to_where_a_redirect_may_not_lead() {
             false => html("<iframe src='/frame'></iframe>"),
         });
         let page = "https://a.test/page".parse().unwrap();
-        let found = resolve::resolve(&site.session(), &page, None).await;
+        let found = resolve(&site.session(), &page, None).await;
         assert!(found.is_err(), "{redirects}");
         assert_eq!(site.counts().get("/inside"), None, "{redirects}");
     }
@@ -586,6 +586,25 @@ async fn a_page_in_place_of_a_segment_is_not_recorded() {
         .unwrap_err();
     assert!(matches!(error, RecordError::Wrong { .. }), "{error}");
     assert_eq!(folder.files(), ["a.ts.part", "a.ts.part.journal"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_page_in_place_of_anything_is_said() {
+    const FORM: &str = "<form><input name=user><input type=password></form>";
+    for closed in ["/l.m3u8", "/2.ts"] {
+        let site = Site::new(move |asked| match asked.path == closed {
+            true => html(FORM),
+            false => vod(asked, 5),
+        });
+        let folder = Folder::new("a.ts");
+        let media = site.media("/l.m3u8", Recorder::Hls);
+        let error = folder.record(media).await.unwrap_err();
+        assert!(matches!(error, RecordError::LoggedOut { .. }), "{error}");
+    }
+    let site = Site::new(|_asked| html(FORM));
+    let page = "https://a.test/page".parse().unwrap();
+    let error = resolve(&site.session(), &page, None).await.unwrap_err();
+    assert!(matches!(error, ResolveError::LoggedOut { .. }), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

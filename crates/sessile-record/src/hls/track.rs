@@ -322,7 +322,10 @@ impl<'a> Track<'a> {
     fn shut(&mut self, why: RecordError) -> Result<(), RecordError> {
         let ticket = self.opens_for.take();
         let is_again = |ticket: &Ticket| self.refused.get(ticket).is_some_and(|ways| *ways > 1);
-        let is_refusal = matches!(why, RecordError::Refused { .. } | RecordError::Wrong { .. });
+        let is_refusal = matches!(
+            why,
+            RecordError::LoggedOut { .. } | RecordError::Refused { .. } | RecordError::Wrong { .. }
+        );
         match ticket.filter(|ticket| self.was_live && is_refusal && is_again(ticket)) {
             Some(ticket) => {
                 self.schedule_reload(self.loaded.media.target / 2);

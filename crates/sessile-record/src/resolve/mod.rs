@@ -17,8 +17,9 @@ use sessile::{Reply, Request, ShownUrl};
 use url::Url;
 
 use crate::address;
+use crate::login_page;
 use crate::media::{Media, Recorder};
-use crate::through::Through;
+use crate::through::{Against, Login, Through};
 
 pub use error::ResolveError;
 use page::{Candidate, Sight};
@@ -38,6 +39,23 @@ const MOST_FRAMES: usize = 4;
 ///
 /// [`ResolveError`]; where nothing was found it names what was looked for.
 pub async fn resolve(
+    session: &Through,
+    page: &Url,
+    rules: Option<&MediaRules>,
+) -> Result<Media, ResolveError> {
+    let found = find(session, page, rules).await;
+    let Err(ResolveError::LoggedOut { page: shown, why }) = found else {
+        return found;
+    };
+    match session.see_to_login(Against::LoginPage).await? {
+        // Members see such a form there too.
+        Login::Holds => Err(*why),
+        Login::Renewed => find(session, page, rules).await,
+        Login::Unknown => Err(ResolveError::LoggedOut { page: shown, why }),
+    }
+}
+
+async fn find(
     session: &Through,
     page: &Url,
     rules: Option<&MediaRules>,
@@ -74,9 +92,13 @@ pub async fn resolve(
             return Ok(media);
         }
     }
-    Err(ResolveError::Nothing {
+    let nothing = ResolveError::Nothing {
         page: ShownUrl(&here).to_string(),
         looked: page::looked_for(&sight),
+    };
+    Err(match login_page::is_one(&text) {
+        true => nothing.of_login_page(&here),
+        false => nothing,
     })
 }
 
@@ -113,7 +135,11 @@ async fn first(
 async fn ask(session: &Through, url: &Url, here: &Url) -> Result<Option<Recorder>, ResolveError> {
     match fetch(session, url, Some(here)).await {
         Ok(reply) => Ok(kind::of_reply(&reply)),
-        Err(ResolveError::BadAddress { .. } | ResolveError::Refused { .. }) => Ok(None),
+        Err(
+            ResolveError::BadAddress { .. }
+            | ResolveError::LoggedOut { .. }
+            | ResolveError::Refused { .. },
+        ) => Ok(None),
         Err(ResolveError::Request(sessile::renew::KeepError::Request(_))) => Ok(None),
         Err(other) => Err(other),
     }
@@ -161,9 +187,13 @@ fn checked(reply: Reply) -> Result<Reply, ResolveError> {
     if status.is_success() && !is_login {
         return Ok(reply);
     }
-    Err(ResolveError::Refused {
+    let refused = ResolveError::Refused {
         page: ShownUrl(reply.url()).to_string(),
         status: status.as_u16(),
+    };
+    Err(match is_login {
+        true => refused.of_login_page(reply.url()),
+        false => refused,
     })
 }
 
