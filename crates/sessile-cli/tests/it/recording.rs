@@ -348,6 +348,48 @@ fn an_interrupted_live_recording_is_a_film() {
 }
 
 #[test]
+fn an_interrupted_film_plays_and_the_same_command_goes_on() {
+    let cinema = Cinema::new();
+    let mut table = Table::new();
+    for (stream, file, options) in [
+        ("vod", "vod.mp4", ""),
+        ("aes", "aes.ts", "--no-remux"),
+        ("separate", "separate.mp4", ""),
+    ] {
+        table.row(file, || {
+            let line = format!("{options} --json --parallel 4");
+            let held = if stream == "separate" {
+                "picture-15."
+            } else {
+                "plain-15."
+            };
+            cinema.hold(held, 100);
+            let mut running = cinema.record("member", stream, file, &line).start();
+            until(&mut running, |event| event["segments"].as_u64() >= Some(5));
+            cinema.wait_until_held(held, file, 1);
+            running.signal("INT");
+            let run = running.finish().exits(0);
+            let last = events(&run).pop().unwrap();
+            assert_eq!(last["ended"], "stopped");
+            assert_eq!(last["path"], cinema.file(file).display().to_string());
+            let (found, original) = (pictures(&cinema.file(file)), cinema.original(stream));
+            assert!(!found.is_empty() && found.len() < original.len());
+            assert!(found == original[..found.len()], "its beginning");
+
+            let run = cinema.record("member", stream, file, &line).run().exits(0);
+            assert!(
+                events(&run)[0]["resumed"].as_u64() > Some(0),
+                "{}",
+                run.shown()
+            );
+            cinema.shows(file, stream);
+            assert_eq!(cinema.files(file), [file]);
+        });
+    }
+    table.done();
+}
+
+#[test]
 fn another_process_s_login_reaches_a_recording_under_way() {
     let (site, me) = (Practice::with_films(), Person::new());
     // Nobody remembers the password: the recording can't log in by itself.

@@ -9,7 +9,7 @@ use aes::cipher::{BlockModeEncrypt, KeyIvInit};
 use super::cipher::iv_of;
 use crate::fake::{Answer, Asked, Folder, Site, html, ok, status};
 use crate::media::Recorder;
-use crate::record::{Ended, Event, Quality, RecordError};
+use crate::record::{Ended, Event, Quality, RecordError, Stop};
 use crate::{ResolveError, resolve};
 
 /// What segment `number` holds.
@@ -346,9 +346,9 @@ async fn time_and_size_end_a_recording() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_leaves_whole_segments() {
+async fn a_stop_leaves_whole_segments_and_the_rest_comes_later() {
     let site = Site::new(|asked| match number(asked) {
-        Some(6) => ok(segment(6)).stall(),
+        Some(6) if asked.before == 0 => ok(segment(6)).stall(),
         _ => vod(asked, 50),
     });
     let mut folder = Folder::new("a.ts");
@@ -360,8 +360,25 @@ async fn a_stop_leaves_whole_segments() {
         stop.stop();
     });
     let recorded = recorded.unwrap();
-    assert!(folder.read(&recorded) == whole(0..6));
+    assert!(std::fs::read(&recorded.path).unwrap() == whole(0..6));
     assert_eq!(recorded.ended, Ended::Stopped);
+    assert_eq!(folder.files(), ["a.ts", "a.ts.part", "a.ts.part.journal"]);
+
+    // A run that was stopped before anything came leaves it all as it is.
+    let again = folder.record(site.media("/l.m3u8", Recorder::Hls)).await;
+    let error = again.unwrap_err().to_string();
+    assert!(error.contains("it was stopped"), "{error}");
+    assert_eq!(folder.files().len(), 3);
+
+    folder.options.stop = Stop::new();
+    let media = site.media("/l.m3u8", Recorder::Hls);
+    let recorded = folder.record(media).await.unwrap();
+    assert!(folder.read(&recorded) == whole(0..50));
+    assert_eq!(site.counts().get("/3.ts"), Some(&1));
+    // It is whole now, and nobody replaces it.
+    let media = site.media("/l.m3u8", Recorder::Hls);
+    let taken = folder.record(media).await.unwrap_err();
+    assert!(matches!(taken, RecordError::Exists { .. }), "{taken}");
 }
 
 #[tokio::test(start_paused = true)]
