@@ -49,7 +49,11 @@ pub(super) async fn locate(
 ) -> Result<(Loaded, Choice), Fault> {
     let (address, epoch) = source.address();
     let none = Variables::default();
-    let choice = match fetch(source, &address, &none).await? {
+    let first = match seen(source) {
+        Some(seen) => seen,
+        None => fetch(source, &address, &none).await?,
+    };
+    let choice = match first {
         (_, Playlist::Main(main)) => choose(&address, &main, quality)?,
         (url, Playlist::Media(media)) => {
             let loaded = Loaded {
@@ -132,6 +136,16 @@ fn fault(url: &Url, what: &str) -> Fault {
         url: ShownUrl(url).to_string(),
         what: what.to_owned(),
     })
+}
+
+/// What the resolver has fetched, unless it may have changed since.
+fn seen(source: &Source<'_>) -> Option<(Url, Playlist)> {
+    let seen = source.take_seen()?;
+    let (none, limits) = (Variables::default(), Limits::default());
+    match playlist::read(seen.text.as_bytes(), &seen.base, &none, limits).ok()? {
+        Playlist::Media(media) if !media.is_ended => None,
+        playlist => Some((seen.base.clone(), playlist)),
+    }
 }
 
 async fn fetch(

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -20,7 +20,7 @@ use super::event::Event;
 use super::options::RecordOptions;
 use crate::address;
 use crate::login_page;
-use crate::media::Media;
+use crate::media::{Media, Seen};
 use crate::playlist::ByteRange;
 use crate::resolve;
 use crate::through::{Against, Login, Through};
@@ -130,6 +130,11 @@ impl<'a> Source<'a> {
 
     pub(crate) fn epoch(&self) -> u64 {
         self.now().epoch
+    }
+
+    /// The playlist at the media's address, where the resolver has just seen it; once.
+    pub(crate) fn take_seen(&self) -> Option<Arc<Seen>> {
+        self.now().media.seen.take()
     }
 
     /// Something new has come: what was tried before counts no more.

@@ -12,13 +12,15 @@ mod rules;
 mod script;
 mod structured;
 
+use std::sync::Arc;
+
 use sessile::site::{Content, MediaRules};
 use sessile::{Reply, Request, ShownUrl};
 use url::Url;
 
 use crate::address;
 use crate::login_page;
-use crate::media::{Media, Recorder};
+use crate::media::{Media, Recorder, Seen};
 use crate::through::{Against, Login, Through};
 
 pub use error::ResolveError;
@@ -65,13 +67,20 @@ async fn find(
         return rules::resolve(session, page, reply, rules).await;
     }
     let here = reply.url().clone();
-    if let Some(recorder) = kind::of_reply(&reply) {
-        // Where the page leads may be signed for a minute; the page leads there each time.
-        return Ok(found(session, page, page.clone(), recorder, None));
+    // Where the page leads may be signed for a minute; the page leads there each time.
+    let direct = |recorder| found(session, page, page.clone(), recorder, None);
+    let recorder = kind::of_reply(&reply);
+    if recorder == Some(Recorder::Mp4) {
+        return Ok(direct(Recorder::Mp4));
     }
     let text = text(reply).await?;
-    if text.trim_start_matches('\u{feff}').starts_with("#EXTM3U") {
-        return Ok(found(session, page, page.clone(), Recorder::Hls, None));
+    let is_playlist = text.trim_start_matches('\u{feff}').starts_with("#EXTM3U");
+    if is_playlist || recorder == Some(Recorder::Hls) {
+        let seen = Seen { base: here, text };
+        return Ok(Media {
+            seen: is_playlist.then(|| Arc::new(seen)),
+            ..direct(Recorder::Hls)
+        });
     }
     let sight = page::look(&Content::new(&text, true), &here);
     if let Some(media) = first(session, page, &here, &sight).await? {
@@ -166,6 +175,7 @@ fn found(
         expires,
         page: page.clone(),
         rules: None,
+        seen: None,
     }
 }
 

@@ -88,6 +88,7 @@ async fn follow(
         title: own.map(|title| title.expose().clone()).or(title),
         page: page.clone(),
         rules: Some(Arc::new(rules.clone())),
+        seen: None,
     })
 }
 
