@@ -11,6 +11,7 @@ mod error;
 mod journal;
 mod line;
 mod list;
+mod outcome;
 mod run;
 mod target;
 mod template;
