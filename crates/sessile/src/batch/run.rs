@@ -334,6 +334,7 @@ impl<'a> Run<'a> {
     fn tell(&mut self) {
         self.progress.running = self.running.len() as u64;
         self.progress.waiting = self.waiting.len() as u64;
+        self.progress.lack = self.batch.through.lack();
         (self.watch)(&self.progress);
     }
 
