@@ -238,6 +238,44 @@ fn trying_a_file_stores_nothing_and_sees_a_check_that_tells_nothing() {
         .says(&["doesn't tell a member from a stranger"]);
 }
 
+/// What is wrong, the login and the check of a file, the exit code, and what is to be said of it.
+const MISTAKEN: &str = r#"
+    path of the login  | kind="json" url="/api/logn" body={u="{user}",p="{password}"} token="$.token" | url="/api/me" jsonpath="$.user" | 1 | /api/logn: it answered 404
+    method             | kind="json" url="/members" body={u="{user}",p="{password}"} token="$.token" | url="/api/me" jsonpath="$.user"  | 1 | /members: it answered 405
+    place of the token | kind="json" url="/api/login" body={user="{user}",password="{password}"} token="$.tokn" | url="/api/me" jsonpath="$.user" | 3 | nothing shows; `$.tokn` finds no token; which has; `token`; `expires_in`; site file isn't
+    path of the check  | kind="json" url="/api/login" body={user="{user}",password="{password}"} token="$.token" | url="/api/mee" jsonpath="$.user" | 3 | nothing shows; /api/mee, which answered 404; [check]
+    rule of the check  | kind="json" url="/api/login" body={user="{user}",password="{password}"} token="$.token" | url="/api/me" jsonpath="$.usr" | 3 | nothing shows; /api/me, which answered 200; `$.usr`
+    page to ask for it | kind="basic" url="/nowhere" | url="/api/me" jsonpath="$.user" | 1 | /nowhere: it answered 404
+    wrong password     | kind="json" url="/api/login" body={user="{user}",password="not {password}"} token="$.token" | url="/api/me" jsonpath="$.user" | 3 | refused the login; check user name and password
+"#;
+
+#[test]
+fn a_mistake_of_the_file_is_not_put_down_to_the_credentials() {
+    let (site, me) = (Practice::start(), Person::new());
+    let mut table = Table::new();
+    for [what, login, check, code, fragments] in Table::rows(MISTAKEN) {
+        table.row(what, || {
+            let lines = |keys: &str| keys.replace("\" ", "\"\n").replace("} ", "}\n");
+            let text = format!(
+                "base_url = \"{}\"\n[login]\n{}\n[check]\n{}\n",
+                site.url(),
+                lines(login),
+                lines(check)
+            );
+            let file = write(&me, "mistaken.toml", &text);
+            let line = format!("site try {} --username {GRACE}", file.display());
+            let tried = me.sessile(&format!("{line} --password-stdin"));
+            let fragments: Vec<&str> = fragments.split("; ").collect();
+            tried
+                .input(GRACE_PASSWORD)
+                .run()
+                .exits(code.parse().unwrap())
+                .says(&fragments);
+        });
+    }
+    table.done();
+}
+
 #[test]
 fn mistakes_are_told_all_at_once() {
     let me = Person::new();
