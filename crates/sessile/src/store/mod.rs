@@ -7,6 +7,7 @@ mod aside;
 mod change;
 mod error;
 mod files;
+mod job_thread;
 mod key;
 mod key_table;
 mod keyring;
