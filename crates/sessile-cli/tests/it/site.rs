@@ -93,6 +93,33 @@ fn the_examples_log_in_and_renew() {
 }
 
 #[test]
+fn the_examples_of_pools_make_pools() {
+    let (site, me) = (Practice::start(), Person::new());
+    let mut table = Table::new();
+    for (name, pool, sessions) in [
+        ("pool.toml", "shop", "2 of 2"),
+        ("pool-targets.toml", "events", "2 of 2"),
+    ] {
+        table.row(name, || {
+            let file = example(&me, name, &site.url());
+            me.run(&format!("site check {}", file.display()))
+                .exits(0)
+                .prints("understood")
+                .prints("  pool ");
+            me.run(&format!("pool create {pool} --site {}", file.display()))
+                .exits(0);
+            let add = format!("pool account add {pool} {GRACE} --password-stdin");
+            me.sessile(&add).input(GRACE_PASSWORD).run().exits(0);
+            me.run(&format!("pool validate {pool}")).exits(0);
+            me.run(&format!("pool status {pool}"))
+                .exits(0)
+                .prints(sessions);
+        });
+    }
+    table.done();
+}
+
+#[test]
 fn codes_of_a_kept_secret_are_sent_at_login_and_renewal() {
     let mut table = Table::new();
     for name in ["totp.toml", "steps"] {
