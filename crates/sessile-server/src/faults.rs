@@ -86,6 +86,7 @@ impl From<LoginError> for Problem {
             LoginError::CodeRefused { .. }
             | LoginError::RateLimited { .. }
             | LoginError::Refused { .. }
+            | LoginError::Unproven { .. }
             | LoginError::OAuth(OAuthError::Refused { .. } | OAuthError::RateLimited { .. }) => {
                 Kind::LoginRefused
             }

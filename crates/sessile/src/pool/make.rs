@@ -388,6 +388,7 @@ pub(super) fn is_accounts(error: &LoginError) -> bool {
             | LoginError::CodeRefused { .. }
             | LoginError::Consent { .. }
             | LoginError::SecondFactor { .. }
+            | LoginError::Unproven { .. }
             | LoginError::OAuth(OAuthError::Refused { .. })
     )
 }
