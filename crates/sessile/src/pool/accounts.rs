@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::clock::between;
 use super::definition::{SEPARATOR, write};
-use super::{AccountInfo, Definition, Pool, PoolError};
+use super::{AccountInfo, Definition, Pool, PoolError, PoolEventKind, Shared};
 use crate::store::{Name, Opened, Room, StoreError, Vault};
 
 /// What is kept of the accounts.
@@ -177,6 +177,19 @@ pub(super) async fn restart(vault: &Vault, pool: &Name) -> Result<(), StoreError
         }
     })
     .await
+}
+
+impl Shared {
+    /// Nobody tries an account any more; answers whether that is known to all.
+    pub(super) async fn stop_account(&self, user: &str, why: String) -> bool {
+        if let Err(error) = stop(&self.vault, &self.name, user, why.clone()).await {
+            tracing::warn!(pool = %self.name, %error, "the account could not be stopped");
+            return false;
+        }
+        let user = user.to_owned();
+        self.tell(PoolEventKind::AccountStopped { user, why });
+        true
+    }
 }
 
 impl Pool {

@@ -6,22 +6,29 @@
 
 mod accounts;
 mod actions;
+mod answer;
 mod clock;
 mod definition;
 mod error;
 mod events;
+mod facts;
 mod hold;
 mod info;
 mod keeper;
 mod lease;
+mod leaving;
 mod look;
 mod make;
 mod open;
 mod orders;
+mod outcome;
 mod proxies;
+mod renewal;
 mod roster;
 mod seat;
+mod share;
 pub mod state;
+mod suspend;
 mod targets;
 mod trouble;
 mod upkeep;
@@ -183,6 +190,10 @@ impl Shared {
 
     fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    fn is_open(&self) -> bool {
+        *self.stage.borrow() == Stage::Open
     }
 
     fn definition(&self) -> Arc<Definition> {

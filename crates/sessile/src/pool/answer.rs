@@ -1,0 +1,132 @@
+//! What became of an action: told to the state, written down and passed on.
+
+use sessile_jar::Timestamp;
+
+use super::actions::Done;
+use super::make::Made;
+use super::state::{Action, MemberId, SeatId, Task};
+use super::trouble::Trouble;
+use super::{Member, PoolEventKind, Shared, Stage};
+use crate::store::Name;
+
+impl Shared {
+    /// Tells the state what became of an action, and does what follows from that.
+    pub(super) async fn answer(&self, action: Action, done: Result<Done, Trouble>) {
+        let is_done = done.is_ok();
+        self.conclude(action, done);
+        let is_closed = *self.stage.borrow() == Stage::Closed;
+        if !is_closed && !matches!(action.task, Task::Release | Task::Retire) {
+            self.write_facts(action.seat).await;
+        }
+        self.after_release(action, is_done).await;
+    }
+
+    fn conclude(&self, action: Action, done: Result<Done, Trouble>) {
+        let now = self.now();
+        let (result, made, trouble) = match done {
+            Ok(Done::Made(made)) => (Ok(()), Some(made), None),
+            Ok(Done::Nothing) => (Ok(()), None, None),
+            Err(trouble) => (Err(trouble.fault), None, Some(trouble)),
+        };
+        let mut live = self.live();
+        let replaced = match (made, action.member) {
+            (Some(made), Some(member)) => live.enthrone(action.seat, member, *made, now),
+            _ => None,
+        };
+        let name = action.member.and_then(|member| live.members.get(&member));
+        let name = name.map(|member| member.kept.name().clone());
+        let seat = live.seats.get(&action.seat).map(|seat| seat.name.clone());
+        // Where the seat was lost meanwhile, nobody wants to know.
+        let is_known = live.state.done(action.id, result, now).is_ok();
+        if !is_known && action.task == Task::Make {
+            let unwanted = action
+                .member
+                .and_then(|member| live.members.remove(&member));
+            if let Some(member) = unwanted {
+                member.kept.session().close();
+            }
+        }
+        live.after(action, result.is_ok(), trouble.as_ref(), now);
+        self.settle(live, now);
+        if is_known {
+            self.report(action, (seat, name), replaced, trouble);
+        }
+    }
+
+    /// Tells those who listen.
+    pub(super) fn report(
+        &self,
+        action: Action,
+        (seat, session): (Option<Name>, Option<Name>),
+        replaces: Option<Name>,
+        trouble: Option<Trouble>,
+    ) {
+        let Some(seat) = seat else {
+            return;
+        };
+        let kind = match (action.task, trouble, session) {
+            (Task::Make, Some(trouble), _) => {
+                tracing::warn!(%seat, why = %trouble.why, "a session was not made");
+                let why = trouble.why;
+                PoolEventKind::LoginFailed { seat, why }
+            }
+            (Task::Make, None, Some(session)) => PoolEventKind::Made { session, replaces },
+            (Task::Refresh, None, Some(session)) => PoolEventKind::Refreshed { session },
+            (Task::Renew, None, Some(session)) => PoolEventKind::Renewed { session },
+            (Task::Retire, None, Some(session)) => PoolEventKind::Retired { session },
+            (Task::Validate, None, Some(session)) => PoolEventKind::Validated { session },
+            (_, Some(trouble), Some(session)) => {
+                let why = trouble.why;
+                PoolEventKind::CheckFailed { session, why }
+            }
+            _ => return,
+        };
+        self.tell(kind);
+    }
+}
+
+impl super::Live {
+    /// Puts a member that was made into its seat; answers whom it replaces.
+    fn enthrone(
+        &mut self,
+        seat: SeatId,
+        member: MemberId,
+        made: Made,
+        now: Timestamp,
+    ) -> Option<Name> {
+        let serving = self.state.seat_view(seat).and_then(|view| view.member);
+        let serving = serving.and_then(|member| self.members.get(&member));
+        let replaced = serving.map(|member| member.kept.name().clone());
+        let kept = made.take_over();
+        if let Some(seat) = self.seats.get_mut(&seat) {
+            seat.row.making = None;
+            let leaving = replaced.iter().map(ToString::to_string);
+            seat.row.leaving.extend(leaving);
+        }
+        self.members.insert(member, Member { kept });
+        self.counts.made += 1;
+        self.counts.last_made = Some(now);
+        self.last_trouble = None;
+        replaced
+    }
+
+    /// What the pool notes of an answered action beside what the state does.
+    fn after(&mut self, action: Action, is_done: bool, trouble: Option<&Trouble>, now: Timestamp) {
+        match (action.task, is_done) {
+            (Task::Make, false) => {
+                self.counts.failed += 1;
+                self.last_trouble = trouble.map(|trouble| trouble.why.clone());
+            }
+            (Task::Refresh, true) => self.counts.last_refresh = Some(now),
+            (Task::Retire | Task::Release, true) => {
+                let member = action
+                    .member
+                    .and_then(|member| self.members.remove(&member));
+                if member.is_some() && action.task == Task::Retire {
+                    self.counts.retired += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+}
