@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::make::Made;
 use super::state::{Action, Fault, SeatId, Task, Which};
 use super::trouble::Trouble;
-use super::{PoolEventKind, Shared, Stage};
+use super::{PoolEventKind, Shared};
 use crate::renew::{KeepError, Kept};
 use crate::session::{Request, Verdict};
 
@@ -24,28 +25,37 @@ pub(super) enum Done {
 impl Shared {
     /// Does one action and answers it, whatever becomes of it.
     pub(super) async fn act(self: Arc<Self>, action: Action) {
-        let doing = Arc::clone(&self);
+        let seat = self.live().seats.get(&action.seat).cloned();
+        let done = match seat {
+            Some(seat) => self.attempt(action, seat.end).await,
+            None => Err(Trouble::gone()),
+        };
+        self.answer(action, done).await;
+    }
+
+    async fn attempt(
+        self: &Arc<Self>,
+        action: Action,
+        end: CancellationToken,
+    ) -> Result<Done, Trouble> {
+        let doing = Arc::clone(self);
         // On a task of its own: a panic in it is one failed action.
-        let mut stage = self.stage.subscribe();
         let task = self.tasks.spawn(async move {
-            let closed = stage.wait_for(|stage| *stage == Stage::Closed);
             tokio::select! {
                 done = timeout(LONGEST, doing.carry_out(action)) => done.unwrap_or_else(|_elapsed| {
                     let why = format!("it took longer than {} s", LONGEST.as_secs());
                     Err(Trouble::new(Fault::Failed, &why))
                 }),
-                // What it leaves is removed by whoever has the seat next.
-                _ = closed => Err(Trouble::later("the pool is closed".to_owned())),
+                () = end.cancelled() => Err(Trouble::gone()),
             }
         });
-        let done = task.await.unwrap_or_else(|panic| {
+        task.await.unwrap_or_else(|panic| {
             tracing::error!(pool = %self.name, %panic, task = ?action.task, "an action failed");
             Err(Trouble::new(
                 Fault::Failed,
                 "it failed by a fault of this library",
             ))
-        });
-        self.answer(action, done).await;
+        })
     }
 
     async fn carry_out(&self, action: Action) -> Result<Done, Trouble> {

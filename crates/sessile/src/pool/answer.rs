@@ -14,11 +14,16 @@ impl Shared {
     pub(super) async fn answer(&self, action: Action, done: Result<Done, Trouble>) {
         let is_done = done.is_ok();
         self.conclude(action, done);
-        let is_closed = *self.stage.borrow() == Stage::Closed;
-        if !is_closed && !matches!(action.task, Task::Release | Task::Retire) {
-            self.write_facts(action.seat).await;
+        if action.task == Task::Make {
+            self.remove_adrift(action.seat).await;
         }
         self.after_release(action, is_done).await;
+        // What is left is written when the pool ends, or with the next look.
+        if *self.stage.borrow() != Stage::Closed
+            && let Err(trouble) = self.tidy(action.seat).await
+        {
+            tracing::debug!(why = %trouble.why, "a seat's row is written later");
+        }
     }
 
     fn conclude(&self, action: Action, done: Result<Done, Trouble>) {
@@ -29,41 +34,36 @@ impl Shared {
             Err(trouble) => (Err(trouble.fault), None, Some(trouble)),
         };
         let mut live = self.live();
+        let Some(seat) = live.seats.get(&action.seat).map(|seat| seat.name.clone()) else {
+            // It was lost meanwhile: nobody wants to know.
+            if let Some(made) = made {
+                made.dismiss();
+            }
+            let _gone = live.state.done(action.id, result, now);
+            return self.settle(live, now);
+        };
         let replaced = match (made, action.member) {
             (Some(made), Some(member)) => live.enthrone(action.seat, member, *made, now),
             _ => None,
         };
         let name = action.member.and_then(|member| live.members.get(&member));
         let name = name.map(|member| member.kept.name().clone());
-        let seat = live.seats.get(&action.seat).map(|seat| seat.name.clone());
-        // Where the seat was lost meanwhile, nobody wants to know.
-        let is_known = live.state.done(action.id, result, now).is_ok();
-        if !is_known && action.task == Task::Make {
-            let unwanted = action
-                .member
-                .and_then(|member| live.members.remove(&member));
-            if let Some(member) = unwanted {
-                member.kept.session().close();
-            }
-        }
+        let _answered_once = live.state.done(action.id, result, now);
         live.after(action, result.is_ok(), trouble.as_ref(), now);
         self.settle(live, now);
-        if is_known {
+        if *self.stage.borrow() != Stage::Closed {
             self.report(action, (seat, name), replaced, trouble);
         }
     }
 
     /// Tells those who listen.
-    pub(super) fn report(
+    fn report(
         &self,
         action: Action,
-        (seat, session): (Option<Name>, Option<Name>),
+        (seat, session): (Name, Option<Name>),
         replaces: Option<Name>,
         trouble: Option<Trouble>,
     ) {
-        let Some(seat) = seat else {
-            return;
-        };
         let kind = match (action.task, trouble, session) {
             (Task::Make, Some(trouble), _) => {
                 tracing::warn!(%seat, why = %trouble.why, "a session was not made");
@@ -100,8 +100,6 @@ impl super::Live {
         let kept = made.take_over();
         if let Some(seat) = self.seats.get_mut(&seat) {
             seat.row.making = None;
-            let leaving = replaced.iter().map(ToString::to_string);
-            seat.row.leaving.extend(leaving);
         }
         self.members.insert(member, Member { kept });
         self.counts.made += 1;
@@ -116,6 +114,9 @@ impl super::Live {
             (Task::Make, false) => {
                 self.counts.failed += 1;
                 self.last_trouble = trouble.map(|trouble| trouble.why.clone());
+                if let Some(seat) = self.seats.get_mut(&action.seat) {
+                    seat.row.give_up();
+                }
             }
             (Task::Refresh, true) => self.counts.last_refresh = Some(now),
             (Task::Retire | Task::Release, true) => {

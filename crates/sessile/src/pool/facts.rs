@@ -1,62 +1,136 @@
 //! What is known of seats and their members, brought to their rows.
+//!
+//! A row says what a seat leaves behind before anything of that is removed: whoever has the seat by
+//! then knows as much.
 
 use std::sync::Arc;
 
-use super::Shared;
-use super::seat::{self, MemberRow};
+use super::seat::{self, MemberRow, SeatRow};
 use super::state::SeatId;
 use super::trouble::Trouble;
-use crate::store::StoreError;
+use super::{Live, Shared};
+use crate::store::{Fence, Name, StoreError};
+
+/// A row that differs from what is written of it.
+struct Unwritten {
+    seat: Name,
+    part: Arc<str>,
+    row: SeatRow,
+    fence: Fence,
+}
 
 impl Shared {
-    pub(super) async fn write_all_facts(&self) {
+    /// Writes what is new of all seats; as far as it comes where the store fails.
+    pub(super) async fn tidy_all(&self) {
         let seats: Vec<SeatId> = self.live().seats.keys().copied().collect();
         for seat in seats {
-            self.write_facts(seat).await;
-        }
-    }
-
-    /// Brings what is known of a seat's member to its row.
-    pub(super) async fn write_facts(&self, id: SeatId) {
-        let part = {
-            let mut live = self.live();
-            let serving = live.state.seat_view(id).and_then(|view| view.member);
-            let view = serving.and_then(|member| live.state.member(member));
-            let kept = serving.and_then(|member| live.members.get(&member));
-            let row = kept
-                .zip(view)
-                .map(|(member, view)| MemberRow::new(member.kept.name(), &view));
-            let Some(seat) = live.seats.get_mut(&id) else {
-                return;
-            };
-            if seat.is_dissolved || (seat.row.member == row && !seat.is_dirty) {
+            if let Err(trouble) = self.tidy(seat).await
+                && self.live().seats.contains_key(&seat)
+            {
+                tracing::warn!(pool = %self.name, why = %trouble.why, "what is known of sessions is written later");
                 return;
             }
-            seat.row.member = row;
-            Arc::clone(&seat.part)
-        };
-        if let Err(error) = self.write_seat(id, &part).await {
-            tracing::debug!(?error, "a seat's row is written later");
         }
     }
 
-    /// Writes a seat's row as it is now.
-    pub(super) async fn write_seat(&self, id: SeatId, part: &str) -> Result<(), Trouble> {
-        let fence = self.holds.fence(part).ok_or_else(Trouble::gone)?;
-        let (name, row) = {
-            let mut live = self.live();
-            let seat = live.seats.get_mut(&id).ok_or_else(Trouble::gone)?;
-            seat.is_dirty = false;
-            (seat.name.clone(), seat.row.clone())
+    /// Writes what is new of a seat, and removes what its sessions left behind.
+    pub(super) async fn tidy(&self, id: SeatId) -> Result<(), Trouble> {
+        self.write_seat(id).await?;
+        let left = self.live().left_behind(id);
+        for session in &left {
+            self.remove_session(id, session).await?;
+        }
+        match left.is_empty() {
+            true => Ok(()),
+            false => self.write_seat(id).await,
+        }
+    }
+
+    /// Removes a session that the seat's row counts among those that leave.
+    pub(super) async fn remove_session(&self, id: SeatId, session: &Name) -> Result<(), Trouble> {
+        self.vault.remove(session).await?;
+        if let Some(seat) = self.live().seats.get_mut(&id) {
+            seat.row.leaving.retain(|name| name != session.as_str());
+        }
+        Ok(())
+    }
+
+    /// Writes a seat's row as it is now, where that isn't written: under the fence of its hold.
+    pub(super) async fn write_seat(&self, id: SeatId) -> Result<(), Trouble> {
+        let writing = {
+            let live = self.live();
+            let seat = live.seats.get(&id).ok_or_else(Trouble::gone)?;
+            Arc::clone(&seat.writing)
         };
-        let written = seat::store(&self.vault, &name, &row, fence).await;
+        let _turn = writing.lock().await;
+        let Some(new) = self.unwritten(id)? else {
+            return Ok(());
+        };
+        let written = seat::store(&self.vault, &new.seat, &new.row, new.fence).await;
+        if let Some(seat) = self.live().seats.get_mut(&id) {
+            seat.written = written.is_ok().then_some(new.row);
+        }
+        self.note_fenced(&new.part, written)
+    }
+
+    /// A part whose fence is passed is another process's.
+    pub(super) fn note_fenced(
+        &self,
+        part: &str,
+        written: Result<(), StoreError>,
+    ) -> Result<(), Trouble> {
         if let Err(StoreError::Fenced { .. }) = written {
             self.lose_part(part);
-        } else if written.is_err()
-            && let Some(seat) = self.live().seats.get_mut(&id)
-        {
-            seat.is_dirty = true;
         }
         Ok(written?)
+    }
+
+    fn unwritten(&self, id: SeatId) -> Result<Option<Unwritten>, Trouble> {
+        let mut live = self.live();
+        live.note_members(id);
+        let seat = live.seats.get(&id).ok_or_else(Trouble::gone)?;
+        if seat.written.as_ref() == Some(&seat.row) {
+            return Ok(None);
+        }
+        Ok(Some(Unwritten {
+            seat: seat.name.clone(),
+            part: Arc::clone(&seat.part),
+            row: seat.row.clone(),
+            fence: self.holds.fence(&seat.part).ok_or_else(Trouble::gone)?,
+        }))
+    }
+}
+
+impl Live {
+    /// Brings to a seat's row who serves it and who doesn't any more.
+    fn note_members(&mut self, id: SeatId) {
+        let serving = self.state.seat_view(id).and_then(|view| view.member);
+        let Some(seat) = self.seats.get_mut(&id) else {
+            return;
+        };
+        seat.row.member = None;
+        for view in self.state.members_of(id) {
+            let Some(member) = self.members.get(&view.id) else {
+                continue;
+            };
+            match Some(view.id) == serving {
+                true => seat.row.member = Some(MemberRow::new(member.kept.name(), &view)),
+                false => seat.row.part_with(member.kept.name().as_str()),
+            }
+        }
+    }
+
+    /// The sessions of a seat that are to be removed and that nobody uses.
+    fn left_behind(&self, id: SeatId) -> Vec<Name> {
+        let Some(seat) = self.seats.get(&id) else {
+            return Vec::new();
+        };
+        let members = self.state.members_of(id);
+        let used: Vec<&Name> = members
+            .filter_map(|view| Some(self.members.get(&view.id)?.kept.name()))
+            .collect();
+        let leaving = seat.row.leaving.iter();
+        let names = leaving.filter_map(|name| Name::parse(name).ok());
+        names.filter(|name| !used.contains(&name)).collect()
     }
 }

@@ -1,9 +1,9 @@
 //! Makes a member for a seat: an account, a proxy, a login under a new name, a warm-up, a check.
 //!
-//! What is begun is written down first, so that whoever takes the seat over after a crash finds what
-//! to remove.
+//! What is begun is written down first, so that whoever has the seat next finds what to remove; where
+//! it fails, in whatever way, the answer to the action sees to that.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use sessile_jar::Timestamp;
@@ -44,7 +44,8 @@ impl Pause {
 
 impl Drop for Pause {
     fn drop(&mut self) {
-        if let Some(kept) = &self.0 {
+        // One that was given up meanwhile stays so.
+        if let Some(kept) = self.0.take_if(|kept| kept.logins() == Logins::Held) {
             kept.set_logins(Logins::Open);
         }
     }
@@ -72,6 +73,12 @@ impl Made {
         self.pause.replaced();
         self.kept
     }
+
+    /// Nobody uses it; what it has need not be stored.
+    pub(super) fn dismiss(self) {
+        self.kept.set_logins(Logins::Closed);
+        self.kept.session().close();
+    }
 }
 
 impl Shared {
@@ -80,29 +87,23 @@ impl Shared {
         let definition = self.definition();
         let plan = self.plan(seat, &definition).await?;
         let pause = Pause::begin(plan.before.clone()).await;
-        let made = self.log_in(seat, &plan, &definition).await;
-        let kept = match made {
-            Ok(kept) => kept,
+        let kept = self.log_in(seat, &plan, &definition).await?;
+        let made = Made { kept, pause };
+        match self.prove(seat, &made.kept, &plan, &definition).await {
+            Ok(()) => Ok(made),
             Err(trouble) => {
-                self.undo(seat, &plan.name).await;
-                return Err(trouble);
+                made.dismiss();
+                Err(trouble)
             }
-        };
-        if let Err(trouble) = self.prove(seat, &kept, &plan, &definition).await {
-            // Nobody uses it; what it has need not be stored.
-            kept.session().close();
-            self.undo(seat, &plan.name).await;
-            return Err(trouble);
         }
-        Ok(Made { kept, pause })
     }
 
     /// Chooses who the member is, and writes down that it is begun.
     async fn plan(&self, id: SeatId, definition: &Definition) -> Result<Plan, Trouble> {
-        let (seat_name, part, row) = {
+        let (seat_name, row) = {
             let live = self.live();
             let seat = live.seats.get(&id).ok_or_else(Trouble::gone)?;
-            (seat.name.clone(), Arc::clone(&seat.part), seat.row.clone())
+            (seat.name.clone(), seat.row.clone())
         };
         let account = self.account(&seat_name, definition).await?;
         let proxy = self.proxy(&seat_name, &row, definition)?;
@@ -119,6 +120,7 @@ impl Shared {
             let before = before.map(|member| member.kept.clone());
             let seat = live.seats.get_mut(&id).ok_or_else(Trouble::gone)?;
             seat.row.generation += 1;
+            seat.row.give_up();
             seat.row.making = Some(name.to_string());
             seat.row.account.clone_from(&account);
             seat.row.proxy = match row.target_proxy {
@@ -128,7 +130,7 @@ impl Shared {
             seat.row.profile = Some(profile.to_string());
             before
         };
-        self.write_seat(id, &part).await?;
+        self.write_seat(id).await?;
         Ok(Plan {
             name,
             account,
@@ -294,25 +296,6 @@ impl Shared {
         }
         let why = format!("its cookie header has {length} bytes, of {limit} at most");
         Err(Trouble::new(Fault::Failed, &why))
-    }
-
-    /// Leaves nothing of a member that didn't come about.
-    async fn undo(&self, seat: SeatId, name: &Name) {
-        let removed = self.vault.remove(name).await;
-        let part = {
-            let mut live = self.live();
-            let Some(seat) = live.seats.get_mut(&seat) else {
-                return;
-            };
-            if removed.is_ok() {
-                seat.row.making = None;
-            }
-            seat.is_dirty = true;
-            Arc::clone(&seat.part)
-        };
-        if let Err(error) = self.write_seat(seat, &part).await {
-            tracing::debug!(session = %name, ?error, "the seat's row is written later");
-        }
     }
 }
 

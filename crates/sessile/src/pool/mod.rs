@@ -42,6 +42,7 @@ use std::time::Duration;
 
 use sessile_jar::Timestamp;
 use tokio::sync::{Mutex as AsyncMutex, Notify as Bell, broadcast, watch};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::login::Person;
@@ -140,6 +141,8 @@ struct Shared {
     /// Rings when the upkeep should look now.
     upkeep_bell: Bell,
     tasks: TaskTracker,
+    /// Ends what runs for seats.
+    stop: CancellationToken,
     stage: watch::Sender<Stage>,
     events: broadcast::Sender<PoolEvent>,
 }
@@ -155,6 +158,8 @@ struct Live {
     /// Why the last login failed, in words without secrets.
     last_trouble: Option<String>,
     counts: Counts,
+    /// What was begun for seats that were lost meanwhile.
+    adrift: HashMap<SeatId, Name>,
     /// How many processes serve the pool.
     owners: usize,
 }

@@ -58,19 +58,14 @@ impl Shared {
     }
 
     /// A member that is out of use and can't log in any more: what is sent through it goes through
-    /// the next one, and its record is to be removed.
-    pub(super) fn make_way(&self, seat: SeatId, kept: &Kept) {
-        let mut live = self.live();
+    /// the next one.
+    fn make_way(&self, seat: SeatId, kept: &Kept) {
+        let live = self.live();
         let serving = live.state.seat_view(seat).and_then(|view| view.member);
         let phase = serving.and_then(|member| live.state.member(member));
-        if phase.is_none_or(|member| member.phase != Phase::Warming) {
-            // It may serve on until another one follows.
-            return;
-        }
-        kept.set_logins(Logins::Closed);
-        if let Some(seat) = live.seats.get_mut(&seat) {
-            seat.row.leaving.push(kept.name().to_string());
-            seat.is_dirty = true;
+        // Any other may serve on until another one follows.
+        if phase.is_some_and(|member| member.phase == Phase::Warming) {
+            kept.set_logins(Logins::Closed);
         }
     }
 }

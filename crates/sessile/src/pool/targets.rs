@@ -90,8 +90,10 @@ impl Shared {
             });
         }
         let opened = self.open_seat(name, &part, Some((target, proxy))).await;
-        if opened.is_err() {
-            self.holds.release(&self.vault, &part).await;
+        if opened.is_err()
+            && let Some(held) = self.holds.take(&part)
+        {
+            held.release(&self.vault).await;
         }
         opened
     }
@@ -103,33 +105,51 @@ impl Shared {
         part: &Arc<str>,
         target: Option<(&Target, Option<Proxy>)>,
     ) -> Result<SeatId, PoolError> {
-        let mut row = seat::load(&self.vault, &name).await?.unwrap_or_default();
+        let stored = seat::load(&self.vault, &name).await?;
+        let mut row = stored.clone().unwrap_or_default();
         if let Some((target, proxy)) = target {
             row.target = Some(target.to_string());
             if let Some(proxy) = proxy {
                 row.target_proxy = Some(proxy.url().expose().clone());
             }
         }
-        let orphans: Vec<_> = row.orphans().collect();
-        for orphan in orphans {
-            self.vault.remove(&orphan).await?;
-        }
-        (row.making, row.leaving) = (None, Vec::new());
+        // Whoever had the seat before may have been killed in the middle of a login.
+        row.give_up();
         let member = self.adopt(&mut row).await?;
         let now = self.now();
-        let seat = Seat::new(name.clone(), Arc::clone(part), row, now);
+        let mut seat = Seat::new(name.clone(), Arc::clone(part), row, now);
+        seat.written = stored;
+        seat.end = self.stop.child_token();
+        let id = self.seat_in(seat, member, now)?;
+        self.bell.notify_one();
+        let is_here = true;
+        self.tell(PoolEventKind::SeatMoved {
+            seat: name,
+            is_here,
+        });
+        if let Err(trouble) = self.tidy(id).await {
+            tracing::debug!(why = %trouble.why, "what was left behind is removed later");
+        }
+        Ok(id)
+    }
+
+    /// Puts a seat into the state, while its part is held.
+    fn seat_in(
+        &self,
+        seat: Seat,
+        member: Option<crate::renew::Kept>,
+        now: Timestamp,
+    ) -> Result<SeatId, PoolError> {
+        let pool = || self.name.to_string();
         let mut live = self.live();
+        if !self.holds.has(&seat.part) {
+            return Err(PoolError::LeaseEnded);
+        }
         let id = match live.state.seat(seat.target(), now) {
             Ok(id) => id,
             Err(NoSeat::Taken(id)) => return Ok(id),
-            Err(NoSeat::Closing) => {
-                let pool = self.name.to_string();
-                return Err(PoolError::Closed { pool });
-            }
-            Err(NoSeat::Full) => {
-                let pool = self.name.to_string();
-                return Err(PoolError::Full { pool });
-            }
+            Err(NoSeat::Closing) => return Err(PoolError::Closed { pool: pool() }),
+            Err(NoSeat::Full) => return Err(PoolError::Full { pool: pool() }),
         };
         if let (Some(kept), Some(facts)) = (member, &seat.row.member)
             && let Ok(member) = live.state.restore(id, facts.restored(), now)
@@ -138,12 +158,6 @@ impl Shared {
         }
         live.seats.insert(id, seat);
         self.settle(live, now);
-        self.bell.notify_one();
-        let is_here = true;
-        self.tell(PoolEventKind::SeatMoved {
-            seat: name,
-            is_here,
-        });
         Ok(id)
     }
 

@@ -118,7 +118,7 @@ impl Shared {
         }
         if upkeep.facts.elapsed() >= FACTS {
             upkeep.facts = Instant::now();
-            self.write_all_facts().await;
+            self.tidy_all().await;
         }
         Ok(())
     }
