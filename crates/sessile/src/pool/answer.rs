@@ -4,7 +4,7 @@ use sessile_jar::Timestamp;
 
 use super::actions::Done;
 use super::make::Made;
-use super::state::{Action, MemberId, SeatId, Task};
+use super::state::{Action, Fault, MemberId, SeatId, Task};
 use super::trouble::Trouble;
 use super::{Member, PoolEventKind, Shared, Stage};
 use crate::store::Name;
@@ -20,25 +20,22 @@ impl Shared {
         self.after_release(action, is_done).await;
         // What is left is written when the pool ends, or with the next look.
         if *self.stage.borrow() != Stage::Closed
-            && let Err(trouble) = self.tidy(action.seat).await
+            && let Err(error) = self.tidy(action.seat).await
         {
-            tracing::debug!(why = %trouble.why, "a seat's row is written later");
+            tracing::debug!(?error, "a seat's row is written later");
         }
     }
 
     fn conclude(&self, action: Action, done: Result<Done, Trouble>) {
         let now = self.now();
-        let (result, made, trouble) = match done {
+        let mut live = self.live();
+        let (result, made, trouble) = match live.still_wanted(action.seat, done, now) {
             Ok(Done::Made(made)) => (Ok(()), Some(made), None),
             Ok(Done::Nothing) => (Ok(()), None, None),
             Err(trouble) => (Err(trouble.fault), None, Some(trouble)),
         };
-        let mut live = self.live();
         let Some(seat) = live.seats.get(&action.seat).map(|seat| seat.name.clone()) else {
-            // It was lost meanwhile: nobody wants to know.
-            if let Some(made) = made {
-                made.dismiss();
-            }
+            // Nobody wants to know.
             let _gone = live.state.done(action.id, result, now);
             return self.settle(live, now);
         };
@@ -65,6 +62,9 @@ impl Shared {
         trouble: Option<Trouble>,
     ) {
         let kind = match (action.task, trouble, session) {
+            (Task::Make, Some(trouble), _) if !trouble.is_tried => {
+                return self.tell_of_wait(action.seat, seat, trouble.why);
+            }
             (Task::Make, Some(trouble), _) => {
                 tracing::warn!(%seat, why = %trouble.why, "a session was not made");
                 let why = trouble.why;
@@ -83,9 +83,44 @@ impl Shared {
         };
         self.tell(kind);
     }
+
+    /// Once, until it waits for something else.
+    fn tell_of_wait(&self, id: SeatId, seat: Name, why: String) {
+        if let Some(seat) = self.live().seats.get_mut(&id)
+            && seat.waits.replace(why.clone()).as_ref() == Some(&why)
+        {
+            return;
+        }
+        tracing::warn!(%seat, %why, "the seat waits");
+        self.tell(PoolEventKind::SeatWaits { seat, why });
+    }
 }
 
 impl super::Live {
+    /// A member for a seat that was lost meanwhile, or is to have another proxy, is nobody's.
+    fn still_wanted(
+        &self,
+        seat: SeatId,
+        done: Result<Done, Trouble>,
+        now: Timestamp,
+    ) -> Result<Done, Trouble> {
+        let Ok(Done::Made(made)) = done else {
+            return done;
+        };
+        let why = match self.seats.get(&seat) {
+            Some(seat) if seat.row.target_proxy == made.target_proxy => {
+                return Ok(Done::Made(made));
+            }
+            Some(_) => Trouble::new(
+                Fault::Later { until: Some(now) },
+                "the target has another proxy by now",
+            ),
+            None => Trouble::gone(),
+        };
+        made.dismiss();
+        Err(why)
+    }
+
     /// Puts a member that was made into its seat; answers whom it replaces.
     fn enthrone(
         &mut self,
@@ -100,6 +135,7 @@ impl super::Live {
         let kept = made.take_over();
         if let Some(seat) = self.seats.get_mut(&seat) {
             seat.row.making = None;
+            seat.waits = None;
         }
         self.members.insert(member, Member { kept });
         self.counts.made += 1;
@@ -112,7 +148,7 @@ impl super::Live {
     fn after(&mut self, action: Action, is_done: bool, trouble: Option<&Trouble>, now: Timestamp) {
         match (action.task, is_done) {
             (Task::Make, false) => {
-                self.counts.failed += 1;
+                self.counts.failed += u64::from(trouble.is_some_and(|trouble| trouble.is_tried));
                 self.last_trouble = trouble.map(|trouble| trouble.why.clone());
                 if let Some(seat) = self.seats.get_mut(&action.seat) {
                     seat.row.give_up();

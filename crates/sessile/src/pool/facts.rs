@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use super::seat::{self, MemberRow, SeatRow};
 use super::state::SeatId;
-use super::trouble::Trouble;
-use super::{Live, Shared};
+use super::{Live, PoolError, Shared};
 use crate::store::{Fence, Name, StoreError};
 
 /// A row that differs from what is written of it.
@@ -24,17 +23,15 @@ impl Shared {
     pub(super) async fn tidy_all(&self) {
         let seats: Vec<SeatId> = self.live().seats.keys().copied().collect();
         for seat in seats {
-            if let Err(trouble) = self.tidy(seat).await
-                && self.live().seats.contains_key(&seat)
-            {
-                tracing::warn!(pool = %self.name, why = %trouble.why, "what is known of sessions is written later");
+            if let Err(PoolError::Store(error)) = self.tidy(seat).await {
+                tracing::warn!(pool = %self.name, %error, "what is known of sessions is written later");
                 return;
             }
         }
     }
 
     /// Writes what is new of a seat, and removes what its sessions left behind.
-    pub(super) async fn tidy(&self, id: SeatId) -> Result<(), Trouble> {
+    pub(super) async fn tidy(&self, id: SeatId) -> Result<(), PoolError> {
         self.write_seat(id).await?;
         let left = self.live().left_behind(id);
         for session in &left {
@@ -47,7 +44,7 @@ impl Shared {
     }
 
     /// Removes a session that the seat's row counts among those that leave.
-    pub(super) async fn remove_session(&self, id: SeatId, session: &Name) -> Result<(), Trouble> {
+    pub(super) async fn remove_session(&self, id: SeatId, session: &Name) -> Result<(), PoolError> {
         self.vault.remove(session).await?;
         if let Some(seat) = self.live().seats.get_mut(&id) {
             seat.row.leaving.retain(|name| name != session.as_str());
@@ -56,10 +53,10 @@ impl Shared {
     }
 
     /// Writes a seat's row as it is now, where that isn't written: under the fence of its hold.
-    pub(super) async fn write_seat(&self, id: SeatId) -> Result<(), Trouble> {
+    pub(super) async fn write_seat(&self, id: SeatId) -> Result<(), PoolError> {
         let writing = {
             let live = self.live();
-            let seat = live.seats.get(&id).ok_or_else(Trouble::gone)?;
+            let seat = live.seats.get(&id).ok_or(PoolError::LeaseEnded)?;
             Arc::clone(&seat.writing)
         };
         let _turn = writing.lock().await;
@@ -78,17 +75,17 @@ impl Shared {
         &self,
         part: &str,
         written: Result<(), StoreError>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), PoolError> {
         if let Err(StoreError::Fenced { .. }) = written {
             self.lose_part(part);
         }
         Ok(written?)
     }
 
-    fn unwritten(&self, id: SeatId) -> Result<Option<Unwritten>, Trouble> {
+    fn unwritten(&self, id: SeatId) -> Result<Option<Unwritten>, PoolError> {
         let mut live = self.live();
         live.note_members(id);
-        let seat = live.seats.get(&id).ok_or_else(Trouble::gone)?;
+        let seat = live.seats.get(&id).ok_or(PoolError::LeaseEnded)?;
         if seat.written.as_ref() == Some(&seat.row) {
             return Ok(None);
         }
@@ -96,7 +93,7 @@ impl Shared {
             seat: seat.name.clone(),
             part: Arc::clone(&seat.part),
             row: seat.row.clone(),
-            fence: self.holds.fence(&seat.part).ok_or_else(Trouble::gone)?,
+            fence: self.holds.fence(&seat.part).ok_or(PoolError::LeaseEnded)?,
         }))
     }
 }

@@ -12,7 +12,7 @@ impl Shared {
     pub(super) async fn retire(&self, seat: SeatId, kept: &Kept) -> Result<(), Trouble> {
         kept.set_logins(Logins::Closed);
         self.write_seat(seat).await?;
-        self.remove_session(seat, kept.name()).await
+        Ok(self.remove_session(seat, kept.name()).await?)
     }
 
     /// Hands a seat to whoever is next, with its member.
@@ -57,7 +57,21 @@ impl Shared {
         let fence = self.holds.fence(&part).ok_or_else(Trouble::gone)?;
         accounts::free(&self.vault, &self.name, &name).await?;
         let removed = seat::remove(&self.vault, &name, fence).await;
-        self.note_fenced(&part, removed)
+        self.retry_waiting();
+        Ok(self.note_fenced(&part, removed)?)
+    }
+
+    /// What seats wait for may be there now.
+    fn retry_waiting(&self) {
+        let now = self.now();
+        let mut live = self.live();
+        let waiting = live.seats.iter().filter(|(_, seat)| seat.waits.is_some());
+        let waiting: Vec<SeatId> = waiting.map(|(id, _)| *id).collect();
+        for seat in waiting {
+            // It may be leaving.
+            let _gone = live.state.retry(seat, now);
+        }
+        self.settle(live, now);
     }
 
     /// Gives a part back once none of its seats is left.

@@ -9,10 +9,9 @@ use std::time::Duration;
 use sessile_jar::Timestamp;
 use tokio::time::timeout;
 
-use super::accounts::{self, NoAccount};
 use super::state::{Fault, SeatId};
 use super::trouble::Trouble;
-use super::{Definition, Shared, seat};
+use super::{Definition, PoolError, Shared, accounts, seat};
 use crate::login::LoginError;
 use crate::profile::ProfileChoice;
 use crate::renew::{Identity, KeepError, Kept, Logins};
@@ -58,12 +57,15 @@ struct Plan {
     proxy: Option<Proxy>,
     profile: crate::profile::Profile,
     target: Option<String>,
+    target_proxy: Option<String>,
     before: Option<Kept>,
 }
 
 /// A member that was made and serves its seat from now on.
 pub(super) struct Made {
     pub(super) kept: Kept,
+    /// The proxy that the target had as it was begun.
+    pub(super) target_proxy: Option<String>,
     pause: Pause,
 }
 
@@ -85,10 +87,16 @@ impl Shared {
     /// Makes the next member of a seat.
     pub(super) async fn make(&self, seat: SeatId) -> Result<Made, Trouble> {
         let definition = self.definition();
-        let plan = self.plan(seat, &definition).await?;
+        let plan = self.plan(seat, &definition).await;
+        let plan = plan.map_err(Trouble::untried)?;
         let pause = Pause::begin(plan.before.clone()).await;
         let kept = self.log_in(seat, &plan, &definition).await?;
-        let made = Made { kept, pause };
+        let target_proxy = plan.target_proxy.clone();
+        let made = Made {
+            kept,
+            target_proxy,
+            pause,
+        };
         match self.prove(seat, &made.kept, &plan, &definition).await {
             Ok(()) => Ok(made),
             Err(trouble) => {
@@ -105,7 +113,8 @@ impl Shared {
             let seat = live.seats.get(&id).ok_or_else(Trouble::gone)?;
             (seat.name.clone(), seat.row.clone())
         };
-        let account = self.account(&seat_name, definition).await?;
+        let account = self.account(&seat_name, definition).await;
+        let account = account.map_err(|error| Trouble::of_pool(&error, self.now()))?;
         let proxy = self.proxy(&seat_name, &row, definition)?;
         let choice = definition.site.profile.clone().unwrap_or_default();
         let profile = match row.profile() {
@@ -123,7 +132,7 @@ impl Shared {
             seat.row.give_up();
             seat.row.making = Some(name.to_string());
             seat.row.account.clone_from(&account);
-            seat.row.proxy = match row.target_proxy {
+            seat.row.proxy = match &row.target_proxy {
                 Some(_) => None,
                 None => proxy.as_ref().map(ToString::to_string),
             };
@@ -137,30 +146,25 @@ impl Shared {
             proxy,
             profile,
             target: row.target,
+            target_proxy: row.target_proxy,
             before,
         })
     }
 
     /// The account of a seat, where the site has some.
-    async fn account(
+    pub(super) async fn account(
         &self,
         seat: &Name,
         definition: &Definition,
-    ) -> Result<Option<String>, Trouble> {
+    ) -> Result<Option<String>, PoolError> {
         if definition.accounts.is_empty() && !definition.needs_account() {
             return Ok(None);
         }
-        match accounts::assign(&self.vault, definition, seat).await? {
-            Ok(user) => Ok(Some(user)),
-            Err(NoAccount::Taken) => Err(Trouble::new(
-                Fault::Later { until: None },
-                "all accounts are taken",
-            )),
-            Err(NoAccount::Stopped) => Err(Trouble::new(
-                Fault::Refused,
-                "no account may be used before a person has seen to it",
-            )),
-        }
+        let assigned = accounts::assign(&self.vault, definition, seat).await?;
+        assigned.map(Some).map_err(|standing| PoolError::NoAccount {
+            pool: self.name.to_string(),
+            standing,
+        })
     }
 
     fn proxy(

@@ -50,6 +50,7 @@ use crate::renew::{Kept, KeptOptions, Notify};
 use crate::session::SessionBuilder;
 use crate::store::{HolderId, Name, Vault};
 
+pub use accounts::NoAccount;
 pub use definition::{Account, Definition};
 pub use error::PoolError;
 pub use events::{PoolEvent, PoolEventKind};

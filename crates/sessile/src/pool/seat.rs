@@ -32,6 +32,8 @@ pub(super) struct Seat {
     pub(super) is_dissolved: bool,
     /// When somebody last leased it here.
     pub(super) asked: Timestamp,
+    /// What it was last told to wait for, until its next member is made.
+    pub(super) waits: Option<String>,
     /// Ends what runs for it, once it is served here no more.
     pub(super) end: CancellationToken,
 }
@@ -142,6 +144,7 @@ impl Seat {
             writing: Arc::default(),
             is_dissolved: false,
             asked: now,
+            waits: None,
             end: CancellationToken::new(),
         }
     }

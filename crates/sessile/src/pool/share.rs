@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::roster::Roster;
-use super::seat::{self, PARTS, TARGET};
+use super::seat::{self, PARTS};
 use super::state::SeatId;
 use super::{PoolError, Shared};
-use crate::store::{Name, Room};
+use crate::store::Name;
 
 impl Shared {
     /// Takes the parts that are this process's, and gives away those that aren't.
@@ -88,29 +88,10 @@ impl Shared {
         self.settle(live, now);
     }
 
-    /// Takes seats of targets that nobody serves.
-    pub(super) async fn take_targets(&self) -> Result<(), PoolError> {
-        let start = Name::parse(&format!(
-            "{}{}{TARGET}",
-            self.name,
-            super::definition::SEPARATOR
-        ))?;
-        let rows = self.vault.list_room(Room::Seat, start.as_str()).await?;
-        for row in rows {
-            let Some((_, name)) = row.name.room() else {
-                continue;
-            };
-            let part: Arc<str> = seat::part_of_target(&name).into();
-            if self.holds.has(&part) || !self.is_open() {
-                continue;
-            }
-            let _turn = self.targets.lock().await;
-            let key = (&self.name, &part);
-            let owner = (&self.owner, self.term());
-            if self.holds.acquire(&self.vault, key, owner).await?.is_ok() {
-                self.open_seat(name, &part, None).await?;
-            }
+    /// Holds a part no more that nothing was opened in.
+    pub(super) async fn give_part_back(&self, part: &str) {
+        if let Some(held) = self.holds.take(part) {
+            held.release(&self.vault).await;
         }
-        Ok(())
     }
 }

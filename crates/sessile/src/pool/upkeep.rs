@@ -157,7 +157,9 @@ impl Shared {
         }
         let now = self.now();
         let mut live = self.live();
-        let stopped = live.state.seats().filter(|seat| seat.stopped);
+        let waits = |id: &SeatId| live.seats.get(id).is_some_and(|seat| seat.waits.is_some());
+        let stopped = live.state.seats();
+        let stopped = stopped.filter(|seat| seat.stopped || waits(&seat.id));
         let stopped: Vec<SeatId> = stopped.map(|seat| seat.id).collect();
         for seat in stopped {
             // It may be leaving.
