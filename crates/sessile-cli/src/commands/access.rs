@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use sessile::store::Name;
 use sessile_server::access::{self, Grant, Listed, NewGrant};
 
+use super::failure::Purpose;
 use super::show;
 use super::work::{self, Work};
 use crate::args::{AccessAdd, AccessCommand};
@@ -46,7 +47,7 @@ async fn add(args: AccessAdd, work: &mut Work<'_>) -> Outcome {
 }
 
 async fn list(work: &mut Work<'_>) -> Outcome {
-    let vault = work.vault().await?;
+    let vault = work.present_vault(Purpose::Manage).await?;
     let Listed {
         grants, unreadable, ..
     } = access::list(&vault).await.map_err(Failure::from)?;
@@ -98,7 +99,7 @@ fn document(grant: &Grant) -> Value {
 }
 
 async fn rm(names: &[String], work: &mut Work<'_>) -> Outcome {
-    let vault = work.vault().await?;
+    let vault = work.present_vault(Purpose::Manage).await?;
     for name in names {
         let name = work::name(name)?;
         if !access::remove(&vault, &name).await.map_err(Failure::from)? {
