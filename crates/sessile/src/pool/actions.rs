@@ -59,6 +59,10 @@ impl Shared {
     }
 
     async fn carry_out(&self, action: Action) -> Result<Done, Trouble> {
+        let is_begun = matches!(action.task, Task::Make | Task::Refresh | Task::Renew);
+        if is_begun && !self.is_sure_of(action.seat) {
+            return Err(Trouble::later("the store can't be reached".to_owned()).untried());
+        }
         if action.task == Task::Make {
             let made = self.make(action.seat).await?;
             return Ok(Done::Made(Box::new(made)));
