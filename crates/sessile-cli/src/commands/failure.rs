@@ -40,6 +40,20 @@ impl From<StoreError> for Failure {
     }
 }
 
+/// A failure to open the store.
+pub(super) fn of_opening(error: StoreError, purpose: Purpose) -> Failure {
+    let exit = match (&error, purpose) {
+        // Nobody is logged in there.
+        (StoreError::NoStore { .. }, Purpose::Check | Purpose::Send) => Exit::NotLoggedIn,
+        (StoreError::NoStore { .. }, Purpose::Manage) => Exit::StoreUnavailable,
+        _ => return error.into(),
+    };
+    Failure::of(exit, "noStore", &error).hint(
+        "check --store or SESSILE_STORE; `sessile login` and `sessile pool create` make a store \
+         where there is none",
+    )
+}
+
 fn store_kind(error: &StoreError) -> (Exit, &'static str) {
     match error {
         StoreError::BadName { .. } => (Exit::Usage, "badName"),
@@ -56,6 +70,7 @@ fn store_kind(error: &StoreError) -> (Exit, &'static str) {
         StoreError::NameTaken { .. } => (Exit::Failed, "nameTaken"),
         StoreError::NewerVersion { .. } => (Exit::StoreUnavailable, "storeNewer"),
         StoreError::NoKey { .. } => (Exit::StoreUnavailable, "noKey"),
+        StoreError::NoStore { .. } => (Exit::StoreUnavailable, "noStore"),
         StoreError::NotAStore { .. } => (Exit::StoreUnavailable, "notAStore"),
         StoreError::ReadOnly { .. } => (Exit::StoreUnavailable, "storeReadOnly"),
         StoreError::Tampered { .. } => (Exit::StoreUnavailable, "recordDamaged"),
@@ -155,6 +170,7 @@ impl From<LoginError> for Failure {
             LoginError::Refused { .. } => (Exit::NotLoggedIn, "loginRefused"),
             LoginError::SecondFactor { .. } => (Exit::PersonNeeded, "secondFactor"),
             LoginError::Unfinished { .. } => (Exit::PersonNeeded, "unfinished"),
+            LoginError::Unproven { .. } => (Exit::NotLoggedIn, "loginUnproven"),
             _ if error.needs_person() => (Exit::PersonNeeded, "personNeeded"),
             _ => (Exit::Failed, "loginFailed"),
         };
@@ -175,6 +191,10 @@ impl From<LoginError> for Failure {
             LoginError::Refused { .. } => {
                 failure.hint("check user name and password; what was stored is unchanged")
             }
+            LoginError::Unproven { .. } => failure.hint(
+                "where user name and password are right, the site file isn't: check `token` and \
+                 [check]; `sessile site try` shows each step",
+            ),
             _ => failure,
         }
     }

@@ -400,7 +400,9 @@ impl Inner {
                 Some(now.plus(Duration::from_secs(wait)))
             }
             LoginError::OAuth(error) if error.is_passing() => return Ok(()),
-            LoginError::OAuth(OAuthError::Refused { .. }) | LoginError::Refused { .. } => None,
+            LoginError::OAuth(OAuthError::Refused { .. })
+            | LoginError::Refused { .. }
+            | LoginError::Unproven { .. } => None,
             other if other.needs_person() => None,
             _ => Some(now.plus(Duration::from_secs(COOL_DOWN))),
         };
