@@ -202,6 +202,7 @@ impl From<PoolError> for Failure {
             PoolError::Full { .. } => (Exit::Failed, "poolFull"),
             PoolError::InUse { .. } => (Exit::Failed, "poolInUse"),
             PoolError::LeaseEnded => (Exit::Failed, "leaseEnded"),
+            PoolError::NoAccount { .. } => (Exit::NotLoggedIn, "noAccount"),
             PoolError::NoneAlive { .. } => (Exit::NotLoggedIn, "noSession"),
             PoolError::Taken { .. } => (Exit::Failed, "poolTaken"),
             PoolError::Targets { .. } => (Exit::Failed, "targets"),

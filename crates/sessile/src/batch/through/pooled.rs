@@ -141,6 +141,7 @@ fn is_lack(error: &PoolError) -> bool {
         PoolError::Busy { .. }
             | PoolError::Elsewhere { .. }
             | PoolError::Full { .. }
+            | PoolError::NoAccount { .. }
             | PoolError::NoneAlive { .. }
     )
 }
