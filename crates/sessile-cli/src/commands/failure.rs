@@ -291,11 +291,14 @@ fn tls_hint(fault: TlsFault) -> Option<&'static str> {
     })
 }
 
+const LOG_IN: &str = "`sessile login` logs in, and -s NAME records through that login";
+
 impl From<ResolveError> for Failure {
     fn from(error: ResolveError) -> Self {
         let (exit, kind) = match error {
             ResolveError::Request(error) => return of_kept(&error, Purpose::Send),
             ResolveError::BadAddress { .. } => (Exit::Failed, "badAddress"),
+            ResolveError::LoggedOut { .. } => (Exit::NotLoggedIn, "loggedOut"),
             ResolveError::Nothing { .. } => (Exit::Failed, "noMedia"),
             ResolveError::Refused { status: 401, .. } => (Exit::NotLoggedIn, "refused"),
             ResolveError::Refused { .. } => (Exit::Failed, "refused"),
@@ -307,6 +310,7 @@ impl From<ResolveError> for Failure {
             "noMedia" => {
                 failure.hint("a [media] section of a site file (--site FILE) says where it is")
             }
+            "loggedOut" => failure.hint(LOG_IN),
             _ => failure,
         }
     }
@@ -321,6 +325,7 @@ impl From<RecordError> for Failure {
             RecordError::Exists { .. } => (Exit::Failed, "fileExists"),
             RecordError::File { .. } => (Exit::Failed, "outputFile"),
             RecordError::Full { .. } => (Exit::Failed, "diskFull"),
+            RecordError::LoggedOut { .. } => (Exit::NotLoggedIn, "loggedOut"),
             RecordError::Nothing { .. } => (Exit::Failed, "noMedia"),
             RecordError::Playlist { .. } => (Exit::Failed, "playlist"),
             RecordError::Refused { status: 401, .. } => (Exit::NotLoggedIn, "refused"),
@@ -334,6 +339,7 @@ impl From<RecordError> for Failure {
                 failure.hint("--replace puts the recording in its place, -o names another")
             }
             "diskFull" => failure.hint("the same command goes on from there"),
+            "loggedOut" => failure.hint(LOG_IN),
             _ => failure,
         }
     }
