@@ -43,7 +43,7 @@ impl Shared {
         // On a task of its own: a panic in it is one failed action.
         let task = self.tasks.spawn(async move {
             tokio::select! {
-                done = timeout(LONGEST, doing.carry_out(action)) => done.unwrap_or_else(|_elapsed| {
+                done = timeout(LONGEST, doing.carry_out_traced(action)) => done.unwrap_or_else(|_elapsed| {
                     let why = format!("it took longer than {} s", LONGEST.as_secs());
                     Err(Trouble::new(Fault::Failed, &why))
                 }),
@@ -59,7 +59,7 @@ impl Shared {
         })
     }
 
-    async fn carry_out(&self, action: Action) -> Result<Done, Trouble> {
+    pub(super) async fn carry_out(&self, action: Action) -> Result<Done, Trouble> {
         let is_begun = matches!(action.task, Task::Make | Task::Refresh | Task::Renew);
         if is_begun && !self.is_sure_of(action.seat) {
             return Err(Trouble::later("the store can't be reached".to_owned()).untried());
