@@ -3,10 +3,10 @@
 //! How long a right lasts is measured by this machine's steady clock, from before it was asked for;
 //! times of other machines are never compared with ours.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use foldhash::HashMap;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::{Instant, timeout};
 
@@ -157,7 +157,7 @@ impl Holds {
     }
 
     /// Notes for how long a part is needed; answers whether it is held for so long.
-    fn need(&self, part: &str, until: Instant) -> bool {
+    pub(super) fn need(&self, part: &str, until: Instant) -> bool {
         let mut all = self.all();
         let Some(held) = all.get_mut(part) else {
             return false;
@@ -175,7 +175,7 @@ impl Shared {
     /// grants one on it, even if this process is killed.
     pub(super) async fn hold_for(&self, granted: &Granted) -> Result<(), PoolError> {
         let part = self.part_of(granted.seat).ok_or(PoolError::LeaseEnded)?;
-        let until = self.clock.instant(granted.until) + MARGIN;
+        let until = self.hold_until(granted);
         if self.holds.need(&part, until) {
             return Ok(());
         }
@@ -195,6 +195,11 @@ impl Shared {
                 waited: PATIENCE,
             })),
         }
+    }
+
+    /// Until when the seat of a lease has to be held.
+    pub(super) fn hold_until(&self, granted: &Granted) -> Instant {
+        self.clock.instant(granted.until) + MARGIN
     }
 
     /// For how long a seat is surely held yet.

@@ -27,12 +27,12 @@ mod trouble;
 mod upkeep;
 mod waiting;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use foldhash::HashMap;
 use sessile_jar::Timestamp;
 use tokio::sync::{Mutex as AsyncMutex, Notify as Bell, broadcast, watch};
 use tokio_util::task::TaskTracker;
