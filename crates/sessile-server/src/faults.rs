@@ -55,7 +55,7 @@ impl From<PoolError> for Problem {
             }
             PoolError::Closed { .. } => Kind::Closing,
             PoolError::LeaseEnded => Kind::LeaseEnded,
-            PoolError::NoneAlive { .. } => Kind::NoSession,
+            PoolError::NoAccount { .. } | PoolError::NoneAlive { .. } => Kind::NoSession,
             PoolError::Unknown { pool, .. } => {
                 return Self::new(Kind::UnknownPool, format!("there is no pool `{pool}`"));
             }
@@ -86,6 +86,7 @@ impl From<LoginError> for Problem {
             LoginError::CodeRefused { .. }
             | LoginError::RateLimited { .. }
             | LoginError::Refused { .. }
+            | LoginError::Unproven { .. }
             | LoginError::OAuth(OAuthError::Refused { .. } | OAuthError::RateLimited { .. }) => {
                 Kind::LoginRefused
             }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use sessile_server::access::{self, Grant, NewGrant};
 
+use super::failure::Purpose;
 use super::show;
 use super::work::{self, Work};
 use crate::args::{AccessAdd, AccessCommand};
@@ -45,7 +46,7 @@ async fn add(args: AccessAdd, work: &mut Work<'_>) -> Outcome {
 }
 
 async fn list(work: &mut Work<'_>) -> Outcome {
-    let vault = work.vault().await?;
+    let vault = work.present_vault(Purpose::Manage).await?;
     let grants = access::list(&vault).await.map_err(Failure::from)?;
     if work.json() {
         let tokens: Vec<Value> = grants.iter().map(document).collect();
@@ -88,7 +89,7 @@ fn document(grant: &Grant) -> Value {
 }
 
 async fn rm(names: &[String], work: &mut Work<'_>) -> Outcome {
-    let vault = work.vault().await?;
+    let vault = work.present_vault(Purpose::Manage).await?;
     for name in names {
         let name = work::name(name)?;
         if !access::remove(&vault, &name).await.map_err(Failure::from)? {

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use super::cipher::Cipher;
 use crate::plan::timeline::Name;
 use crate::playlist::Segment;
-use crate::record::part::PartFile;
-use crate::record::{Existing, RecordError};
+use crate::record::part::{PartFile, at};
+use crate::record::{Existing, RecordError, cut};
 
 /// Counts the tries to write a segment: what comes late of one that was given up is written nowhere.
 pub(super) type Attempt = u64;
@@ -65,6 +65,8 @@ impl Out {
         match lines.split_first() {
             Some((first, lines)) if first == header => {
                 let length = part.length()?;
+                let (cuts, lines): (Vec<&String>, Vec<&String>) =
+                    lines.iter().partition(|line| cut::is_line(line));
                 let kept = lines
                     .iter()
                     .map_while(|line| read(line))
@@ -73,7 +75,8 @@ impl Out {
                 if kept.len() < lines.len() {
                     let rest: String = kept.iter().map(|(entry, end)| write(entry, *end)).collect();
                     part.begin_journal(header)?;
-                    part.note(&rest)?;
+                    let cuts = cuts.iter().map(|line| format!("{line}\n"));
+                    part.note(&cuts.chain([rest]).collect::<String>())?;
                 }
                 kept.iter().for_each(|(entry, end)| left.take(entry, *end));
             }
@@ -150,6 +153,32 @@ impl Out {
     ) -> Result<(), RecordError> {
         self.run(move |inner| inner.part.finish(&path, existing))
             .await
+    }
+
+    /// Has the file stand under this name as well, where it goes on later.
+    pub(super) async fn show(&self, path: PathBuf, existing: Existing) -> Result<(), RecordError> {
+        self.run(move |inner| inner.part.show(&path, existing))
+            .await
+    }
+
+    /// Gives what was made of the file its name.
+    pub(super) async fn put(
+        &self,
+        made: PathBuf,
+        path: PathBuf,
+        existing: Existing,
+    ) -> Result<(), RecordError> {
+        self.run(move |inner| {
+            let file = std::fs::File::open(&made).and_then(|file| file.sync_all());
+            file.map_err(|why| at(&made, why))?;
+            inner.part.put(&made, &path, existing)
+        })
+        .await
+    }
+
+    /// Notes that `file` was made of what there is, and that the recording goes on later.
+    pub(super) async fn note_cut(&self, file: PathBuf) -> Result<(), RecordError> {
+        self.run(move |inner| inner.part.note_cut(&file)).await
     }
 
     /// Takes the file away: another one has become the recording.
@@ -260,7 +289,8 @@ pub(super) fn is_of(lines: &[String], header: &str, segments: &[Segment]) -> boo
             own.duration.as_millis() == duration.as_millis() && Name::of(&own.place) == name
         })
     };
-    first == header && lines.iter().map_while(|line| read(line)).all(fits)
+    let mut lines = lines.iter().filter(|line| !cut::is_line(line));
+    first == header && lines.by_ref().map_while(|line| read(line)).all(fits)
 }
 
 /// A line of the journal.

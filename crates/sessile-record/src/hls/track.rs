@@ -10,10 +10,8 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use sessile::ShownUrl;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
-use url::Url;
 
 use super::load::{self, Loaded, Which};
 use super::out::Left;
@@ -148,7 +146,11 @@ impl<'a> Track<'a> {
                 self.advance()?;
             }
             if self.is_done() {
-                self.recording.ended = self.ending.unwrap_or(Ended::Complete);
+                self.recording.ended = match self.ending {
+                    // Nothing was left to be stopped.
+                    Some(Ended::Stopped) if self.is_all_there() => Ended::Complete,
+                    ending => ending.unwrap_or(Ended::Complete),
+                };
                 return Ok(());
             }
             let stop_by = self.stop_by;
@@ -218,6 +220,10 @@ impl<'a> Track<'a> {
             Some(_) => self.schedule.len() == 0,
             None => false,
         }
+    }
+
+    fn is_all_there(&self) -> bool {
+        self.loaded.media.is_ended && self.schedule.len() == 0
     }
 
     fn take(&mut self, done: Done) -> Result<(), RecordError> {
@@ -322,7 +328,10 @@ impl<'a> Track<'a> {
     fn shut(&mut self, why: RecordError) -> Result<(), RecordError> {
         let ticket = self.opens_for.take();
         let is_again = |ticket: &Ticket| self.refused.get(ticket).is_some_and(|ways| *ways > 1);
-        let is_refusal = matches!(why, RecordError::Refused { .. } | RecordError::Wrong { .. });
+        let is_refusal = matches!(
+            why,
+            RecordError::LoggedOut { .. } | RecordError::Refused { .. } | RecordError::Wrong { .. }
+        );
         match ticket.filter(|ticket| self.was_live && is_refusal && is_again(ticket)) {
             Some(ticket) => {
                 self.schedule_reload(self.loaded.media.target / 2);
@@ -577,13 +586,5 @@ async fn until(at: Option<Instant>) {
     match at {
         Some(at) => sleep_until(at).await,
         None => std::future::pending().await,
-    }
-}
-
-/// What to say where a playlist has nothing to record.
-pub(super) fn nothing(url: &Url) -> RecordError {
-    RecordError::Nothing {
-        url: ShownUrl(url).to_string(),
-        what: "its playlist lists no segment that is there".to_owned(),
     }
 }

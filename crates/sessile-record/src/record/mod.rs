@@ -2,6 +2,7 @@
 //!
 //! What is recorded and where is in `options`, what is heard of it meanwhile in `event`.
 
+pub(crate) mod cut;
 mod error;
 mod event;
 mod name;

@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::cut;
 use super::error::RecordError;
 use super::options::Existing;
 
@@ -153,9 +154,38 @@ impl PartFile {
     /// Gives the file its name, whole and on the disk.
     pub(crate) fn finish(&self, path: &Path, existing: Existing) -> Result<(), RecordError> {
         self.sync()?;
-        put(&self.part, path, existing)?;
+        self.put(&self.part, path, existing)?;
         self.forget_journal();
         Ok(())
+    }
+
+    /// Gives what was made of it its name, in place of what an earlier run has left there.
+    pub(crate) fn put(
+        &self,
+        from: &Path,
+        to: &Path,
+        existing: Existing,
+    ) -> Result<(), RecordError> {
+        put(from, to, cut::existing(&self.path, to, existing))
+    }
+
+    /// Notes that `file` is of this recording, which goes on later.
+    pub(crate) fn note_cut(&mut self, file: &Path) -> Result<(), RecordError> {
+        let line = cut::line(file).map_err(|why| at(file, why))?;
+        self.note(&line)
+    }
+
+    /// Has the file stand under this name as well, where it goes on later.
+    pub(crate) fn show(&mut self, path: &Path, existing: Existing) -> Result<(), RecordError> {
+        self.sync()?;
+        let shown = beside(&self.path, ".part.shown");
+        let _none = std::fs::remove_file(&shown);
+        // Not every file system has links.
+        if std::fs::hard_link(&self.part, &shown).is_err() {
+            std::fs::copy(&self.part, &shown).map_err(|why| at(&shown, why))?;
+        }
+        self.put(&shown, path, existing)?;
+        self.note_cut(path)
     }
 
     /// Takes the file away: another one has become the recording.
@@ -200,7 +230,7 @@ fn locked(part: &Path) -> Result<File, RecordError> {
 pub(crate) fn put(from: &Path, to: &Path, existing: Existing) -> Result<(), RecordError> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
     let put = match existing {
-        Existing::Replace => std::fs::rename(from, to),
+        Existing::Replace => replace(from, to),
         Existing::Refuse => match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
             Ok(()) => Ok(()),
             Err(rustix::io::Errno::EXIST) => {
@@ -221,6 +251,19 @@ pub(crate) fn put(from: &Path, to: &Path, existing: Existing) -> Result<(), Reco
     // The name is on the disk too; a folder that can't be synced has been renamed in all the same.
     let _unsynced = folder.and_then(|folder| folder.sync_all());
     Ok(())
+}
+
+fn replace(from: &Path, to: &Path) -> io::Result<()> {
+    let number = |path| {
+        std::fs::symlink_metadata(path)
+            .ok()
+            .map(|found| (found.dev(), found.ino()))
+    };
+    // Two names of one file would both stay.
+    match number(from) == number(to) {
+        true => std::fs::remove_file(from),
+        false => std::fs::rename(from, to),
+    }
 }
 
 /// The path with something after its name.

@@ -19,8 +19,9 @@ use crate::store::{Acquired, Fence, HolderId, Lease, LeaseKey, Name, StoreError,
 #[derive(Debug, Default)]
 pub(super) struct Holds(Mutex<HashMap<Arc<str>, Held>>);
 
+/// The right to serve a part.
 #[derive(Clone, Debug)]
-struct Held {
+pub(super) struct Held {
     /// One extension at a time.
     lease: Arc<AsyncMutex<Lease>>,
     fence: Fence,
@@ -44,6 +45,17 @@ pub(super) enum Extended {
     Failed(StoreError),
     Held,
     Lost,
+}
+
+impl Held {
+    /// Gives the part back.
+    pub(super) async fn release(self, vault: &Vault) {
+        let lease = self.lease.lock().await;
+        if let Err(error) = vault.release(&lease).await {
+            // It ends by itself when its term is over.
+            tracing::warn!(key = %lease.key, %error, "the right to seats could not be given back");
+        }
+    }
 }
 
 impl Holds {
@@ -117,21 +129,9 @@ impl Holds {
         }
     }
 
-    /// Gives a part back.
-    pub(super) async fn release(&self, vault: &Vault, part: &str) {
-        let Some(held) = self.all().remove(part) else {
-            return;
-        };
-        let lease = held.lease.lock().await;
-        if let Err(error) = vault.release(&lease).await {
-            // It ends by itself when its term is over.
-            tracing::warn!(key = %lease.key, %error, "the right to seats could not be given back");
-        }
-    }
-
-    /// Forgets a part that is another's.
-    pub(super) fn forget(&self, part: &str) {
-        self.all().remove(part);
+    /// Holds a part no more here; what there was of it is to be released, unless it is another's.
+    pub(super) fn take(&self, part: &str) -> Option<Held> {
+        self.all().remove(part)
     }
 
     pub(super) fn parts(&self) -> Vec<Arc<str>> {

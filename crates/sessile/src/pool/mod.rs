@@ -6,22 +6,29 @@
 
 mod accounts;
 mod actions;
+mod answer;
 mod clock;
 mod definition;
 mod error;
 mod events;
+mod facts;
 mod hold;
 mod info;
 mod keeper;
 mod lease;
+mod leaving;
 mod look;
 mod make;
 mod open;
 mod orders;
+mod outcome;
 mod proxies;
+mod renewal;
 mod roster;
 mod seat;
+mod share;
 pub mod state;
+mod suspend;
 mod targets;
 mod trouble;
 mod upkeep;
@@ -35,6 +42,7 @@ use std::time::Duration;
 use foldhash::HashMap;
 use sessile_jar::Timestamp;
 use tokio::sync::{Mutex as AsyncMutex, Notify as Bell, broadcast, watch};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::login::Person;
@@ -42,6 +50,7 @@ use crate::renew::{Kept, KeptOptions, Notify};
 use crate::session::SessionBuilder;
 use crate::store::{HolderId, Name, Vault};
 
+pub use accounts::NoAccount;
 pub use definition::{Account, Definition};
 pub use error::PoolError;
 pub use events::{PoolEvent, PoolEventKind};
@@ -133,6 +142,8 @@ struct Shared {
     /// Rings when the upkeep should look now.
     upkeep_bell: Bell,
     tasks: TaskTracker,
+    /// Ends what runs for seats.
+    stop: CancellationToken,
     stage: watch::Sender<Stage>,
     events: broadcast::Sender<PoolEvent>,
 }
@@ -148,6 +159,8 @@ struct Live {
     /// Why the last login failed, in words without secrets.
     last_trouble: Option<String>,
     counts: Counts,
+    /// What was begun for seats that were lost meanwhile.
+    adrift: HashMap<SeatId, Name>,
     /// How many processes serve the pool.
     owners: usize,
 }
@@ -183,6 +196,10 @@ impl Shared {
 
     fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    fn is_open(&self) -> bool {
+        *self.stage.borrow() == Stage::Open
     }
 
     fn definition(&self) -> Arc<Definition> {

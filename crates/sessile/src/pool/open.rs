@@ -8,6 +8,7 @@ use foldhash::HashMap;
 use futures_util::future::join_all;
 use tokio::sync::{Mutex as AsyncMutex, Notify as Bell, broadcast, watch};
 use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::clock::PoolClock;
@@ -59,6 +60,7 @@ impl Pool {
             sleeps_until: store,
             last_trouble: None,
             counts: Counts::default(),
+            adrift: HashMap::new(),
             owners: roster.owners().count(),
         };
         let shared = Arc::new(Shared {
@@ -77,6 +79,7 @@ impl Pool {
             bell: Bell::new(),
             upkeep_bell: Bell::new(),
             tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
             stage: watch::Sender::new(Stage::Open),
             events: broadcast::Sender::new(EVENTS),
         });
@@ -165,12 +168,13 @@ impl Shared {
     /// doesn't keep it from ending.
     async fn end(&self) {
         self.stage.send_replace(Stage::Closed);
+        self.stop.cancel();
         self.bell.notify_one();
         self.upkeep_bell.notify_one();
         self.tasks.close();
         // First: nothing may go on for a seat that is given back.
         self.within(self.tasks.wait(), "what runs").await;
-        self.within(self.write_all_facts(), "what is known of sessions")
+        self.within(self.tidy_all(), "what is known of sessions")
             .await;
         let members: Vec<_> = self
             .live()
@@ -191,10 +195,8 @@ impl Shared {
 
     async fn give_back(&self) {
         let parts = self.holds.parts();
-        let releasing = parts
-            .iter()
-            .map(|part| self.holds.release(&self.vault, part));
-        join_all(releasing).await;
+        let held = parts.iter().filter_map(|part| self.holds.take(part));
+        join_all(held.map(|held| held.release(&self.vault))).await;
         if self.options.serves == Serves::Yes
             && let Err(error) = roster::leave(&self.vault, &self.name, &self.owner).await
         {

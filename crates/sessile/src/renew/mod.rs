@@ -34,7 +34,7 @@ use crate::session::{Reply, Request, Session, SessionBuilder, SessionState, Sign
 use crate::store::{HolderId, Name, Vault};
 use crate::token_file::{Stamp, TokenFile, TokenTrouble};
 
-pub use error::{KeepError, NoRenewal};
+pub use error::{Again, KeepError, NoRenewal};
 pub use gate::Logins;
 pub use in_step::{bring_in_step, keep_in_step, step, stop_in_step};
 pub use judge::CheckReport;
@@ -50,9 +50,13 @@ use refresh::Seen;
 use single::Start;
 use to_the_end::Renewals;
 
-/// How often, at most, a login is renewed for one request: more than once only while its token is so
+/// How often, at most, an access token is renewed for one request: more than once only while it is so
 /// short-lived that it ends on the way.
-const RENEWALS: u32 = 5;
+const TOKENS: u32 = 5;
+
+/// How often, at most, a login is renewed for one request: more than once only where a check can tell
+/// that it was ended again meanwhile.
+const LOGINS: u32 = 3;
 
 /// A stored session that many processes share and that logs in again when it has to.
 ///
@@ -565,9 +569,20 @@ impl Inner {
         has_login && (!has_tokens || self.is_about_token(reply))
     }
 
-    /// A request is sent again once, and once more where a short-lived token has ended meanwhile.
+    /// A request is sent again once, and once more where its token or login may have ended meanwhile:
+    /// a renewal begins with the check, which says whether it has.
     fn may_send_again(&self, renewals: u32) -> bool {
-        renewals == 0 || (renewals < RENEWALS && self.is_token_due())
+        let has_tokens = self.held().tokens.is_some();
+        renewals == 0
+            || match has_tokens {
+                true => renewals < TOKENS && self.is_token_due(),
+                false => renewals < LOGINS && self.can_tell(),
+            }
+    }
+
+    /// Whether a check tells a login that works from one that doesn't.
+    fn can_tell(&self) -> bool {
+        self.held().check.is_some()
     }
 
     /// The error for a page that asks for a login right after one.
@@ -581,7 +596,8 @@ impl Inner {
             self.remember_refused_token().await?;
             return Ok(self.logged_out(sign, NoRenewal::TokenRefused));
         }
-        if by == Some(Renewer::Ourselves) {
+        // Each login that a check has proven worked, and was ended by something else.
+        if by == Some(Renewer::Ourselves) && !self.can_tell() {
             self.remember_fruitless_login().await?;
         }
         Ok(self.logged_out(sign, NoRenewal::StillAsking))

@@ -127,6 +127,7 @@ fn decide(session: &Inner, hop: &Hop, incoming: &Incoming) -> Decision {
     redirect::decide(&Attempt {
         policy: hop.request.redirects.unwrap_or(session.habits.redirects),
         may_downgrade: session.habits.may_downgrade,
+        rule: hop.request.redirect_rule,
         method: &hop.request.method,
         url: &hop.url,
         status: incoming.status,

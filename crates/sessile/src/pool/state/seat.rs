@@ -2,8 +2,8 @@
 
 use sessile_jar::Timestamp;
 
-use super::Target;
 use super::chain::List;
+use super::{MemberId, MemberView, SeatId, State, Target};
 
 /// In this order, so that a lease of a target's own seat touches the first bytes alone, as with
 /// [`Member`](super::member::Member).
@@ -94,5 +94,14 @@ impl Seat {
     /// Whether a login may begin now.
     pub(super) fn may_log_in(&self, now: Timestamp) -> bool {
         self.is_served() && !self.stopped && !self.logging_in && self.login_after <= now
+    }
+}
+
+impl State {
+    /// The members of a seat: the one that serves, the one that is being made, and earlier ones.
+    pub fn members_of(&self, seat: SeatId) -> impl Iterator<Item = MemberView> + '_ {
+        let kin = self.seats.get(seat.0).map(|seat| seat.kin);
+        let places = self.kin.iter(kin.unwrap_or_default());
+        places.filter_map(|place| self.member(MemberId(self.members.key(place))))
     }
 }
