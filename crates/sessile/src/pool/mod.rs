@@ -36,13 +36,13 @@ mod trouble;
 mod upkeep;
 mod waiting;
 
-use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::ops::Deref;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use foldhash::{HashMap, HashSet};
 use sessile_jar::Timestamp;
 use tokio::sync::{Mutex as AsyncMutex, Notify as Bell, broadcast, watch};
 use tokio_util::sync::CancellationToken;

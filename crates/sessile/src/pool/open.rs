@@ -1,10 +1,10 @@
 //! The beginning and the end of an open pool, and of a pool as a whole.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
+use foldhash::{HashMap, HashSet};
 use futures_util::future::join_all;
 use tokio::sync::{Mutex as AsyncMutex, Notify as Bell, broadcast, watch};
 use tokio::time::{Instant, timeout};
@@ -56,14 +56,14 @@ impl Pool {
         let seed = getrandom::u64().unwrap_or_default();
         let live = Live {
             state: State::new(definition.rules(), seed),
-            seats: HashMap::new(),
-            members: HashMap::new(),
-            waiting: HashMap::new(),
+            seats: HashMap::default(),
+            members: HashMap::default(),
+            waiting: HashMap::default(),
             sleeps_until: store,
             last_trouble: None,
             counts: Counts::default(),
-            unsure: HashSet::new(),
-            adrift: HashMap::new(),
+            unsure: HashSet::default(),
+            adrift: HashMap::default(),
             owners: roster.owners().count(),
         };
         let shared = Arc::new(Shared {
