@@ -55,7 +55,9 @@ impl From<PoolError> for Problem {
             }
             PoolError::Closed { .. } => Kind::Closing,
             PoolError::LeaseEnded => Kind::LeaseEnded,
-            PoolError::NoAccount { .. } | PoolError::NoneAlive { .. } => Kind::NoSession,
+            PoolError::NoAccount { .. }
+            | PoolError::NoneAlive { .. }
+            | PoolError::ServedElsewhere { .. } => Kind::NoSession,
             PoolError::Unknown { pool, .. } => {
                 return Self::new(Kind::UnknownPool, format!("there is no pool `{pool}`"));
             }

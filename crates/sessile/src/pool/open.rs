@@ -62,6 +62,7 @@ impl Pool {
             sleeps_until: store,
             last_trouble: None,
             counts: Counts::default(),
+            unopened: HashSet::new(),
             unsure: HashSet::new(),
             adrift: HashMap::new(),
             owners: roster.owners().count(),

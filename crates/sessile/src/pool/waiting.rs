@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::MutexGuard;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sessile_jar::Timestamp;
@@ -103,6 +104,15 @@ impl Shared {
             Refusal::Busy { next } => PoolError::Busy { pool, next },
             Refusal::Closing => PoolError::Closed { pool },
             Refusal::Full => PoolError::Full { pool },
+            Refusal::NoneAlive {
+                why: Dead::NoSeat, ..
+            } if live.owners > 1 && self.looked.load(Ordering::Relaxed) => {
+                PoolError::ServedElsewhere {
+                    pool,
+                    owners: live.owners,
+                    size: self.definition().size(),
+                }
+            }
             Refusal::NoneAlive { why, next } => PoolError::NoneAlive {
                 pool,
                 why,

@@ -113,7 +113,7 @@ const PART: Duration = Duration::from_secs(1);
 /// Whether waiting may help.
 fn may_come(error: &PoolError) -> bool {
     match error {
-        PoolError::Busy { .. } => true,
+        PoolError::Busy { .. } | PoolError::ServedElsewhere { .. } => true,
         PoolError::NoneAlive { why, .. } => !matches!(why, Dead::Stopped),
         _ => false,
     }
