@@ -58,7 +58,9 @@ impl From<PoolError> for Problem {
             PoolError::Closed { .. } => Kind::Closing,
             PoolError::Elsewhere { .. } => Kind::Elsewhere,
             PoolError::LeaseEnded => Kind::LeaseEnded,
-            PoolError::NoAccount { .. } | PoolError::NoneAlive { .. } => Kind::NoSession,
+            PoolError::NoAccount { .. }
+            | PoolError::NoneAlive { .. }
+            | PoolError::ServedElsewhere { .. } => Kind::NoSession,
             PoolError::Unknown { pool, .. } => {
                 return Self::new(Kind::UnknownPool, format!("there is no pool `{pool}`"));
             }

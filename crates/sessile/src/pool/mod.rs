@@ -184,6 +184,8 @@ struct Live {
     adrift: HashMap<SeatId, Name>,
     /// How many processes serve the pool.
     owners: usize,
+    /// Seats that can't be opened.
+    unopened: HashSet<Name>,
     /// The parts whose seats aren't served because the right to them may end.
     unsure: HashSet<Arc<str>>,
 }

@@ -62,6 +62,7 @@ impl Pool {
             sleeps_until: store,
             last_trouble: None,
             counts: Counts::default(),
+            unopened: HashSet::default(),
             unsure: HashSet::default(),
             adrift: HashMap::default(),
             owners: roster.owners().count(),
