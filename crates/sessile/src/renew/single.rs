@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use tracing::Instrument as _;
+
 use super::mailbox::Mailbox;
 use super::notify::TroubleKind;
 use super::refresh::Seen;
@@ -15,6 +17,7 @@ use crate::login::{
 use crate::record::{KeptLogin, Record};
 use crate::secret::Secret;
 use crate::session::{SessionState, Sign, Verdict};
+use crate::spans;
 use crate::store::{Lease, Name, StoreError, Vault};
 
 /// Logs in because a person asked for it.
@@ -274,7 +277,12 @@ impl Inner {
                 }
             }
         }
-        Ok(login::log_in(&self.session, state, login, known).await?)
+        let span = spans::login(&self.name);
+        let logging_in = login::log_in(&self.session, state, login, known);
+        let done = logging_in.instrument(span.clone()).await;
+        let done = done.map_err(KeepError::from);
+        spans::ended(&span, &done);
+        done
     }
 
     /// What is to be kept of a login that worked.
