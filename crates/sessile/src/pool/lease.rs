@@ -7,6 +7,7 @@ use sessile_jar::Timestamp;
 
 use super::outcome::{is_replaced, outcome};
 use super::state::{Granted, LeaseId, Mode, Outcome, SeatId, Wish};
+use super::waiting::Taken;
 use super::{LeaseInfo, Pool, PoolError, Shared};
 use crate::renew::{Answer, Kept};
 use crate::session::Request;
@@ -155,9 +156,21 @@ impl Pool {
     pub async fn lease(&self, wish: &Wish, wait: Duration) -> Result<Lease, PoolError> {
         let mut tries = 0;
         loop {
-            let granted = self.0.grant(wish, wait).await?;
+            let Taken {
+                granted,
+                kept,
+                is_held,
+            } = self.0.grant(wish, wait).await?;
             // Given back by whoever stops waiting.
-            let handle = self.handle(granted, OnDrop::GiveBack)?;
+            let handle = Lease {
+                pool: self.clone(),
+                granted,
+                kept,
+                end: OnDrop::GiveBack,
+            };
+            if is_held {
+                return Ok(handle);
+            }
             tries += 1;
             match self.0.hold_for(&granted).await {
                 Ok(()) => return Ok(handle),
@@ -225,11 +238,18 @@ impl Pool {
             seat: view.seat,
             until,
         };
-        shared.hold_for(&wanted).await?;
-        let now = shared.now();
-        let until = shared.live().state.extend(lease, until, now)?;
-        shared.bell.notify_one();
-        Ok(until)
+        for _try in 0..TRIES {
+            shared.hold_for(&wanted).await?;
+            let now = shared.now();
+            let mut live = shared.live();
+            // In one step: meanwhile the seat may be held for no longer than was needed.
+            if shared.is_held_until(&live, &wanted) {
+                let until = live.state.extend(lease, until, now)?;
+                shared.bell.notify_one();
+                return Ok(until);
+            }
+        }
+        Err(PoolError::LeaseEnded)
     }
 
     /// Lets a lease outlast the drain of its session.

@@ -205,7 +205,9 @@ impl Shared {
             };
             if let Err(error) = opened {
                 self.give_part_back(&part).await;
-                tracing::debug!(seat = %name, %error, "the target's seat isn't taken over");
+                if matches!(error, PoolError::Unreadable { .. }) {
+                    self.note_unopened(name, &error);
+                }
             }
         }
         Ok(())
@@ -268,6 +270,10 @@ impl Shared {
             && let Ok(member) = live.state.restore(id, facts.restored(), now)
         {
             live.members.insert(member, super::Member { kept });
+        }
+        if live.unsure.contains(&seat.part) {
+            // It was there just now.
+            let _gone = live.state.suspend(id, now);
         }
         live.seats.insert(id, seat);
         self.settle(live, now);
