@@ -26,6 +26,7 @@ mod proxies;
 mod renewal;
 mod roster;
 mod seat;
+mod served;
 mod share;
 pub mod state;
 mod suspend;
@@ -46,7 +47,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::login::Person;
-use crate::renew::{Kept, KeptOptions, Notify};
+use crate::renew::{KeptOptions, Notify};
 use crate::session::SessionBuilder;
 use crate::store::{HolderId, Name, Vault};
 
@@ -64,7 +65,7 @@ pub use state::{Assign, LeaseId, MemberId, Mode, Outcome, Phase, SeatId, Target,
 use clock::PoolClock;
 use hold::Holds;
 use proxies::ProxyHealth;
-use seat::Seat;
+use served::{Members, Seats};
 use state::State;
 use targets::TargetList;
 use waiting::Waiting;
@@ -151,8 +152,8 @@ struct Shared {
 /// What changes all the time.
 struct Live {
     state: State,
-    seats: HashMap<SeatId, Seat>,
-    members: HashMap<MemberId, Member>,
+    seats: Seats,
+    members: Members,
     waiting: Waiting,
     /// The keeper looks again then.
     sleeps_until: Timestamp,
@@ -163,12 +164,6 @@ struct Live {
     adrift: HashMap<SeatId, Name>,
     /// How many processes serve the pool.
     owners: usize,
-}
-
-/// A member's session.
-#[derive(Clone)]
-struct Member {
-    kept: Kept,
 }
 
 /// What happened since the pool was opened here.
