@@ -36,3 +36,5 @@ mod site_kinds;
 mod support;
 mod tiers;
 mod tokens;
+#[cfg(feature = "otel")]
+mod traces;

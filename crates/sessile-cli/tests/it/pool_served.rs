@@ -43,7 +43,7 @@ fn a_proxy_that_dies_loses_its_sessions_to_another() {
     make_pool(
         &me,
         &site,
-        "size = 6\nsessions_per_account = 3\nfailures = 2\nvalidate_every = \"1s\"",
+        "size = 6\nsessions_per_account = 3\nfailures = 1\nvalidate_every = \"1s\"",
     );
     let mut proxies = [Serves::Ada, Serves::Ada].map(|serves| Some(servers::tinyproxy(serves)));
     for proxy in proxies.iter().flatten() {

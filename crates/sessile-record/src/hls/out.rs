@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::cipher::Cipher;
 use crate::plan::timeline::Name;
@@ -28,6 +29,7 @@ struct Inner {
     attempt: Attempt,
     cipher: Option<Cipher>,
     plain: Vec<u8>,
+    syncing: Option<JoinHandle<Result<(), RecordError>>>,
 }
 
 /// What is noted of a piece that is written.
@@ -90,6 +92,7 @@ impl Out {
             attempt: 0,
             cipher: None,
             plain: Vec::new(),
+            syncing: None,
         };
         Ok((Self(Arc::new(Mutex::new(inner))), left))
     }
@@ -123,11 +126,31 @@ impl Out {
         attempt: Attempt,
         entry: Entry,
     ) -> Result<Option<u64>, RecordError> {
-        self.run(move |inner| match inner.attempt == attempt {
-            true => inner.commit(&entry),
-            false => Ok(None),
+        let own = self.clone();
+        self.run(move |inner| {
+            let done = match inner.attempt == attempt {
+                true => inner.commit(&entry)?,
+                false => None,
+            };
+            if let Some(sync) = inner.part.sync_due() {
+                // More is fetched and written meanwhile.
+                inner.syncing = Some(spawn_blocking(move || {
+                    let done = sync.run();
+                    own.lock().part.synced(&sync, done)
+                }));
+            }
+            Ok(done)
         })
         .await
+    }
+
+    /// Waits until nothing is on its way to the disk.
+    pub(super) async fn settle(&self) -> Result<(), RecordError> {
+        let syncing = self.lock().syncing.take();
+        match syncing {
+            None => Ok(()),
+            Some(syncing) => syncing.await.unwrap_or(Ok(())),
+        }
     }
 
     /// Takes back what isn't whole.
@@ -191,7 +214,7 @@ impl Out {
         work: impl FnOnce(&mut Inner) -> Result<T, RecordError> + Send + 'static,
     ) -> Result<T, RecordError> {
         let own = self.clone();
-        let done = tokio::task::spawn_blocking(move || work(&mut own.lock())).await;
+        let done = spawn_blocking(move || work(&mut own.lock())).await;
         // Only a panic of the work itself, or the end of the runtime, comes here.
         done.unwrap_or_else(|failed| {
             let path = self.lock().part.part().to_owned();

@@ -43,7 +43,8 @@ type Job<'a> = Pin<Box<dyn Future<Output = Done> + Send + 'a>>;
 enum Done {
     Fetched(Ticket, Result<Fetched, Fault>),
     Opened(Result<Loaded, RecordError>),
-    Reloaded(Result<MediaPlaylist, Fault>),
+    /// By that way in.
+    Reloaded(u64, Result<MediaPlaylist, Fault>),
     Written(Ticket, Result<u64, Fault>),
 }
 
@@ -135,6 +136,7 @@ impl<'a> Track<'a> {
         let result = self.go().await;
         // Whatever is under way writes nothing any more.
         drop(std::mem::take(&mut self.jobs));
+        self.shared.out.settle().await?;
         self.shared.out.roll_back().await?;
         result.map(|()| self.recording)
     }
@@ -249,8 +251,10 @@ impl<'a> Track<'a> {
                 let media = self.loaded.media.clone();
                 self.take_playlist(&media);
             }
-            Done::Reloaded(Ok(media)) => self.take_playlist(&media),
-            Done::Reloaded(Err(fault)) => self.reload_failed(fault)?,
+            // Another way in has brought a playlist since.
+            Done::Reloaded(epoch, _) if epoch != self.loaded.epoch => {}
+            Done::Reloaded(_, Ok(media)) => self.take_playlist(&media),
+            Done::Reloaded(_, Err(fault)) => self.reload_failed(fault)?,
         }
         Ok(())
     }
@@ -397,9 +401,10 @@ impl<'a> Track<'a> {
     fn reload(&mut self) {
         self.reload_at = None;
         let shared = self.shared;
+        let epoch = self.loaded.epoch;
         let (url, variables) = (self.loaded.url.clone(), self.loaded.variables.clone());
         self.jobs.push(Box::pin(async move {
-            Done::Reloaded(load::load(shared.source, &url, &variables).await)
+            Done::Reloaded(epoch, load::load(shared.source, &url, &variables).await)
         }));
     }
 

@@ -10,6 +10,7 @@ mod options;
 pub(crate) mod part;
 pub(crate) mod place;
 pub(crate) mod progress;
+mod safe;
 pub(crate) mod source;
 mod stop;
 

@@ -495,6 +495,12 @@ pub(crate) fn content_range(reply: &Reply) -> Option<(u64, u64, Option<u64>)> {
     (start <= end && total.is_none_or(|total| end < total)).then_some((start, end, total))
 }
 
+/// Reads a reply to its end where that is near, so that its connection can be used again.
+pub(crate) async fn read_out(reply: &mut Reply) {
+    const NEAR: Duration = Duration::from_millis(100);
+    let _rest = tokio::time::timeout(NEAR, reply.chunk()).await;
+}
+
 /// The pause before the next try, doubled each time.
 pub(crate) fn pause(options: &RecordOptions, tried: u32, asked: Option<Duration>) -> Duration {
     let first = options.retry_pause;

@@ -7,7 +7,7 @@ use super::make::Made;
 use super::served::Member;
 use super::state::{Action, Fault, MemberId, SeatId, Task};
 use super::trouble::Trouble;
-use super::{PoolEventKind, Shared, Stage};
+use super::{PoolEventKind, Shared};
 use crate::store::Name;
 
 impl Shared {
@@ -20,7 +20,7 @@ impl Shared {
         }
         self.after_release(action, is_done).await;
         // What is left is written when the pool ends, or with the next look.
-        if *self.stage.borrow() != Stage::Closed
+        if !self.stop.is_cancelled()
             && let Err(error) = self.tidy(action.seat).await
         {
             tracing::debug!(?error, "a seat's row is written later");
@@ -49,7 +49,7 @@ impl Shared {
         let _answered_once = live.state.done(action.id, result, now);
         live.after(action, result.is_ok(), trouble.as_ref(), now);
         self.settle(live, now);
-        if *self.stage.borrow() != Stage::Closed {
+        if !self.stop.is_cancelled() {
             self.report(action, (seat, name), replaced, trouble);
         }
     }

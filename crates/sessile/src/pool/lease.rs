@@ -238,11 +238,18 @@ impl Pool {
             seat: view.seat,
             until,
         };
-        shared.hold_for(&wanted).await?;
-        let now = shared.now();
-        let until = shared.live().state.extend(lease, until, now)?;
-        shared.bell.notify_one();
-        Ok(until)
+        for _try in 0..TRIES {
+            shared.hold_for(&wanted).await?;
+            let now = shared.now();
+            let mut live = shared.live();
+            // In one step: meanwhile the seat may be held for no longer than was needed.
+            if shared.is_held_until(&live, &wanted) {
+                let until = live.state.extend(lease, until, now)?;
+                shared.bell.notify_one();
+                return Ok(until);
+            }
+        }
+        Err(PoolError::LeaseEnded)
     }
 
     /// Lets a lease outlast the drain of its session.

@@ -12,7 +12,9 @@ mod definition;
 mod error;
 mod events;
 mod facts;
+mod guard;
 mod hold;
+mod holding;
 mod info;
 mod keeper;
 mod lease;
@@ -29,13 +31,15 @@ mod seat;
 mod served;
 mod share;
 pub mod state;
-mod suspend;
 mod targets;
+mod traced;
 mod trouble;
 mod upkeep;
 mod waiting;
 
+use std::collections::HashSet;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -60,7 +64,7 @@ pub use lease::Lease;
 pub use look::{PoolView, SeatInfo, SessionInfo};
 pub use open::Closed;
 pub use orders::{Ordered, Which};
-pub use state::{Assign, LeaseId, MemberId, Mode, Outcome, Phase, SeatId, Target, Wish};
+pub use state::{Assign, Dead, LeaseId, MemberId, Mode, Outcome, Phase, SeatId, Target, Wish};
 
 use clock::PoolClock;
 use hold::Holds;
@@ -70,7 +74,8 @@ use state::State;
 use targets::TargetList;
 use waiting::Waiting;
 
-/// A pool, open in this process. Cheap to clone.
+/// A pool, open in this process. Cheap to clone; with the last handle and lease it ends, without the
+/// patience of [`Pool::close`].
 ///
 /// ```no_run
 /// # async fn example(vault: sessile::store::Vault) -> Result<(), sessile::pool::PoolError> {
@@ -89,7 +94,24 @@ use waiting::Waiting;
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct Pool(Arc<Shared>);
+pub struct Pool(Arc<Handle>);
+
+/// What all handles of an open pool share. With the last of them the pool ends.
+struct Handle(Arc<Shared>);
+
+impl Deref for Handle {
+    type Target = Arc<Shared>;
+
+    fn deref(&self) -> &Arc<Shared> {
+        &self.0
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.forsake();
+    }
+}
 
 /// How a pool is opened.
 #[derive(Clone, Default)]
@@ -164,6 +186,8 @@ struct Live {
     adrift: HashMap<SeatId, Name>,
     /// How many processes serve the pool.
     owners: usize,
+    /// The parts whose seats aren't served because the right to them may end.
+    unsure: HashSet<Arc<str>>,
 }
 
 /// What happened since the pool was opened here.
@@ -182,6 +206,8 @@ enum Stage {
     Open,
     Closing,
     Closed,
+    /// Nobody has it any more, and nobody closed it.
+    Forsaken,
 }
 
 impl Shared {

@@ -270,6 +270,10 @@ impl Shared {
         {
             live.members.insert(member, Member::of(&seat, kept));
         }
+        if live.unsure.contains(&seat.part) {
+            // It was there just now.
+            let _gone = live.state.suspend(id, now);
+        }
         live.seats.insert(id, seat);
         self.settle(live, now);
         Ok(id)

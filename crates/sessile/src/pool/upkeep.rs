@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout};
 
 use super::roster::{self, Roster};
 use super::state::{SeatId, Which};
-use super::{PoolError, Serves, Shared, Stage};
+use super::{PoolError, Serves, Shared};
 use crate::store::{Room, StoreError};
 
 /// How often is looked what others want.
@@ -62,25 +62,13 @@ impl Shared {
 
     /// Goes on until the pool is closed.
     pub(super) async fn look_after(self: Arc<Self>, mut upkeep: Upkeep) {
-        while *self.stage.borrow() != Stage::Closed {
-            // On a task of its own: a panic in one look is one failed look.
-            let looking = Arc::clone(&self);
-            let look = self.tasks.spawn(async move {
-                let looked = looking.look(&mut upkeep).await;
-                (upkeep, looked)
-            });
-            upkeep = match look.await {
-                Ok((upkeep, Ok(()))) => upkeep,
-                Ok((upkeep, Err(error))) => {
+        while !self.stop.is_cancelled() {
+            tokio::select! {
+                looked = self.look(&mut upkeep) => if let Err(error) = looked {
                     tracing::warn!(pool = %self.name, %error, "the pool can't be looked after");
-                    upkeep
-                }
-                Err(panic) => {
-                    tracing::error!(pool = %self.name, %panic, "the upkeep failed");
-                    Upkeep::new(Roster::default())
-                }
-            };
-            self.suspend_and_resume();
+                },
+                () = self.stop.cancelled() => return,
+            }
             let pause = LOOK.min(self.term() / 3);
             // Whoever ends the pool rings too.
             let _rung = timeout(pause, self.upkeep_bell.notified()).await;
@@ -88,7 +76,6 @@ impl Shared {
     }
 
     async fn look(self: &Arc<Self>, upkeep: &mut Upkeep) -> Result<(), PoolError> {
-        self.extend_holds().await;
         let is_open = self.is_open();
         if is_open
             && upkeep

@@ -3,9 +3,10 @@
 //! Joins session, login and store for one session. `sync` brings changes from and to the store,
 //! `single` sees to it that a login is renewed once however many notice, `judge` looks at what only
 //! a page's content shows, `in_step` joins a token file, `flush` stores what is new in a session
-//! that has gone quiet, `limits` shares the manners towards hosts. How to log in is not here, nor how
+//! that has gone quiet, `away` goes on where the store is away, `limits` shares the manners towards hosts. How to log in is not here, nor how
 //! bytes are kept.
 
+mod away;
 mod ends;
 mod error;
 mod flush;
@@ -377,7 +378,7 @@ impl Kept {
     /// [`KeepError::LoggedOut`] where the login can't be renewed, with the reason.
     pub async fn send(&self, request: Request) -> Result<Answer, KeepError> {
         let inner = &self.0;
-        inner.pull().await?;
+        inner.pull_if_there().await?;
         let mut renewal = inner.renew_if_due().await?;
         let mut request = request;
         let mut renewals = 0;
@@ -387,7 +388,7 @@ impl Kept {
             inner.judge(&mut reply).await?;
             inner.tell_of_challenge(reply.verdict()).await;
             let Verdict::Expired(sign) = reply.verdict().clone() else {
-                inner.save_if_due().await?;
+                inner.save_if_due_and_there().await?;
                 flush::schedule(inner);
                 return Ok(Answer { reply, renewal });
             };
@@ -420,7 +421,7 @@ impl Kept {
     ///
     /// As [`Kept::send`].
     pub async fn bring_up_to_date(&self) -> Result<Option<Renewal>, KeepError> {
-        self.0.pull().await?;
+        self.0.pull_if_there().await?;
         self.0.renew_if_due().await
     }
 

@@ -77,6 +77,7 @@ impl Inner {
             || self.is_held()
             || self.is_replaced()
             || !self.is_end_near()
+            || (self.vault.presence().is_away() && !self.is_over())
         {
             return false;
         }

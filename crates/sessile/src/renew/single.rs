@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use tokio::time::sleep;
+use tracing::Instrument as _;
 
 use super::mailbox::Mailbox;
 use super::notify::TroubleKind;
@@ -21,6 +22,7 @@ use crate::login::{
 use crate::record::{KeptLogin, KeptRefusal, Record};
 use crate::secret::Secret;
 use crate::session::{SessionState, Sign, Verdict};
+use crate::spans;
 use crate::store::{Acquired, HolderId, Lease, LeaseKey, Name, StoreError, Vault};
 
 /// How long a lease lasts that nobody extends: as long as others wait for a killed process.
@@ -333,7 +335,12 @@ impl Inner {
                 }
             }
         }
-        Ok(login::log_in(&self.session, state, login, known).await?)
+        let span = spans::login(&self.name);
+        let logging_in = login::log_in(&self.session, state, login, known);
+        let done = logging_in.instrument(span.clone()).await;
+        let done = done.map_err(KeepError::from);
+        spans::ended(&span, &done);
+        done
     }
 
     /// What is to be kept of a login that worked.

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sessile::pool::{Pool, PoolOptions};
+use sessile::pool::state::Dead;
+use sessile::pool::{Pool, PoolError, PoolEventKind, PoolOptions, Wish};
 use sessile::store::{Name, Room, Vault};
 use sessile_practice::{Options, Site};
 
 use super::store::{After, Faulty};
-use super::support::{PATIENCE, World, name, ready, until, users};
+use super::support::{PATIENCE, World, event, fetch, lease, name, ready, until, users};
 
 /// The right to a seat lasts so long.
-const TERM: Duration = Duration::from_secs(2);
+const TERM: Duration = Duration::from_secs(6);
 
 async fn world(accounts: usize) -> (World, Arc<Faulty>) {
     let (store, vault) = Faulty::open().await;
@@ -21,7 +22,8 @@ async fn world(accounts: usize) -> (World, Arc<Faulty>) {
     };
     let site = Site::start(options).await.unwrap();
     let world = World { site, vault };
-    world.define(accounts, "").await;
+    // Short enough for a hold.
+    world.define(accounts, "lease_timeout = \"1s\"").await;
     (world, store)
 }
 
@@ -91,4 +93,47 @@ async fn a_seat_that_is_another_process_s_is_not_removed() {
     assert_eq!(sessions(&world.vault).await, ["shop~0.1", "shop~1.1"]);
     let row = world.vault.load(&row("shop~1")).await.unwrap();
     assert!(row.is_some());
+}
+
+#[tokio::test]
+async fn while_the_store_hangs_nothing_is_leased_and_then_all_is_as_before() {
+    let (world, store) = world(2).await;
+    let pool = open(&world, TERM).await;
+    ready(&pool, 2).await;
+    store.hang(true);
+    // Until nobody can know any more whose the seats are.
+    let why = loop {
+        match pool.lease(&Wish::default(), Duration::ZERO).await {
+            Err(PoolError::NoneAlive { why, .. }) => break why,
+            // The right to its seat lasts as long, or can't be made to.
+            Ok(_) | Err(PoolError::Store(_)) => {}
+            Err(error) => panic!("{error:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!(why, Dead::Suspended);
+    store.hang(false);
+    ready(&pool, 2).await;
+    assert_eq!(fetch(&lease(&pool).await, &world.members()).await, 200);
+    assert_eq!(world.site.logins(), 2);
+    pool.close(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn a_pool_that_nobody_has_any_more_ends_by_itself() {
+    let (world, _store) = world(1).await;
+    let pool = open(&world, Duration::from_secs(600)).await;
+    ready(&pool, 1).await;
+    let mut events = pool.events();
+    let lease = lease(&pool).await;
+    drop(pool);
+    // A lease has it.
+    assert_eq!(fetch(&lease, &world.members()).await, 200);
+    drop(lease);
+    event(&mut events, |kind| matches!(kind, PoolEventKind::Closed)).await;
+    // Others need not wait until its right to the seats ends.
+    let pool = open(&world, TERM).await;
+    ready(&pool, 1).await;
+    assert_eq!(world.site.logins(), 1);
+    pool.close(PATIENCE).await;
 }
