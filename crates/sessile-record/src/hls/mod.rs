@@ -179,7 +179,7 @@ async fn open(
     loaded: &Loaded,
     is_direct: bool,
 ) -> Result<(Out, Left), RecordError> {
-    let header = header.to_owned();
+    let (header, existing) = (header.to_owned(), source.options.existing);
     // The address of such a playlist may say nothing of what it is of; its segments do.
     let segments = match is_direct && loaded.media.is_ended {
         true => loaded.media.segments.clone(),
@@ -187,7 +187,7 @@ async fn open(
     };
     let (out, aside) = blocking(move || {
         let is_own = |lines: &[String]| out::is_of(lines, &header, &segments);
-        let (part, lines, aside) = PartFile::open_own(&path, is_own)?;
+        let (part, lines, aside) = PartFile::open_own(&path, existing, is_own)?;
         Ok((Out::open(part, &lines, &header)?, aside))
     })
     .await?;

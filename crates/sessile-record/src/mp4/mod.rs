@@ -74,7 +74,7 @@ fn open(
     header: &str,
 ) -> Result<(PartFile, Journal), RecordError> {
     let is_own = |lines: &[String]| lines.first().is_some_and(|first| first == header);
-    let (file, lines, aside) = PartFile::open_own(path, is_own)?;
+    let (file, lines, aside) = PartFile::open_own(path, source.options.existing, is_own)?;
     if let Some(aside) = aside {
         source.warn_of_aside(&aside);
     }

@@ -76,14 +76,19 @@ impl PartFile {
     }
 
     /// As [`Self::open`]; but what another recording has left, by its journal's lines, is put aside
-    /// under a name of its own, which is answered.
+    /// under a name of its own, which is answered. Where it has left a film as well, that stays.
     pub(crate) fn open_own(
         path: &Path,
+        existing: Existing,
         is_own: impl Fn(&[String]) -> bool,
     ) -> Result<(Self, Vec<String>, Option<PathBuf>), RecordError> {
         let (part, lines) = Self::open(path)?;
         if part.length()? == 0 || is_own(&lines) {
             return Ok((part, lines, None));
+        }
+        if existing == Existing::Refuse && path.exists() {
+            let path = path.to_owned();
+            return Err(RecordError::Exists { path });
         }
         let aside = part.put_aside()?;
         let (part, lines) = Self::open(path)?;
@@ -390,7 +395,8 @@ mod tests {
         let path = folder.path().join("a.mp4");
         let is_own = |own: &'static str| move |lines: &[String]| lines == [own];
         for (index, header) in ["one", "two", "three"].into_iter().enumerate() {
-            let (mut part, lines, aside) = PartFile::open_own(&path, is_own(header)).unwrap();
+            let opened = PartFile::open_own(&path, Existing::Refuse, is_own(header));
+            let (mut part, lines, aside) = opened.unwrap();
             assert!(lines.is_empty());
             let expected =
                 (index > 0).then(|| folder.path().join(format!("a.mp4.part.old-{index}")));
@@ -398,8 +404,12 @@ mod tests {
             part.begin(header).unwrap();
             part.append(header.as_bytes()).unwrap();
         }
-        let (_, lines, aside) = PartFile::open_own(&path, is_own("three")).unwrap();
+        let opened = PartFile::open_own(&path, Existing::Refuse, is_own("three"));
+        let (_, lines, aside) = opened.unwrap();
         assert_eq!((lines, aside), (vec!["three".to_owned()], None));
+        std::fs::write(&path, "its film").unwrap();
+        let taken = PartFile::open_own(&path, Existing::Refuse, is_own("four")).unwrap_err();
+        assert!(matches!(taken, RecordError::Exists { .. }), "{taken}");
         let old = |end: &str| std::fs::read(beside(&path, end)).unwrap();
         assert_eq!(old(".part.old-1"), b"one");
         assert!(old(".part.old-2.journal").starts_with(b"two\n"));

@@ -28,7 +28,7 @@ pub(crate) fn path(media: &Media, options: &RecordOptions) -> Result<PathBuf, Re
 }
 
 /// Fails early, before anything is fetched.
-pub(crate) fn refuse_existing(path: &Path, existing: Existing) -> Result<(), RecordError> {
+fn refuse_existing(path: &Path, existing: Existing) -> Result<(), RecordError> {
     match existing == Existing::Refuse && path.exists() {
         true => Err(RecordError::Exists {
             path: path.to_owned(),

@@ -41,6 +41,20 @@ async fn many_requests_at_once_notice_one_end() {
 }
 
 #[tokio::test]
+async fn a_login_that_dies_at_every_third_request_is_renewed_as_often() {
+    for parallel in [1, 8] {
+        let stage = Stage::new().await;
+        let mut options = stage.options();
+        options.parallel = parallel;
+        let media = stage.media("member", "vod").await;
+        end_often(&stage, "member", 3);
+        let take = stage.take(media, &options).await;
+        stage.is_exact(&take, "vod");
+        assert!(stage.site.logins() > 8, "{parallel}");
+    }
+}
+
+#[tokio::test]
 async fn a_file_s_recording_survives_every_end() {
     for door in ["member", "gate", "signed", "pass"] {
         for stream in ["clip", "whole"] {
