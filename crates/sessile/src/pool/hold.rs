@@ -3,11 +3,10 @@
 //! How long a right lasts is measured by this machine's steady clock, from before it was asked for;
 //! times of other machines are never compared with ours.
 
-use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::{Instant, timeout};
 
@@ -226,16 +225,15 @@ impl Shared {
         }
     }
 
+    /// Whether the seat of a lease is held until after that has ended.
+    pub(super) fn is_held_until(&self, live: &Live, granted: &Granted) -> bool {
+        let seat = live.seats.get(&granted.seat);
+        seat.is_some_and(|seat| self.holds.need(&seat.part, self.hold_until(granted)))
+    }
+
     /// Until when the seat of a lease has to be held.
     pub(super) fn hold_until(&self, granted: &Granted) -> Instant {
         self.clock.instant(granted.until) + MARGIN
-    }
-
-    /// Whether the seat of a lease is held until after that has ended.
-    pub(super) fn is_held_until(&self, live: &Live, granted: &Granted) -> bool {
-        let until = self.hold_until(granted);
-        let seat = live.seats.get(&granted.seat);
-        seat.is_some_and(|seat| self.holds.need(&seat.part, until))
     }
 
     /// For how long a seat is surely held yet.

@@ -37,14 +37,13 @@ mod trouble;
 mod upkeep;
 mod waiting;
 
-use std::collections::HashSet;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 use sessile_jar::Timestamp;
 use tokio::sync::{Mutex as AsyncMutex, Notify as Bell, broadcast, watch};
 use tokio_util::sync::CancellationToken;
@@ -186,6 +185,8 @@ struct Live {
     adrift: HashMap<SeatId, Name>,
     /// How many processes serve the pool.
     owners: usize,
+    /// Seats that can't be opened.
+    unopened: HashSet<Name>,
     /// The parts whose seats aren't served because the right to them may end.
     unsure: HashSet<Arc<str>>,
 }

@@ -1,11 +1,10 @@
 //! The beginning and the end of an open pool, and of a pool as a whole.
 
-use std::collections::HashSet;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 use futures_util::future::join_all;
 use tokio::sync::{Mutex as AsyncMutex, Notify as Bell, broadcast, watch};
 use tokio::time::{Instant, timeout};
@@ -64,7 +63,8 @@ impl Pool {
             sleeps_until: store,
             last_trouble: None,
             counts: Counts::default(),
-            unsure: HashSet::new(),
+            unopened: HashSet::default(),
+            unsure: HashSet::default(),
             adrift: HashMap::default(),
             owners: roster.owners().count(),
         };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::roster::Roster;
 use super::seat::{self, PARTS};
 use super::state::SeatId;
-use super::{PoolError, Shared};
+use super::{PoolError, PoolEventKind, Shared};
 use crate::store::Name;
 
 impl Shared {
@@ -70,10 +70,24 @@ impl Shared {
         for number in wanted {
             let name = seat::numbered(&self.name, number)?;
             if !names.contains(&name) && self.is_open() {
-                self.open_seat(name, label, None).await?;
+                match self.open_seat(name.clone(), label, None).await {
+                    Ok(_seat) => _ = self.live().unopened.remove(&name),
+                    Err(PoolError::Store(error)) => return Err(error.into()),
+                    Err(error) => self.note_unopened(name, &error),
+                }
             }
         }
         Ok(())
+    }
+
+    /// One seat that can't be opened doesn't keep the others from being looked after. It is tried again
+    /// with each look, and told once.
+    pub(super) fn note_unopened(&self, seat: Name, error: &PoolError) {
+        if self.live().unopened.insert(seat.clone()) {
+            let why = error.to_string();
+            tracing::warn!(%seat, %why, "the seat can't be served");
+            self.tell(PoolEventKind::SeatWaits { seat, why });
+        }
     }
 
     fn give_part_away(&self, label: &str) {

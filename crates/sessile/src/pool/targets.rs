@@ -206,7 +206,9 @@ impl Shared {
             };
             if let Err(error) = opened {
                 self.give_part_back(&part).await;
-                tracing::debug!(seat = %name, %error, "the target's seat isn't taken over");
+                if matches!(error, PoolError::Unreadable { .. }) {
+                    self.note_unopened(name, &error);
+                }
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Those who wait for a lease, and the leases that they get.
 
 use std::sync::MutexGuard;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use foldhash::HashMap;
@@ -136,6 +137,15 @@ impl Shared {
             Refusal::Busy { next } => PoolError::Busy { pool, next },
             Refusal::Closing => PoolError::Closed { pool },
             Refusal::Full => PoolError::Full { pool },
+            Refusal::NoneAlive {
+                why: Dead::NoSeat, ..
+            } if live.owners > 1 && self.looked.load(Ordering::Relaxed) => {
+                PoolError::ServedElsewhere {
+                    pool,
+                    owners: live.owners,
+                    size: self.definition().size(),
+                }
+            }
             Refusal::NoneAlive { why, next } => PoolError::NoneAlive {
                 pool,
                 why,
