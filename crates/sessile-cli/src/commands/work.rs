@@ -99,6 +99,11 @@ impl<'a> Work<'a> {
 
     /// The store, opened; made where there is none.
     pub(super) async fn vault(&self) -> Outcome<Vault> {
+        self.vault_with(&StoreOptions::default()).await
+    }
+
+    /// The same, opened in a way of one's own.
+    pub(super) async fn vault_with(&self, options: &StoreOptions) -> Outcome<Vault> {
         let settings = self.settings()?;
         let url = match (StoreUrl::parse(&settings.store)?, settings.store_password) {
             (StoreUrl::Postgres(url), Some(password)) => {
@@ -106,7 +111,7 @@ impl<'a> Work<'a> {
             }
             (url, _) => url,
         };
-        Ok(open(&url, &settings.key).await?)
+        Ok(open(&url, &settings.key, options).await?)
     }
 }
 
@@ -146,18 +151,17 @@ pub(super) fn person() -> Person {
 }
 
 /// Opens a store. A key file whose replacement was interrupted is replaced now.
-async fn open(url: &StoreUrl, key: &Key) -> Result<Vault, StoreError> {
-    let options = StoreOptions::default();
-    let opened = Vault::open(url, &source(key)?, &options).await;
+async fn open(url: &StoreUrl, key: &Key, options: &StoreOptions) -> Result<Vault, StoreError> {
+    let opened = Vault::open(url, &source(key)?, options).await;
     let (Err(StoreError::WrongKey { .. }), Key::File(path)) = (&opened, key) else {
         return opened;
     };
     let file = KeyFile::new(path);
     if !file.has_next() {
         // The next key may have taken the file's place after the file was read.
-        return Vault::open(url, &source(key)?, &options).await;
+        return Vault::open(url, &source(key)?, options).await;
     }
-    let vault = Vault::open(url, &file.next_source(), &options).await?;
+    let vault = Vault::open(url, &file.next_source(), options).await?;
     file.replace()?;
     Ok(vault)
 }
