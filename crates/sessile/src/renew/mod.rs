@@ -24,6 +24,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use sessile_jar::Timestamp;
 use tokio::sync::Mutex as AsyncMutex;
 use url::Url;
@@ -391,7 +392,8 @@ impl Kept {
                 return Ok(Answer { reply, renewal });
             }
             if !inner.may_send_again(renewals) {
-                return Err(inner.still_asked(&sign, renewal.as_ref()).await?);
+                let asked = inner.still_asked(&sign, renewal.as_ref());
+                return Err(asked.boxed().await?);
             }
             reply.make_room();
             let seen = Seen {
