@@ -59,7 +59,13 @@ impl FromRequestParts<Daemon> for Named {
         let Path(text) = Path::<String>::from_request_parts(parts, daemon)
             .await
             .map_err(|why| Problem::new(Kind::BadRequest, why.body_text()))?;
-        Ok(Self(Name::parse(text.strip_prefix('-').unwrap_or(&text))?))
+        Self::parse(&text)
+    }
+}
+
+impl Named {
+    pub(super) fn parse(text: &str) -> Result<Self, Problem> {
+        Ok(Self(Name::parse(text.strip_prefix('-').unwrap_or(text))?))
     }
 }
 
