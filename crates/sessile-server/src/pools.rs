@@ -226,7 +226,9 @@ fn told(event: &PoolEvent) -> Event {
         | PoolEventKind::Renewed { session }
         | PoolEventKind::Retired { session }
         | PoolEventKind::Validated { session } => told.session(session),
-        PoolEventKind::LoginFailed { seat, why } => told.session(seat).detail(why),
+        PoolEventKind::LoginFailed { seat, why } | PoolEventKind::SeatWaits { seat, why } => {
+            told.session(seat).detail(why)
+        }
         PoolEventKind::Made { session, replaces } => {
             let told = told.session(session);
             match replaces {

@@ -15,7 +15,7 @@ use crate::exit::{Exit, Outcome};
 /// Empties the sessions meant, while others may use them.
 pub(super) async fn run(args: CleanArgs, work: &mut Work<'_>) -> Outcome {
     let one = args.name.as_deref().map(work::name).transpose()?;
-    let vault = work.vault().await?;
+    let vault = work.present_vault(Purpose::Manage).await?;
     let names: Vec<Name> = match one {
         Some(name) => vec![name],
         None => {

@@ -32,6 +32,7 @@ use utoipa_axum::routes;
 
 use crate::daemon::Shared;
 use crate::problem::{Kind, Problem};
+use crate::traced;
 
 /// The API's document, OpenAPI 3.1, as JSON.
 pub fn openapi() -> String {
@@ -109,11 +110,14 @@ impl Api {
     /// what is counted and logged. The URL isn't logged: it may hold anything.
     pub(crate) async fn answer(&self, request: Request) -> Response {
         let method = request.method().clone();
+        let span = traced::request(&self.shared, &request);
         let mut response = match self.refusal(&request) {
             Some(problem) => problem.into_response(),
             None => {
                 // Not named before it is awaited: it would be kept twice.
-                let answer = AssertUnwindSafe(self.pass_on(request)).catch_unwind().await;
+                let answer = AssertUnwindSafe(traced::within(&span, self.pass_on(request)))
+                    .catch_unwind()
+                    .await;
                 answer.unwrap_or_else(|_what| panicked())
             }
         };
@@ -127,10 +131,11 @@ impl Api {
             );
         }
         let status = response.status().as_u16();
-        let route = response
-            .extensions()
-            .get::<Route>()
-            .map_or("none", Route::path);
+        let extensions = response.extensions();
+        let route = extensions.get::<Route>().map(Route::path);
+        traced::led(&span, &method, route);
+        traced::answered(&span, &response);
+        let route = route.unwrap_or("none");
         self.shared.metrics.answered(route, status);
         let problem = response.extensions().get::<Kind>().map(|kind| kind.name());
         tracing::debug!(%method, route, status, problem, "answered");

@@ -158,7 +158,8 @@ fn fault(error: &PoolError) -> Fault<'_> {
         PoolError::Busy { .. }
         | PoolError::Elsewhere { .. }
         | PoolError::Full { .. }
-        | PoolError::LeaseEnded => Fault::Session,
+        | PoolError::LeaseEnded
+        | PoolError::NoAccount { .. } => Fault::Session,
         PoolError::Keep(error) => fault_of_session(error),
         PoolError::BadDefinition { .. }
         | PoolError::Closed { .. }

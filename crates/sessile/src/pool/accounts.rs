@@ -1,6 +1,7 @@
 //! Which account a seat has, and which accounts aren't used any more: one row for all processes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sessile_jar::Timestamp;
@@ -8,14 +9,14 @@ use zeroize::Zeroizing;
 
 use super::clock::between;
 use super::definition::{SEPARATOR, write};
-use super::{AccountInfo, Definition, Pool, PoolError};
-use crate::store::{Name, Opened, Room, StoreError, Vault};
+use super::{AccountInfo, Definition, Pool, PoolError, PoolEventKind, Shared};
+use crate::store::{Name, NextPlain, Opened, Room, StoreError, Vault};
 
 /// What is kept of the accounts.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub(super) struct Accounts(BTreeMap<String, Standing>);
 
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 struct Standing {
     /// The seats that have it.
     seats: BTreeSet<String>,
@@ -23,14 +24,44 @@ struct Standing {
     stopped: Option<(i64, String)>,
 }
 
-/// Why a seat gets no account.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum NoAccount {
-    /// Others have all that may be used.
-    Taken,
-    /// None may be used before a person has seen to it.
-    Stopped,
+/// Why there is no account for another session: how the accounts stand.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct NoAccount {
+    /// Whose sessions are as many as may be.
+    pub taken: Vec<String>,
+    /// Who isn't used before a person has seen to it, and why.
+    pub stopped: Vec<(String, String)>,
 }
+
+impl NoAccount {
+    /// Whether only a person helps.
+    pub fn is_hopeless(&self) -> bool {
+        self.taken.is_empty()
+    }
+}
+
+impl fmt::Display for NoAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.taken.is_empty() && self.stopped.is_empty() {
+            return f.write_str("it has none");
+        }
+        let stopped = self.stopped.iter();
+        let stopped = stopped.map(|(user, why)| format!("`{user}` is stopped ({why})"));
+        let taken = self.taken.iter();
+        let taken = taken.map(|user| format!("`{user}` has all its sessions"));
+        let all: Vec<String> = stopped.chain(taken).collect();
+        let shown = &all[..all.len().min(SHOWN)];
+        f.write_str(&shown.join(", "))?;
+        match all.len() - shown.len() {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+/// So many accounts are named in words.
+const SHOWN: usize = 4;
 
 impl Accounts {
     /// The account of a seat: the one it has, while that may be used, else the one that the fewest
@@ -43,9 +74,6 @@ impl Accounts {
         let usable: Vec<_> = all
             .filter(|account| usable(self.0.get(&account.user)))
             .collect();
-        if usable.is_empty() {
-            return Err(NoAccount::Stopped);
-        }
         let has = |user: &str| self.0.get(user).is_some_and(|it| it.seats.contains(seat));
         if let Some(account) = usable.iter().find(|account| has(&account.user)) {
             return Ok(account.user.clone());
@@ -54,8 +82,10 @@ impl Accounts {
         let free = usable
             .iter()
             .filter(|account| taken(&account.user) < definition.most(account) as usize);
-        let chosen = free.min_by_key(|account| taken(&account.user));
-        let user = chosen.ok_or(NoAccount::Taken)?.user.clone();
+        let Some(chosen) = free.min_by_key(|account| taken(&account.user)) else {
+            return Err(self.standing(definition));
+        };
+        let user = chosen.user.clone();
         self.free(seat);
         self.0
             .entry(user.clone())
@@ -65,13 +95,23 @@ impl Accounts {
         Ok(user)
     }
 
+    fn standing(&self, definition: &Definition) -> NoAccount {
+        let mut standing = NoAccount::default();
+        for info in self.info(definition) {
+            match info.stopped {
+                Some((_at, why)) => standing.stopped.push((info.user, why)),
+                None => standing.taken.push(info.user),
+            }
+        }
+        standing
+    }
+
     fn free(&mut self, seat: &str) {
         for standing in self.0.values_mut() {
             standing.seats.remove(seat);
         }
     }
 
-    /// Of one list no seat may be gone: those that aren't there any more make room.
     fn stop(&mut self, user: &str, at: Timestamp, why: &str) {
         let standing = self.0.entry(user.to_owned()).or_default();
         standing.stopped = Some((at.as_millis(), why.to_owned()));
@@ -121,12 +161,17 @@ async fn change<T: Send + 'static>(
     let (sender, mut receiver) = tokio::sync::oneshot::channel();
     let row = row(pool)?;
     let written = vault.update_at(&row, move |there, now| {
-        let mut accounts = there.map(read).unwrap_or_default();
+        let before = there.map(read).unwrap_or_default();
+        let mut accounts = before.clone();
         let answer = change(&mut accounts, now);
+        let is_same = accounts == before;
         let plain = serde_json::to_vec(&accounts).expect("texts and numbers can be written");
         // Nobody waits for the answer of a change that was given up.
         let _given_up = sender.send(answer);
-        Ok::<_, StoreError>(write(Zeroizing::new(plain)))
+        Ok::<_, StoreError>(match is_same {
+            true => NextPlain::Keep,
+            false => write(Zeroizing::new(plain)),
+        })
     });
     written.await?;
     receiver
@@ -179,6 +224,19 @@ pub(super) async fn restart(vault: &Vault, pool: &Name) -> Result<(), StoreError
     .await
 }
 
+impl Shared {
+    /// Nobody tries an account any more; answers whether that is known to all.
+    pub(super) async fn stop_account(&self, user: &str, why: String) -> bool {
+        if let Err(error) = stop(&self.vault, &self.name, user, why.clone()).await {
+            tracing::warn!(pool = %self.name, %error, "the account could not be stopped");
+            return false;
+        }
+        let user = user.to_owned();
+        self.tell(PoolEventKind::AccountStopped { user, why });
+        true
+    }
+}
+
 impl Pool {
     /// The accounts of a pool, and how they stand.
     ///
@@ -224,7 +282,12 @@ mod tests {
         assert_eq!(assign("s0").unwrap(), "ada");
         assert_eq!(assign("s1").unwrap(), "bob");
         assert_eq!(assign("s2").unwrap(), "bob");
-        assert_eq!(assign("s3"), Err(NoAccount::Taken));
+        let none = assign("s3").unwrap_err();
+        assert_eq!(
+            none.to_string(),
+            "`ada` has all its sessions, `bob` has all its sessions"
+        );
+        assert!(!none.is_hopeless());
         assert_eq!(assign("s0").unwrap(), "ada");
     }
 
@@ -235,9 +298,13 @@ mod tests {
         accounts.assign(&definition, "s0").unwrap();
         accounts.stop("ada", Timestamp::from_seconds(1), "refused");
         assert_eq!(accounts.assign(&definition, "s0").unwrap(), "bob");
-        assert_eq!(accounts.assign(&definition, "s1"), Err(NoAccount::Taken));
+        let none = accounts.assign(&definition, "s1").unwrap_err();
+        assert!(!none.is_hopeless(), "{none}");
         accounts.stop("bob", Timestamp::from_seconds(1), "refused");
-        assert_eq!(accounts.assign(&definition, "s0"), Err(NoAccount::Stopped));
+        let none = accounts.assign(&definition, "s0").unwrap_err();
+        assert!(none.is_hopeless(), "{none}");
+        let said = "`ada` is stopped (refused), `bob` is stopped (refused)";
+        assert_eq!(none.to_string(), said);
         let info = accounts.info(&definition);
         assert_eq!((info[0].seats, info[1].seats), (0, 1));
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use sessile_jar::Timestamp;
 use thiserror::Error;
 
+use super::accounts::NoAccount;
 use super::state::{Dead, LeaseEnded};
 use crate::error::Error as RequestError;
 use crate::renew::KeepError;
@@ -68,6 +69,14 @@ pub enum PoolError {
     /// The lease has ended, or there never was one of that number.
     #[error("the lease has ended")]
     LeaseEnded,
+    /// There is no account for another session.
+    #[error("no account of pool `{pool}` is free: {standing}")]
+    NoAccount {
+        /// The pool.
+        pool: String,
+        /// How the accounts stand.
+        standing: NoAccount,
+    },
     /// There is no session that could be used.
     #[error("no session of pool `{pool}` can be used: {}{}{}", dead(*.why), because(.reason.as_ref()), again(*.next))]
     NoneAlive {

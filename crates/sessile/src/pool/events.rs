@@ -87,6 +87,14 @@ pub enum PoolEventKind {
         /// Whether it is served here.
         is_here: bool,
     },
+    /// A seat waits for an account, a proxy or the store: nothing was asked of the site. Told once, until
+    /// it waits for something else.
+    SeatWaits {
+        /// The seat.
+        seat: Name,
+        /// For what, in words.
+        why: String,
+    },
     /// Something that was used went wrong.
     UseFailed {
         /// The session.
@@ -116,6 +124,7 @@ impl PoolEventKind {
             Self::Renewed { .. } => "renewed",
             Self::Retired { .. } => "retired",
             Self::SeatMoved { .. } => "seatMoved",
+            Self::SeatWaits { .. } => "seatWaits",
             Self::UseFailed { .. } => "useFailed",
             Self::Validated { .. } => "validated",
         }

@@ -7,7 +7,7 @@ use sessile_jar::Timestamp;
 use tokio::time::{Instant, timeout_at};
 
 use super::state::Ended;
-use super::{PoolEventKind, Shared, Stage};
+use super::{PoolEventKind, Shared};
 
 /// How long the keeper sleeps at most.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -15,7 +15,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 impl Shared {
     /// Goes on until the pool is closed.
     pub(super) async fn keep(self: Arc<Self>) {
-        while *self.stage.borrow() != Stage::Closed {
+        while !self.stop.is_cancelled() {
             let wake = match self.turn() {
                 Some(next) => self.clock.instant(next),
                 None => Instant::now() + LONGEST,
@@ -30,6 +30,7 @@ impl Shared {
         let now = self.now();
         let (mut ended, mut actions) = (Vec::new(), Vec::new());
         let mut live = self.live();
+        let unsure = self.suspend_and_resume(&mut live, now);
         while let Some(end) = live.state.expire(now) {
             ended.push(end);
         }
@@ -38,6 +39,7 @@ impl Shared {
         }
         let next = live.hand_out(now);
         let longest = now.plus(LONGEST);
+        let next = [next, unsure].into_iter().flatten().min();
         let next = next.map(|next| next.min(longest));
         live.sleeps_until = next.unwrap_or(longest);
         let names = ended.iter().map(|end| {

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use sessile_jar::Timestamp;
 
-use super::proxies::is_proxys;
-use super::state::{Granted, LeaseId, Mode, Outcome, SeatId, Which, Wish};
-use super::{LeaseInfo, Pool, PoolError, Shared, Stage};
-use crate::error::Error as RequestError;
-use crate::renew::{Answer, KeepError, Kept, NoRenewal};
-use crate::session::{Request, Verdict};
+use super::outcome::{is_replaced, outcome};
+use super::state::{Granted, LeaseId, Mode, Outcome, SeatId, Wish};
+use super::waiting::Taken;
+use super::{LeaseInfo, Pool, PoolError, Shared};
+use crate::renew::{Answer, Kept};
+use crate::session::Request;
 use crate::store::Name;
 
 /// The right to use a session of the pool for a while. Dropped, it is given back.
@@ -156,9 +156,21 @@ impl Pool {
     pub async fn lease(&self, wish: &Wish, wait: Duration) -> Result<Lease, PoolError> {
         let mut tries = 0;
         loop {
-            let granted = self.0.grant(wish, wait).await?;
+            let Taken {
+                granted,
+                kept,
+                is_held,
+            } = self.0.grant(wish, wait).await?;
             // Given back by whoever stops waiting.
-            let handle = self.handle(granted, OnDrop::GiveBack)?;
+            let handle = Lease {
+                pool: self.clone(),
+                granted,
+                kept,
+                end: OnDrop::GiveBack,
+            };
+            if is_held {
+                return Ok(handle);
+            }
             tries += 1;
             match self.0.hold_for(&granted).await {
                 Ok(()) => return Ok(handle),
@@ -226,11 +238,18 @@ impl Pool {
             seat: view.seat,
             until,
         };
-        shared.hold_for(&wanted).await?;
-        let now = shared.now();
-        let until = shared.live().state.extend(lease, until, now)?;
-        shared.bell.notify_one();
-        Ok(until)
+        for _try in 0..TRIES {
+            shared.hold_for(&wanted).await?;
+            let now = shared.now();
+            let mut live = shared.live();
+            // In one step: meanwhile the seat may be held for no longer than was needed.
+            if shared.is_held_until(&live, &wanted) {
+                let until = live.state.extend(lease, until, now)?;
+                shared.bell.notify_one();
+                return Ok(until);
+            }
+        }
+        Err(PoolError::LeaseEnded)
     }
 
     /// Lets a lease outlast the drain of its session.
@@ -297,36 +316,6 @@ impl Shared {
             .finish(granted.lease, Outcome::Dropped, now);
         Err(error)
     }
-
-    /// Notes what came of a use.
-    fn note(&self, granted: Granted, outcome: Outcome, answer: &Result<Answer, KeepError>) {
-        let now = self.now();
-        let mut live = self.live();
-        // The lease may have ended meanwhile; the member's facts are then nobody's business.
-        let noted = live.state.record(granted.lease, outcome, now);
-        if noted.is_ok() && is_others_login(answer) {
-            // It may be this session's all the same; the site file's check knows.
-            live.state.validate(Which::Seat(granted.seat), now);
-        }
-        let member = live.members.get(&granted.member);
-        let session = member.map(|member| member.kept.name().clone());
-        self.settle(live, now);
-        match outcome {
-            Outcome::Ok => return self.proxy_serves(granted.seat),
-            Outcome::Dropped => return,
-            _ => {}
-        }
-        if let Err(error) = answer {
-            self.proxy_failed(granted.seat, error);
-        }
-        if let (Ok(()), Some(session)) = (noted, session) {
-            self.tell(super::PoolEventKind::UseFailed { session, outcome });
-        }
-    }
-
-    pub(super) fn is_open(&self) -> bool {
-        *self.stage.borrow() == Stage::Open
-    }
 }
 
 /// How often another seat is tried where one was lost.
@@ -337,74 +326,6 @@ const SHORTEST: Duration = Duration::from_secs(5);
 
 /// How much earlier a lease ends than the hold of its seat.
 pub(super) const MARGIN: Duration = Duration::from_secs(2);
-
-/// Whether the session was replaced and can't log in any more.
-fn is_replaced(error: &KeepError) -> bool {
-    let gone = matches!(
-        error,
-        KeepError::LoggedOut {
-            why: NoRenewal::Replaced,
-            ..
-        }
-    );
-    gone || matches!(error, KeepError::Unknown { .. })
-        || matches!(error, KeepError::Request(RequestError::Closed))
-}
-
-/// What an answer says of the session.
-fn outcome(shared: &Shared, answer: &Result<Answer, KeepError>) -> Outcome {
-    match answer {
-        Ok(answer) => match answer.reply.verdict() {
-            Verdict::Blocked => Outcome::Blocked,
-            Verdict::Challenged(_) => Outcome::Challenged,
-            // A login that is gone and is this session's own is an error.
-            Verdict::Expired(_) => Outcome::Dropped,
-            Verdict::Failing(_) => Outcome::Failing,
-            Verdict::RateLimited { wait } => Outcome::RateLimited {
-                until: wait.map(|wait| shared.now().plus(wait)),
-            },
-            Verdict::Valid => Outcome::Ok,
-        },
-        Err(KeepError::LoggedOut { why, .. }) => of_no_renewal(why),
-        Err(KeepError::Login(_)) => Outcome::Expired,
-        // Another proxy may help; where the site is down, no other session does better.
-        Err(error) if is_proxys(error) => Outcome::Unreachable,
-        Err(KeepError::Request(error)) => of_request(error),
-        Err(_) => Outcome::Dropped,
-    }
-}
-
-/// Whether a page asks for a login that isn't known to be this session's.
-fn is_others_login(answer: &Result<Answer, KeepError>) -> bool {
-    answer
-        .as_ref()
-        .is_ok_and(|answer| matches!(answer.reply.verdict(), Verdict::Expired(_)))
-}
-
-/// Where the login holds, or nobody looked, another one would be for nothing.
-fn of_no_renewal(why: &NoRenewal) -> Outcome {
-    match why {
-        NoRenewal::Busy(_)
-        | NoRenewal::Interrupted
-        | NoRenewal::OtherRights
-        | NoRenewal::ReadOnly
-        | NoRenewal::Replaced
-        | NoRenewal::TokenRefused => Outcome::Dropped,
-        _ => Outcome::Expired,
-    }
-}
-
-fn of_request(error: &RequestError) -> Outcome {
-    match error {
-        RequestError::Connect { .. }
-        | RequestError::CutShort { .. }
-        | RequestError::Disconnect { .. }
-        | RequestError::Protocol { .. }
-        | RequestError::TimeOut { .. }
-        | RequestError::Tls { .. } => Outcome::Failing,
-        _ => Outcome::Dropped,
-    }
-}
 
 /// For those that only look: whether a lease is its session's only one.
 impl LeaseInfo {

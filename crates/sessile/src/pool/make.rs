@@ -1,18 +1,17 @@
 //! Makes a member for a seat: an account, a proxy, a login under a new name, a warm-up, a check.
 //!
-//! What is begun is written down first, so that whoever takes the seat over after a crash finds what
-//! to remove.
+//! What is begun is written down first, so that whoever has the seat next finds what to remove; where
+//! it fails, in whatever way, the answer to the action sees to that.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use sessile_jar::Timestamp;
 use tokio::time::timeout;
 
-use super::accounts::{self, NoAccount};
 use super::state::{Fault, SeatId};
 use super::trouble::Trouble;
-use super::{Definition, Shared, seat};
+use super::{Definition, PoolError, Shared, accounts, seat};
 use crate::login::LoginError;
 use crate::profile::ProfileChoice;
 use crate::renew::{Identity, KeepError, Kept, Logins};
@@ -44,7 +43,8 @@ impl Pause {
 
 impl Drop for Pause {
     fn drop(&mut self) {
-        if let Some(kept) = &self.0 {
+        // One that was given up meanwhile stays so.
+        if let Some(kept) = self.0.take_if(|kept| kept.logins() == Logins::Held) {
             kept.set_logins(Logins::Open);
         }
     }
@@ -57,12 +57,15 @@ struct Plan {
     proxy: Option<Proxy>,
     profile: crate::profile::Profile,
     target: Option<String>,
+    target_proxy: Option<String>,
     before: Option<Kept>,
 }
 
 /// A member that was made and serves its seat from now on.
 pub(super) struct Made {
     pub(super) kept: Kept,
+    /// The proxy that the target had as it was begun.
+    pub(super) target_proxy: Option<String>,
     pause: Pause,
 }
 
@@ -72,39 +75,46 @@ impl Made {
         self.pause.replaced();
         self.kept
     }
+
+    /// Nobody uses it; what it has need not be stored.
+    pub(super) fn dismiss(self) {
+        self.kept.set_logins(Logins::Closed);
+        self.kept.session().close();
+    }
 }
 
 impl Shared {
     /// Makes the next member of a seat.
     pub(super) async fn make(&self, seat: SeatId) -> Result<Made, Trouble> {
         let definition = self.definition();
-        let plan = self.plan(seat, &definition).await?;
+        let plan = self.plan(seat, &definition).await;
+        let plan = plan.map_err(Trouble::untried)?;
         let pause = Pause::begin(plan.before.clone()).await;
-        let made = self.log_in(seat, &plan, &definition).await;
-        let kept = match made {
-            Ok(kept) => kept,
-            Err(trouble) => {
-                self.undo(seat, &plan.name).await;
-                return Err(trouble);
-            }
+        let kept = self.log_in(&plan, &definition).await?;
+        let target_proxy = plan.target_proxy.clone();
+        let made = Made {
+            kept,
+            target_proxy,
+            pause,
         };
-        if let Err(trouble) = self.prove(seat, &kept, &plan, &definition).await {
-            // Nobody uses it; what it has need not be stored.
-            kept.session().close();
-            self.undo(seat, &plan.name).await;
-            return Err(trouble);
+        match self.prove(&made.kept, &plan, &definition).await {
+            Ok(()) => Ok(made),
+            Err(trouble) => {
+                made.dismiss();
+                Err(trouble)
+            }
         }
-        Ok(Made { kept, pause })
     }
 
     /// Chooses who the member is, and writes down that it is begun.
     async fn plan(&self, id: SeatId, definition: &Definition) -> Result<Plan, Trouble> {
-        let (seat_name, part, row) = {
+        let (seat_name, row) = {
             let live = self.live();
             let seat = live.seats.get(&id).ok_or_else(Trouble::gone)?;
-            (seat.name.clone(), Arc::clone(&seat.part), seat.row.clone())
+            (seat.name.clone(), seat.row.clone())
         };
-        let account = self.account(&seat_name, definition).await?;
+        let account = self.account(&seat_name, definition).await;
+        let account = account.map_err(|error| Trouble::of_pool(&error, self.now()))?;
         let proxy = self.proxy(&seat_name, &row, definition)?;
         let choice = definition.site.profile.clone().unwrap_or_default();
         let profile = match row.profile() {
@@ -119,46 +129,42 @@ impl Shared {
             let before = before.map(|member| member.kept.clone());
             let seat = live.seats.get_mut(&id).ok_or_else(Trouble::gone)?;
             seat.row.generation += 1;
+            seat.row.give_up();
             seat.row.making = Some(name.to_string());
             seat.row.account.clone_from(&account);
-            seat.row.proxy = match row.target_proxy {
+            seat.row.proxy = match &row.target_proxy {
                 Some(_) => None,
                 None => proxy.as_ref().map(ToString::to_string),
             };
             seat.row.profile = Some(profile.to_string());
             before
         };
-        self.write_seat(id, &part).await?;
+        self.write_seat(id).await?;
         Ok(Plan {
             name,
             account,
             proxy,
             profile,
             target: row.target,
+            target_proxy: row.target_proxy,
             before,
         })
     }
 
     /// The account of a seat, where the site has some.
-    async fn account(
+    pub(super) async fn account(
         &self,
         seat: &Name,
         definition: &Definition,
-    ) -> Result<Option<String>, Trouble> {
+    ) -> Result<Option<String>, PoolError> {
         if definition.accounts.is_empty() && !definition.needs_account() {
             return Ok(None);
         }
-        match accounts::assign(&self.vault, definition, seat).await? {
-            Ok(user) => Ok(Some(user)),
-            Err(NoAccount::Taken) => Err(Trouble::new(
-                Fault::Later { until: None },
-                "all accounts are taken",
-            )),
-            Err(NoAccount::Stopped) => Err(Trouble::new(
-                Fault::Refused,
-                "no account may be used before a person has seen to it",
-            )),
-        }
+        let assigned = accounts::assign(&self.vault, definition, seat).await?;
+        assigned.map(Some).map_err(|standing| PoolError::NoAccount {
+            pool: self.name.to_string(),
+            standing,
+        })
     }
 
     fn proxy(
@@ -186,12 +192,7 @@ impl Shared {
     }
 
     /// Logs in under the new name.
-    async fn log_in(
-        &self,
-        seat: SeatId,
-        plan: &Plan,
-        definition: &Definition,
-    ) -> Result<Kept, Trouble> {
+    async fn log_in(&self, plan: &Plan, definition: &Definition) -> Result<Kept, Trouble> {
         let account = plan
             .account
             .as_deref()
@@ -211,7 +212,8 @@ impl Shared {
                 Ok(kept)
             }
             Err(error) => {
-                self.proxy_failed(seat, &error);
+                let proxy = plan.proxy.as_ref().map(ToString::to_string);
+                self.proxy_failed(proxy.as_deref(), &error);
                 Err(self.blame(plan, error).await)
             }
         }
@@ -240,7 +242,6 @@ impl Shared {
     /// Warms the member up and checks it.
     async fn prove(
         &self,
-        seat: SeatId,
         kept: &Kept,
         plan: &Plan,
         definition: &Definition,
@@ -258,7 +259,7 @@ impl Shared {
         let report = kept
             .check()
             .await
-            .map_err(|error| self.trouble(seat, &error))?;
+            .map_err(|error| self.trouble(kept, &error))?;
         if report.verdict != Verdict::Valid {
             return Err(Trouble::of_verdict(
                 &report.verdict,
@@ -294,25 +295,6 @@ impl Shared {
         }
         let why = format!("its cookie header has {length} bytes, of {limit} at most");
         Err(Trouble::new(Fault::Failed, &why))
-    }
-
-    /// Leaves nothing of a member that didn't come about.
-    async fn undo(&self, seat: SeatId, name: &Name) {
-        let removed = self.vault.remove(name).await;
-        let part = {
-            let mut live = self.live();
-            let Some(seat) = live.seats.get_mut(&seat) else {
-                return;
-            };
-            if removed.is_ok() {
-                seat.row.making = None;
-            }
-            seat.is_dirty = true;
-            Arc::clone(&seat.part)
-        };
-        if let Err(error) = self.write_seat(seat, &part).await {
-            tracing::debug!(session = %name, ?error, "the seat's row is written later");
-        }
     }
 }
 
@@ -388,6 +370,7 @@ pub(super) fn is_accounts(error: &LoginError) -> bool {
             | LoginError::CodeRefused { .. }
             | LoginError::Consent { .. }
             | LoginError::SecondFactor { .. }
+            | LoginError::Unproven { .. }
             | LoginError::OAuth(OAuthError::Refused { .. })
     )
 }

@@ -6,35 +6,46 @@
 
 mod accounts;
 mod actions;
+mod answer;
 mod clock;
 mod definition;
 mod error;
 mod events;
+mod facts;
+mod guard;
 mod hold;
+mod holding;
 mod info;
 mod keeper;
 mod lease;
+mod leaving;
 mod look;
 mod make;
 mod open;
 mod orders;
+mod outcome;
 mod proxies;
+mod renewal;
 mod roster;
 mod seat;
+mod share;
 pub mod state;
 mod targets;
+mod traced;
 mod trouble;
 mod upkeep;
 mod waiting;
 
-use std::collections::HashMap;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use foldhash::{HashMap, HashSet};
 use sessile_jar::Timestamp;
 use tokio::sync::{Mutex as AsyncMutex, Notify as Bell, broadcast, watch};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::login::Person;
@@ -42,6 +53,7 @@ use crate::renew::{Kept, KeptOptions, Notify};
 use crate::session::SessionBuilder;
 use crate::store::{HolderId, Name, Vault};
 
+pub use accounts::NoAccount;
 pub use definition::{Account, Definition};
 pub use error::PoolError;
 pub use events::{PoolEvent, PoolEventKind};
@@ -50,7 +62,7 @@ pub use lease::Lease;
 pub use look::{PoolView, SeatInfo, SessionInfo};
 pub use open::Closed;
 pub use orders::{Ordered, Which};
-pub use state::{Assign, LeaseId, MemberId, Mode, Outcome, Phase, SeatId, Target, Wish};
+pub use state::{Assign, Dead, LeaseId, MemberId, Mode, Outcome, Phase, SeatId, Target, Wish};
 
 use clock::PoolClock;
 use hold::Holds;
@@ -60,7 +72,8 @@ use state::State;
 use targets::TargetList;
 use waiting::Waiting;
 
-/// A pool, open in this process. Cheap to clone.
+/// A pool, open in this process. Cheap to clone; with the last handle and lease it ends, without the
+/// patience of [`Pool::close`].
 ///
 /// ```no_run
 /// # async fn example(vault: sessile::store::Vault) -> Result<(), sessile::pool::PoolError> {
@@ -79,7 +92,24 @@ use waiting::Waiting;
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct Pool(Arc<Shared>);
+pub struct Pool(Arc<Handle>);
+
+/// What all handles of an open pool share. With the last of them the pool ends.
+struct Handle(Arc<Shared>);
+
+impl Deref for Handle {
+    type Target = Arc<Shared>;
+
+    fn deref(&self) -> &Arc<Shared> {
+        &self.0
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.forsake();
+    }
+}
 
 /// How a pool is opened.
 #[derive(Clone, Default)]
@@ -133,6 +163,8 @@ struct Shared {
     /// Rings when the upkeep should look now.
     upkeep_bell: Bell,
     tasks: TaskTracker,
+    /// Ends what runs for seats.
+    stop: CancellationToken,
     stage: watch::Sender<Stage>,
     events: broadcast::Sender<PoolEvent>,
 }
@@ -148,8 +180,12 @@ struct Live {
     /// Why the last login failed, in words without secrets.
     last_trouble: Option<String>,
     counts: Counts,
+    /// What was begun for seats that were lost meanwhile.
+    adrift: HashMap<SeatId, Name>,
     /// How many processes serve the pool.
     owners: usize,
+    /// The parts whose seats aren't served because the right to them may end.
+    unsure: HashSet<Arc<str>>,
 }
 
 /// A member's session.
@@ -174,6 +210,8 @@ enum Stage {
     Open,
     Closing,
     Closed,
+    /// Nobody has it any more, and nobody closed it.
+    Forsaken,
 }
 
 impl Shared {
@@ -183,6 +221,10 @@ impl Shared {
 
     fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    fn is_open(&self) -> bool {
+        *self.stage.borrow() == Stage::Open
     }
 
     fn definition(&self) -> Arc<Definition> {

@@ -1,23 +1,26 @@
 //! The beginning and the end of an open pool, and of a pool as a whole.
 
-use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
+use foldhash::{HashMap, HashSet};
 use futures_util::future::join_all;
 use tokio::sync::{Mutex as AsyncMutex, Notify as Bell, broadcast, watch};
 use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::clock::PoolClock;
 use super::definition::{SEPARATOR, unknown};
 use super::hold::Holds;
 use super::proxies::ProxyHealth;
+use super::roster::Roster;
 use super::state::State;
 use super::upkeep::{TERM, Upkeep};
 use super::{
-    Counts, Live, Pool, PoolError, PoolEventKind, PoolOptions, Serves, Shared, Stage, roster,
+    Counts, Handle, Live, Pool, PoolError, PoolEventKind, PoolOptions, Serves, Shared, Stage,
+    guard, roster,
 };
 use crate::renew::Kept;
 use crate::store::{HolderId, Name, Room, StoreError, Vault};
@@ -53,12 +56,14 @@ impl Pool {
         let seed = getrandom::u64().unwrap_or_default();
         let live = Live {
             state: State::new(definition.rules(), seed),
-            seats: HashMap::new(),
-            members: HashMap::new(),
-            waiting: HashMap::new(),
+            seats: HashMap::default(),
+            members: HashMap::default(),
+            waiting: HashMap::default(),
             sleeps_until: store,
             last_trouble: None,
             counts: Counts::default(),
+            unsure: HashSet::default(),
+            adrift: HashMap::default(),
             owners: roster.owners().count(),
         };
         let shared = Arc::new(Shared {
@@ -77,14 +82,12 @@ impl Pool {
             bell: Bell::new(),
             upkeep_bell: Bell::new(),
             tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
             stage: watch::Sender::new(Stage::Open),
             events: broadcast::Sender::new(EVENTS),
         });
-        shared.tasks.spawn(Arc::clone(&shared).keep());
-        shared
-            .tasks
-            .spawn(Arc::clone(&shared).look_after(Upkeep::new(roster)));
-        Ok(Self(shared))
+        shared.begin(Upkeep::new(roster));
+        Ok(Self(Arc::new(Handle(shared))))
     }
 
     /// Ends the pool here: no more leases are granted, those that run may go on for at most `limit`.
@@ -154,6 +157,52 @@ impl Pool {
 }
 
 impl Shared {
+    /// Begins what goes on in the background.
+    fn begin(self: &Arc<Self>, upkeep: Upkeep) {
+        let (keeper, holder, looker) = (Arc::clone(self), Arc::clone(self), Arc::clone(self));
+        self.tasks.spawn(async move {
+            guard::go_on(&keeper.tasks, &keeper.stop, || Arc::clone(&keeper).keep()).await;
+        });
+        self.tasks.spawn(async move {
+            guard::go_on(&holder.tasks, &holder.stop, || {
+                Arc::clone(&holder).hold_on()
+            })
+            .await;
+            let is_forsaken = *holder.stage.borrow() == Stage::Forsaken;
+            if is_forsaken {
+                holder.leave().await;
+            }
+        });
+        let mut first = Some(upkeep);
+        self.tasks.spawn(async move {
+            guard::go_on(&looker.tasks, &looker.stop, || {
+                let upkeep = first.take();
+                let upkeep = upkeep.unwrap_or_else(|| Upkeep::new(Roster::default()));
+                Arc::clone(&looker).look_after(upkeep)
+            })
+            .await;
+        });
+    }
+
+    /// Nobody has the pool any more: it ends by itself, unless it was closed.
+    pub(super) fn forsake(&self) {
+        self.stage.send_if_modified(|stage| {
+            let is_open = *stage != Stage::Closed;
+            if is_open {
+                *stage = Stage::Forsaken;
+            }
+            is_open
+        });
+        self.stop_all();
+    }
+
+    fn stop_all(&self) {
+        self.stop.cancel();
+        self.bell.notify_one();
+        self.upkeep_bell.notify_one();
+        self.tasks.close();
+    }
+
     async fn until_closed(&self) {
         // Every answered action may have been the last one.
         while !self.live().state.is_closed() {
@@ -165,12 +214,14 @@ impl Shared {
     /// doesn't keep it from ending.
     async fn end(&self) {
         self.stage.send_replace(Stage::Closed);
-        self.bell.notify_one();
-        self.upkeep_bell.notify_one();
-        self.tasks.close();
+        self.stop_all();
         // First: nothing may go on for a seat that is given back.
         self.within(self.tasks.wait(), "what runs").await;
-        self.within(self.write_all_facts(), "what is known of sessions")
+        self.leave().await;
+    }
+
+    async fn leave(&self) {
+        self.within(self.tidy_all(), "what is known of sessions")
             .await;
         let members: Vec<_> = self
             .live()
@@ -191,10 +242,8 @@ impl Shared {
 
     async fn give_back(&self) {
         let parts = self.holds.parts();
-        let releasing = parts
-            .iter()
-            .map(|part| self.holds.release(&self.vault, part));
-        join_all(releasing).await;
+        let held = parts.iter().filter_map(|part| self.holds.take(part));
+        join_all(held.map(|held| held.release(&self.vault))).await;
         if self.options.serves == Serves::Yes
             && let Err(error) = roster::leave(&self.vault, &self.name, &self.owner).await
         {

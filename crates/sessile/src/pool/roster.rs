@@ -51,6 +51,9 @@ pub(super) const SILENCE: Duration = Duration::from_secs(20);
 /// For how long an order is kept, in milliseconds.
 const KEPT: i64 = 60_000;
 
+/// So many orders are kept at most, the latest.
+const MOST_ORDERS: usize = 100;
+
 impl Roster {
     /// Who is alive.
     pub(super) fn owners(&self) -> impl Iterator<Item = &str> + Clone {
@@ -165,6 +168,9 @@ pub(super) async fn ask(
 ) -> Result<(u64, Roster), StoreError> {
     let asked = change(vault, pool, move |roster, now| {
         roster.last += 1;
+        if roster.orders.len() >= MOST_ORDERS {
+            roster.orders.remove(0);
+        }
         roster.orders.push(Order {
             number: roster.last,
             task,

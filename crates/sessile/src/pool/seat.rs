@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sessile_jar::Timestamp;
+use tokio::sync::Mutex as AsyncMutex;
+use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::definition::SEPARATOR;
@@ -22,12 +24,18 @@ pub(super) struct Seat {
     /// Which hold it is under.
     pub(super) part: Arc<str>,
     pub(super) row: SeatRow,
-    /// Whether the row has changed since it was written.
-    pub(super) is_dirty: bool,
+    /// The row as it was last written, where that is known.
+    pub(super) written: Option<SeatRow>,
+    /// One write at a time: the later one is the one that stays.
+    pub(super) writing: Arc<AsyncMutex<()>>,
     /// Whether it is to be no more, once it is given back.
     pub(super) is_dissolved: bool,
     /// When somebody last leased it here.
     pub(super) asked: Timestamp,
+    /// What it was last told to wait for, until its next member is made.
+    pub(super) waits: Option<String>,
+    /// Ends what runs for it, once it is served here no more.
+    pub(super) end: CancellationToken,
 }
 
 /// What is kept of a seat. The address of a target's proxy may hold a login, so it doesn't show itself.
@@ -46,7 +54,7 @@ pub(super) struct SeatRow {
     pub(super) member: Option<MemberRow>,
     /// A member that was begun; where it didn't become the seat's, it is removed.
     pub(super) making: Option<String>,
-    /// Members that were followed and are to be removed.
+    /// Members that were followed or given up, and are to be removed.
     pub(super) leaving: Vec<String>,
 }
 
@@ -81,10 +89,18 @@ impl SeatRow {
         self.profile.as_deref().map(Profile::stored)
     }
 
-    /// The names of members that nobody needs, after a crash.
-    pub(super) fn orphans(&self) -> impl Iterator<Item = Name> + '_ {
-        let orphans = self.making.iter().chain(&self.leaving);
-        orphans.filter_map(|name| Name::parse(name).ok())
+    /// A session is to be removed.
+    pub(super) fn part_with(&mut self, session: &str) {
+        if !self.leaving.iter().any(|name| name == session) {
+            self.leaving.push(session.to_owned());
+        }
+    }
+
+    /// What was begun didn't become the seat's member: whatever there is of it is to be removed.
+    pub(super) fn give_up(&mut self) {
+        if let Some(begun) = self.making.take() {
+            self.part_with(&begun);
+        }
     }
 }
 
@@ -124,9 +140,12 @@ impl Seat {
             name,
             part,
             row,
-            is_dirty: false,
+            written: None,
+            writing: Arc::default(),
             is_dissolved: false,
             asked: now,
+            waits: None,
+            end: CancellationToken::new(),
         }
     }
 
@@ -218,6 +237,16 @@ pub(super) async fn store(
         })
     });
     written.await.map(drop)
+}
+
+/// Removes a seat's row under its hold.
+pub(super) async fn remove(vault: &Vault, seat: &Name, fence: Fence) -> Result<(), StoreError> {
+    let name = seat.beside(Room::Seat);
+    let removed = vault.update(&name, move |_there| {
+        let fence = Some(fence);
+        Ok::<_, StoreError>(NextPlain::Remove { fence })
+    });
+    removed.await.map(drop)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sessile_jar::Timestamp;
 
+use super::PoolError;
 use super::state::Fault;
 use crate::error::Error as RequestError;
 use crate::login::LoginError;
@@ -11,11 +12,16 @@ use crate::renew::{KeepError, NoRenewal};
 use crate::session::Verdict;
 use crate::store::StoreError;
 
+/// How often a seat without an account looks for one.
+const ACCOUNT_LOOK: Duration = Duration::from_secs(30);
+
 /// Why an action didn't succeed, for the state and for people.
 #[derive(Clone, Debug)]
 pub(super) struct Trouble {
     pub(super) fault: Fault,
     pub(super) why: String,
+    /// Whether the site was asked.
+    pub(super) is_tried: bool,
 }
 
 impl Trouble {
@@ -23,12 +29,22 @@ impl Trouble {
         Self {
             fault,
             why: why.to_owned(),
+            is_tried: true,
         }
     }
 
     pub(super) fn later(why: String) -> Self {
-        let fault = Fault::Later { until: None };
-        Self { fault, why }
+        Self {
+            fault: Fault::Later { until: None },
+            why,
+            is_tried: true,
+        }
+    }
+
+    /// The site wasn't asked.
+    pub(super) fn untried(self) -> Self {
+        let is_tried = false;
+        Self { is_tried, ..self }
     }
 
     /// What it was for isn't here any more.
@@ -51,8 +67,22 @@ impl Trouble {
             KeepError::Unknown { .. } | KeepError::Unreadable { .. } => Fault::Expired,
             _ => later,
         };
-        let why = error.to_string();
-        Self { fault, why }
+        Self::new(fault, &error.to_string())
+    }
+
+    /// What it says that a member can't even be begun. Where no account is free, one may come free in
+    /// another process.
+    pub(super) fn of_pool(error: &PoolError, now: Timestamp) -> Self {
+        let PoolError::NoAccount { standing, .. } = error else {
+            return error.clone().into();
+        };
+        let fault = match standing.is_hopeless() {
+            true => Fault::Refused,
+            false => Fault::Later {
+                until: Some(now.plus(ACCOUNT_LOOK)),
+            },
+        };
+        Self::new(fault, &format!("no account is free: {standing}"))
     }
 
     /// What a verdict that isn't good says of a member.
@@ -75,9 +105,20 @@ impl From<StoreError> for Trouble {
     }
 }
 
+impl From<PoolError> for Trouble {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::LeaseEnded => Self::gone(),
+            other => Self::later(other.to_string()),
+        }
+    }
+}
+
 fn of_login(error: &LoginError, now: Timestamp) -> Fault {
     match error {
-        LoginError::Refused { .. } | LoginError::CodeRefused { .. } => Fault::Refused,
+        LoginError::Refused { .. }
+        | LoginError::CodeRefused { .. }
+        | LoginError::Unproven { .. } => Fault::Refused,
         LoginError::RateLimited { wait, .. } => Fault::Later {
             until: wait.map(|wait| now.plus(Duration::from_secs(wait))),
         },

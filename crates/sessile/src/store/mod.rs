@@ -17,6 +17,7 @@ mod name;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod postgres_url;
+mod presence;
 mod rotate;
 mod seal;
 mod sqlite;

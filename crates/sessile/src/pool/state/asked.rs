@@ -4,7 +4,7 @@ use sessile_jar::Timestamp;
 
 use super::member::{Member, Stage};
 use super::seat::Going;
-use super::{State, Which};
+use super::{Gone, SeatId, State, Which};
 
 impl State {
     /// Followed by the next generation, at a person's wish; how many seats will be. Failed logins are
@@ -16,6 +16,24 @@ impl State {
             state.consider_seat(place, now);
             has_member
         })
+    }
+
+    /// Followed by the next generation, and until then nobody is led to the one there is: it is not what
+    /// is wanted any more.
+    ///
+    /// # Errors
+    /// The seat is gone or leaves.
+    pub fn replace(&mut self, seat: SeatId, now: Timestamp) -> Result<(), Gone> {
+        let now = self.advance(now);
+        let known = self.seats.get(seat.0).ok_or(Gone)?;
+        if known.going != Going::Not {
+            return Err(Gone);
+        }
+        if let Some(member) = known.member {
+            self.step_down(member, now);
+        }
+        self.consider_seat(seat.0.place, now);
+        Ok(())
     }
 
     /// Checked now, at a person's wish; how many members will be.

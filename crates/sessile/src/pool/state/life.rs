@@ -22,7 +22,7 @@ impl State {
         if let Some(place) = own {
             return Err(NoSeat::Taken(SeatId(self.seats.key(*place))));
         }
-        if self.shared.len() + self.own.len() >= self.rules.size {
+        if self.is_full() {
             return Err(NoSeat::Full);
         }
         let key = self.seats.insert(Seat::new(target.clone()));
@@ -36,6 +36,11 @@ impl State {
         }
         self.consider_seat(key.place, now);
         Ok(SeatId(key))
+    }
+
+    /// Whether there are as many seats as may be, leaving ones aside.
+    pub fn is_full(&self) -> bool {
+        self.shared.len() + self.own.len() >= self.rules.size
     }
 
     /// The seat has a member already, which is checked before it is used.

@@ -2,14 +2,19 @@
 
 use sessile_jar::Timestamp;
 
-use super::Target;
 use super::chain::List;
+use super::{MemberId, MemberView, SeatId, State, Target};
 
+/// In this order, so that a lease of a target's own seat touches the first bytes alone, as with
+/// [`Member`](super::member::Member).
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Seat {
-    pub(super) target: Option<Target>,
     /// The place of the member that holds it.
     pub(super) member: Option<u32>,
+    /// Who waits for its member.
+    pub(super) lane: List,
+    pub(super) target: Option<Target>,
     /// The place of the member that is being made.
     pub(super) next: Option<u32>,
     /// How many members that held it before are still about.
@@ -36,8 +41,6 @@ pub(super) struct Seat {
     pub(super) parting: bool,
     /// Before this it isn't handed over.
     pub(super) release_after: Timestamp,
-    /// Who waits for its member.
-    pub(super) lane: List,
     /// In the queue of lanes that may be served.
     pub(super) called: bool,
     /// Where it is in the list of shared seats.
@@ -59,8 +62,9 @@ pub(super) enum Going {
 impl Seat {
     pub(super) fn new(target: Option<Target>) -> Self {
         Self {
-            target,
             member: None,
+            lane: List::default(),
+            target,
             next: None,
             behind: 0,
             kin: List::default(),
@@ -76,7 +80,6 @@ impl Seat {
             queued: false,
             parting: false,
             release_after: Timestamp::EARLIEST,
-            lane: List::default(),
             called: false,
             at: u32::MAX,
             alarm: Timestamp::LATEST,
@@ -91,5 +94,14 @@ impl Seat {
     /// Whether a login may begin now.
     pub(super) fn may_log_in(&self, now: Timestamp) -> bool {
         self.is_served() && !self.stopped && !self.logging_in && self.login_after <= now
+    }
+}
+
+impl State {
+    /// The members of a seat: the one that serves, the one that is being made, and earlier ones.
+    pub fn members_of(&self, seat: SeatId) -> impl Iterator<Item = MemberView> + '_ {
+        let kin = self.seats.get(seat.0).map(|seat| seat.kin);
+        let places = self.kin.iter(kin.unwrap_or_default());
+        places.filter_map(|place| self.member(MemberId(self.members.key(place))))
     }
 }

@@ -139,6 +139,71 @@ async fn a_target_has_a_session_of_its_own_and_keeps_it() {
 }
 
 #[tokio::test]
+async fn a_target_is_moved_to_another_proxy_before_it_is_used_again() {
+    let world = World::new(site(1)).await;
+    world
+        .define(1, "size = 0\n[pool.targets]\nmost = 1\nlist = [\"a\"]")
+        .await;
+    let pool = world.open().await;
+    let target = Target::new("a");
+    let wish = Wish::default().target(target.clone());
+    pool.ensure_target(&target, None).await.unwrap();
+    let direct = pool.lease(&wish, PATIENCE).await.unwrap();
+    let proxy = Forward::to(&world.site).await;
+    let url = || Some(proxy.url.parse().unwrap());
+    pool.ensure_target(&target, url()).await.unwrap();
+    let moved = pool.lease(&wish, PATIENCE).await.unwrap();
+    assert_ne!(moved.name(), direct.name());
+    let before = proxy.seen();
+    assert!(before > 0);
+    assert_eq!(fetch(&moved, &world.members()).await, 200);
+    pool.ensure_target(&target, url()).await.unwrap();
+    let same = pool.lease(&wish, PATIENCE).await.unwrap();
+    assert_eq!(moved.name(), same.name());
+    pool.close(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn a_target_without_an_account_is_refused_at_once_and_leaves_nothing() {
+    let world = World::new(site(1)).await;
+    let rules = "size = 1\n[pool.targets]\nmost = 2\nlist = [\"a\"]";
+    world.define(1, rules).await;
+    let pool = world.open().await;
+    ready(&pool, 1).await;
+    let refused = pool.ensure_target(&Target::new("a"), None).await;
+    let refused = refused.unwrap_err();
+    let said = "no account of pool `shop` is free: `u0` has all its sessions";
+    assert_eq!(refused.to_string(), said);
+    assert_eq!(pool.stats().state.seats, 1);
+    let view = Pool::look(&world.vault, &name()).await.unwrap();
+    assert_eq!((view.seats.len(), view.accounts[0].seats), (1, 1));
+    pool.close(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn a_target_is_had_again_while_its_seat_is_dissolved() {
+    let world = World::new(site(1)).await;
+    let rules = "size = 0\n[pool.targets]\nmost = 1\nlist = [\"a\"]\nidle = \"1s\"";
+    world.define(1, rules).await;
+    let pool = world.open().await;
+    let wish = Wish::default().target(Target::new("a"));
+    for _again in 0..2 {
+        drop(pool.lease(&wish, PATIENCE).await.unwrap());
+        // About then it begins to leave.
+        until("the session is retired", || {
+            pool.target(&Target::new("a")).is_empty()
+        })
+        .await;
+    }
+    let lease = pool.lease(&wish, PATIENCE).await.unwrap();
+    assert_eq!(fetch(&lease, &world.members()).await, 200);
+    drop(lease);
+    pool.close(PATIENCE).await;
+    let left = world.vault.list().await.unwrap();
+    assert!(left.len() <= 1, "{left:?}");
+}
+
+#[tokio::test]
 async fn a_session_that_does_not_come_through_the_warm_up_is_not_used() {
     let world = World::new(site(1)).await;
     let wrong = file(&world.site, "[pool.warm_up]\nurl = \"/not-there\"");

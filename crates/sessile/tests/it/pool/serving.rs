@@ -111,7 +111,7 @@ async fn without_an_account_that_works_nobody_waits_and_a_person_helps() {
     .unwrap();
     let pool = world.open().await;
     let mut events = pool.events();
-    event(&mut events, |kind| matches!(kind, PoolEventKind::LoginFailed { why, .. } if why.starts_with("no account"))).await;
+    event(&mut events, |kind| matches!(kind, PoolEventKind::SeatWaits { why, .. } if why.contains("`u0` is stopped"))).await;
     let none = pool.lease(&Wish::default(), PATIENCE).await.unwrap_err();
     let said = none.to_string();
     assert!(matches!(none, PoolError::NoneAlive { .. }), "{said}");
@@ -124,6 +124,41 @@ async fn without_an_account_that_works_nobody_waits_and_a_person_helps() {
     .unwrap();
     ready(&pool, 1).await;
     assert_eq!(fetch(&lease(&pool).await, &world.members()).await, 200);
+    pool.close(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn a_stopped_account_is_told_once_and_counted_once() {
+    let world = World::new(site(2)).await;
+    world.define(2, "").await;
+    Pool::redefine(&world.vault, &name(), |definition| {
+        definition.accounts[0].password = Some("of yesterday".to_owned().into());
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let pool = world.open().await;
+    let mut events = pool.events();
+    let waits = event(&mut events, |kind| {
+        matches!(kind, PoolEventKind::SeatWaits { .. })
+    })
+    .await;
+    let PoolEventKind::SeatWaits { why, .. } = waits else {
+        unreachable!()
+    };
+    assert!(why.contains("`u0` is stopped"), "{why}");
+    assert!(why.contains("`u1` has all its sessions"), "{why}");
+    ready(&pool, 1).await;
+    assert_eq!(pool.stats().failed, 1);
+    // It has the account as soon as that is free.
+    Pool::redefine(&world.vault, &name(), |definition| {
+        definition.accounts[0] = account("u0");
+        Ok(())
+    })
+    .await
+    .unwrap();
+    ready(&pool, 2).await;
+    assert_eq!(pool.stats().failed, 1);
     pool.close(PATIENCE).await;
 }
 

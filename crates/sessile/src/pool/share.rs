@@ -1,0 +1,97 @@
+//! This process's share of the seats: parts that are taken, filled and given away.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::roster::Roster;
+use super::seat::{self, PARTS};
+use super::state::SeatId;
+use super::{PoolError, Shared};
+use crate::store::Name;
+
+impl Shared {
+    /// Takes the parts that are this process's, and gives away those that aren't.
+    pub(super) async fn balance(&self, roster: &Roster) -> Result<(), PoolError> {
+        let size = self.definition().size();
+        let whose = roster.divide(size.min(PARTS));
+        for (part, owner) in whose.iter().enumerate() {
+            let is_ours = *owner == self.owner.as_str();
+            let label: Arc<str> = format!("{part}").into();
+            match (is_ours, self.holds.has(&label)) {
+                (true, false) => self.take_part(part, &label, size).await?,
+                (true, true) => self.fill_part(part, &label, size).await?,
+                (false, true) => self.give_part_away(&label),
+                (false, false) => {}
+            }
+        }
+        self.dissolve_beyond(size);
+        Ok(())
+    }
+
+    /// Seats that the pool has no more, because accounts were removed, are dissolved.
+    fn dissolve_beyond(&self, size: usize) {
+        let now = self.now();
+        let mut live = self.live();
+        let beyond = live.seats.iter().filter(|(_, seat)| {
+            let number = seat::number(&seat.name);
+            !seat.is_dissolved && number.is_some_and(|number| number >= size)
+        });
+        let beyond: Vec<SeatId> = beyond.map(|(id, _)| *id).collect();
+        for id in beyond {
+            // It may be leaving already.
+            let _gone = live.state.remove(id, now);
+            if let Some(seat) = live.seats.get_mut(&id) {
+                seat.is_dissolved = true;
+            }
+        }
+        self.settle(live, now);
+    }
+
+    async fn take_part(&self, part: usize, label: &Arc<str>, size: usize) -> Result<(), PoolError> {
+        let key = (&self.name, label);
+        let owner = (&self.owner, self.term());
+        if self.holds.acquire(&self.vault, key, owner).await?.is_err() {
+            return Ok(());
+        }
+        self.fill_part(part, label, size).await
+    }
+
+    /// Opens the seats of a part that aren't open.
+    async fn fill_part(&self, part: usize, label: &Arc<str>, size: usize) -> Result<(), PoolError> {
+        let wanted = (part..size).step_by(PARTS);
+        let names: HashSet<Name> = {
+            let live = self.live();
+            let of_part = live.seats.values().filter(|seat| seat.part == *label);
+            of_part.map(|seat| seat.name.clone()).collect()
+        };
+        if names.len() >= wanted.len() {
+            return Ok(());
+        }
+        for number in wanted {
+            let name = seat::numbered(&self.name, number)?;
+            if !names.contains(&name) && self.is_open() {
+                self.open_seat(name, label, None).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn give_part_away(&self, label: &str) {
+        let now = self.now();
+        let mut live = self.live();
+        let seats = live.seats.iter().filter(|(_, seat)| &*seat.part == label);
+        let seats: Vec<SeatId> = seats.map(|(id, _)| *id).collect();
+        for seat in seats {
+            // It may be leaving already.
+            let _gone = live.state.give_away(seat, now);
+        }
+        self.settle(live, now);
+    }
+
+    /// Holds a part no more that nothing was opened in.
+    pub(super) async fn give_part_back(&self, part: &str) {
+        if let Some(held) = self.holds.take(part) {
+            held.release(&self.vault).await;
+        }
+    }
+}
