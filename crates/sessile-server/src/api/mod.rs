@@ -227,3 +227,21 @@ fn is_served_to_the_end(path: &str) -> bool {
 
 /// Tells the daemon's own answers from a site's.
 pub(crate) const FROM: HeaderName = HeaderName::from_static("sessile-from");
+
+#[cfg(test)]
+mod tests {
+    use sessile::store::{StoreOptions, Vault};
+
+    use super::*;
+    use crate::daemon::DaemonOptions;
+
+    /// It is copied to its place for each request, and stays there while the site is waited for.
+    #[tokio::test]
+    async fn a_request_takes_little_room() {
+        let vault = Vault::in_memory(&StoreOptions::default()).await.unwrap();
+        let daemon = crate::Daemon::new(vault, DaemonOptions::default());
+        let api = Api::new(&daemon.0, false);
+        let room = size_of_val(&api.answer(Request::default()));
+        assert!(room <= 12 * 1024, "{room} bytes");
+    }
+}

@@ -123,19 +123,22 @@ async fn a_long_upload_keeps_its_length() {
 /// Takes one request with a body of this length; answers its head.
 async fn taken(site: &TcpListener, length: usize) -> String {
     let (mut stream, _peer) = site.accept().await.unwrap();
-    let (mut read, mut head) = (Vec::new(), None);
+    let (mut read, mut head) = (Vec::new(), None::<String>);
     loop {
         assert_ne!(stream.read_buf(&mut read).await.unwrap(), 0, "{head:?}");
         if head.is_none()
             && let Some(end) = read.windows(4).position(|bytes| bytes == b"\r\n\r\n")
         {
             let rest = read.split_off(end + 4);
-            head = Some(String::from_utf8(std::mem::replace(&mut read, rest)).unwrap());
+            let bytes = std::mem::replace(&mut read, rest);
+            head = Some(String::from_utf8(bytes).unwrap());
         }
-        if head.is_some() && read.len() == length {
+        if let Some(head) = &head
+            && read.len() == length
+        {
             let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
             stream.write_all(answer).await.unwrap();
-            return head.unwrap().to_ascii_lowercase();
+            return head.to_ascii_lowercase();
         }
     }
 }

@@ -74,10 +74,14 @@ mod tests {
         );
         let read: Result<Vec<Bytes>, Error> = body.try_collect().await;
         let expected = expected.map(str::to_owned).map_err(str::to_owned);
-        assert_eq!(read.map(text).map_err(|error| error.to_string()), expected);
+        assert_eq!(
+            read.map(|pieces| text(&pieces))
+                .map_err(|error| error.to_string()),
+            expected
+        );
     }
 
-    fn text(pieces: Vec<Bytes>) -> String {
+    fn text(pieces: &[Bytes]) -> String {
         String::from_utf8(pieces.concat()).unwrap()
     }
 }
