@@ -60,7 +60,7 @@ pub(crate) struct PoolCreate {
 
     /// Go by this file from now on, where there is a pool of that name already
     ///
-    /// Its accounts and proxies stay. Rules count from when it is served the next time.
+    /// Its accounts and proxies stay. Whoever serves it takes its rules over at once.
     #[arg(long)]
     pub(crate) replace: bool,
 

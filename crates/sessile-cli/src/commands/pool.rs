@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use sessile::Secret;
+use sessile::pool::state::Dead;
 use sessile::pool::{Definition, Ordered, Pool, PoolError, PoolOptions, Target, Which};
 use sessile::store::{Name, Vault};
 
@@ -198,7 +199,9 @@ impl From<PoolError> for Failure {
             PoolError::BadDefinition { .. } => (Exit::Usage, "badPool"),
             PoolError::Busy { .. } => (Exit::Failed, "poolBusy"),
             PoolError::Closed { .. } => (Exit::Failed, "poolClosed"),
-            PoolError::Elsewhere { .. } => (Exit::Failed, "servedElsewhere"),
+            PoolError::Elsewhere { .. } | PoolError::ServedElsewhere { .. } => {
+                (Exit::Failed, "servedElsewhere")
+            }
             PoolError::Full { .. } => (Exit::Failed, "poolFull"),
             PoolError::InUse { .. } => (Exit::Failed, "poolInUse"),
             PoolError::LeaseEnded => (Exit::Failed, "leaseEnded"),
@@ -216,6 +219,18 @@ impl From<PoolError> for Failure {
             PoolError::Taken { .. } => {
                 failure.hint("--replace has it go by the file from now on; its accounts stay")
             }
+            PoolError::ServedElsewhere { .. } => {
+                failure.hint("a daemon that serves it leases them out; stop one to take its part")
+            }
+            PoolError::NoAccount { pool, .. }
+            | PoolError::NoneAlive {
+                pool,
+                why: Dead::Stopped,
+                ..
+            } => failure.hint(format!(
+                "`sessile pool status {pool}` shows the accounts; `sessile pool account add {pool} \
+                 USER` adds one, or has one tried again with a password that is right"
+            )),
             PoolError::Unknown { .. } => failure.hint("`sessile pool list` shows those there are"),
             _ => failure,
         }

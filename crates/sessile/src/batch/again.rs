@@ -165,6 +165,7 @@ fn fault(error: &PoolError) -> Fault<'_> {
         | PoolError::Closed { .. }
         | PoolError::InUse { .. }
         | PoolError::NoneAlive { .. }
+        | PoolError::ServedElsewhere { .. }
         | PoolError::Store(_)
         | PoolError::Taken { .. }
         | PoolError::Targets { .. }

@@ -143,13 +143,24 @@ fn row(pool: &Name) -> Result<Name, StoreError> {
 }
 
 /// The accounts as they are.
-pub(super) async fn load(vault: &Vault, pool: &Name) -> Result<Accounts, StoreError> {
+pub(super) async fn load(vault: &Vault, pool: &Name) -> Result<Accounts, PoolError> {
     let opened = vault.load(&row(pool)?).await?;
-    Ok(opened.map(|opened| read(&opened)).unwrap_or_default())
+    read(pool, opened.as_ref())
 }
 
-fn read(opened: &Opened) -> Accounts {
-    serde_json::from_slice(&opened.plain).unwrap_or_default()
+/// Not knowing who is stopped, nobody may log in.
+fn read(pool: &Name, opened: Option<&Opened>) -> Result<Accounts, PoolError> {
+    let Some(opened) = opened else {
+        return Ok(Accounts::default());
+    };
+    serde_json::from_slice(&opened.plain).map_err(|fault| PoolError::Unreadable {
+        pool: pool.to_string(),
+        // The fault's own words could show a value.
+        what: format!(
+            "what is kept of its accounts is malformed near byte {}",
+            fault.column()
+        ),
+    })
 }
 
 /// Changes the accounts in one transaction.
@@ -157,18 +168,18 @@ async fn change<T: Send + 'static>(
     vault: &Vault,
     pool: &Name,
     change: impl FnOnce(&mut Accounts, Timestamp) -> T + Send + 'static,
-) -> Result<T, StoreError> {
+) -> Result<T, PoolError> {
     let (sender, mut receiver) = tokio::sync::oneshot::channel();
-    let row = row(pool)?;
+    let (row, name) = (row(pool)?, pool.clone());
     let written = vault.update_at(&row, move |there, now| {
-        let before = there.map(read).unwrap_or_default();
+        let before = read(&name, there)?;
         let mut accounts = before.clone();
         let answer = change(&mut accounts, now);
         let is_same = accounts == before;
         let plain = serde_json::to_vec(&accounts).expect("texts and numbers can be written");
         // Nobody waits for the answer of a change that was given up.
         let _given_up = sender.send(answer);
-        Ok::<_, StoreError>(match is_same {
+        Ok::<_, PoolError>(match is_same {
             true => NextPlain::Keep,
             false => write(Zeroizing::new(plain)),
         })
@@ -179,6 +190,7 @@ async fn change<T: Send + 'static>(
         .map_err(|_gone| StoreError::ChangePanicked {
             subject: format!("the accounts of pool `{pool}`"),
         })
+        .map_err(PoolError::from)
 }
 
 /// The account of a seat.
@@ -186,7 +198,7 @@ pub(super) async fn assign(
     vault: &Vault,
     definition: &Definition,
     seat: &Name,
-) -> Result<Result<String, NoAccount>, StoreError> {
+) -> Result<Result<String, NoAccount>, PoolError> {
     let (known, name) = (definition.clone(), seat.to_string());
     change(vault, &definition.name, move |accounts, _now| {
         accounts.assign(&known, &name)
@@ -200,7 +212,7 @@ pub(super) async fn stop(
     pool: &Name,
     user: &str,
     why: String,
-) -> Result<(), StoreError> {
+) -> Result<(), PoolError> {
     let user = user.to_owned();
     change(vault, pool, move |accounts, now| {
         accounts.stop(&user, now, &why)
@@ -209,13 +221,13 @@ pub(super) async fn stop(
 }
 
 /// A seat that is gone leaves its account to others.
-pub(super) async fn free(vault: &Vault, pool: &Name, seat: &Name) -> Result<(), StoreError> {
+pub(super) async fn free(vault: &Vault, pool: &Name, seat: &Name) -> Result<(), PoolError> {
     let seat = seat.to_string();
     change(vault, pool, move |accounts, _now| accounts.free(&seat)).await
 }
 
 /// A person has seen to it: accounts that were stopped are tried again.
-pub(super) async fn restart(vault: &Vault, pool: &Name) -> Result<(), StoreError> {
+pub(super) async fn restart(vault: &Vault, pool: &Name) -> Result<(), PoolError> {
     change(vault, pool, |accounts, _now| {
         for standing in accounts.0.values_mut() {
             standing.stopped = None;

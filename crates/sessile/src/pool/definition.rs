@@ -210,9 +210,9 @@ impl Pool {
         decode(name, &opened.plain)
     }
 
-    /// Changes the definition of a pool. Whoever serves it takes new accounts, proxies and
-    /// passwords over at once, and accounts that were stopped are tried again; rules count from when
-    /// it is opened the next time.
+    /// Changes the definition of a pool. Whoever serves it takes new accounts, proxies, passwords and
+    /// rules over at once, and accounts that were stopped are tried again; how a session logs in is as
+    /// it was until the next one follows it.
     ///
     /// # Errors
     ///

@@ -90,6 +90,18 @@ pub enum PoolError {
         /// person has to.
         next: Option<Timestamp>,
     },
+    /// Other processes serve all of its seats just now.
+    #[error(
+        "{owners} processes serve pool `{pool}`, and none of its {size} seats is this one's: lease from one of them"
+    )]
+    ServedElsewhere {
+        /// The pool.
+        pool: String,
+        /// How many processes serve it, this one included.
+        owners: usize,
+        /// How many seats it has.
+        size: usize,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -132,7 +132,7 @@ impl Live {
     /// When the last lease on the seats of each of these parts ends.
     fn needed(&self, parts: &[Arc<str>]) -> HashMap<Arc<str>, Timestamp> {
         let mut needed = HashMap::default();
-        for (id, seat) in &self.seats {
+        for (id, seat) in self.seats.iter() {
             if !parts.contains(&seat.part) {
                 continue;
             }

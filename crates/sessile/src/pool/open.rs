@@ -16,6 +16,7 @@ use super::definition::{SEPARATOR, unknown};
 use super::hold::Holds;
 use super::proxies::ProxyHealth;
 use super::roster::Roster;
+use super::served::{Members, Seats};
 use super::state::State;
 use super::upkeep::{TERM, Upkeep};
 use super::{
@@ -56,12 +57,13 @@ impl Pool {
         let seed = getrandom::u64().unwrap_or_default();
         let live = Live {
             state: State::new(definition.rules(), seed),
-            seats: HashMap::default(),
-            members: HashMap::default(),
+            seats: Seats::default(),
+            members: Members::default(),
             waiting: HashMap::default(),
             sleeps_until: store,
             last_trouble: None,
             counts: Counts::default(),
+            unopened: HashSet::default(),
             unsure: HashSet::default(),
             adrift: HashMap::default(),
             owners: roster.owners().count(),
@@ -226,8 +228,9 @@ impl Shared {
         let members: Vec<_> = self
             .live()
             .members
-            .drain()
-            .map(|(_, member)| member.kept)
+            .take()
+            .into_iter()
+            .map(|member| member.kept)
             .collect();
         let closing = join_all(members.iter().map(close_one));
         self.within(closing, "the sessions").await;

@@ -11,6 +11,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
+use super::PoolError;
 use super::definition::SEPARATOR;
 use super::state::{MemberView, Phase, Restored, Target};
 use crate::profile::Profile;
@@ -30,7 +31,7 @@ pub(super) struct Seat {
     pub(super) writing: Arc<AsyncMutex<()>>,
     /// Whether it is to be no more, once it is given back.
     pub(super) is_dissolved: bool,
-    /// When somebody last leased it here.
+    /// When somebody last leased it here, of a target's.
     pub(super) asked: Timestamp,
     /// What it was last told to wait for, until its next member is made.
     pub(super) waits: Option<String>,
@@ -205,15 +206,40 @@ fn digest(text: &str) -> String {
         .collect()
 }
 
-/// Reads a seat's row; one that can't be read is an empty one.
-pub(super) async fn load(vault: &Vault, seat: &Name) -> Result<Option<SeatRow>, StoreError> {
-    let opened = vault.load(&seat.beside(Room::Seat)).await?;
-    Ok(opened.map(|opened| {
-        serde_json::from_slice(&opened.plain).unwrap_or_else(|_malformed| {
-            tracing::warn!(%seat, "the seat's row can't be read; it starts anew");
-            SeatRow::default()
-        })
-    }))
+/// Reads a seat's row. One that can't be read isn't an empty one: it may say which sessions there are.
+pub(super) async fn load(vault: &Vault, seat: &Name) -> Result<Option<SeatRow>, PoolError> {
+    let Some(opened) = vault.load(&seat.beside(Room::Seat)).await? else {
+        return Ok(None);
+    };
+    let unreadable = |what: String| PoolError::Unreadable {
+        pool: pool_of(seat).to_owned(),
+        what,
+    };
+    // The fault's own words could show a value.
+    let malformed = |fault: serde_json::Error| {
+        unreadable(format!(
+            "seat `{seat}` is malformed near byte {}",
+            fault.column()
+        ))
+    };
+    let Version { version } = serde_json::from_slice(&opened.plain).map_err(malformed)?;
+    if version > VERSION {
+        let what = format!("a newer Sessile wrote seat `{seat}`, in format {version}");
+        return Err(unreadable(what));
+    }
+    let row = serde_json::from_slice(&opened.plain).map_err(malformed)?;
+    Ok(Some(row))
+}
+
+/// What every version has.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
+fn pool_of(seat: &Name) -> &str {
+    let text = seat.as_str();
+    text.rsplit_once(SEPARATOR).map_or(text, |(pool, _)| pool)
 }
 
 /// Writes a seat's row under its hold.

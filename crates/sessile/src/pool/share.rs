@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::roster::Roster;
 use super::seat::{self, PARTS};
 use super::state::SeatId;
-use super::{PoolError, Shared};
+use super::{PoolError, PoolEventKind, Shared};
 use crate::store::Name;
 
 impl Shared {
@@ -61,19 +61,33 @@ impl Shared {
         let wanted = (part..size).step_by(PARTS);
         let names: HashSet<Name> = {
             let live = self.live();
+            if live.seats.of_part(label) >= wanted.len() {
+                return Ok(());
+            }
             let of_part = live.seats.values().filter(|seat| seat.part == *label);
             of_part.map(|seat| seat.name.clone()).collect()
         };
-        if names.len() >= wanted.len() {
-            return Ok(());
-        }
         for number in wanted {
             let name = seat::numbered(&self.name, number)?;
             if !names.contains(&name) && self.is_open() {
-                self.open_seat(name, label, None).await?;
+                match self.open_seat(name.clone(), label, None).await {
+                    Ok(_seat) => _ = self.live().unopened.remove(&name),
+                    Err(PoolError::Store(error)) => return Err(error.into()),
+                    Err(error) => self.note_unopened(name, &error),
+                }
             }
         }
         Ok(())
+    }
+
+    /// One seat that can't be opened doesn't keep the others from being looked after. It is tried again
+    /// with each look, and told once.
+    pub(super) fn note_unopened(&self, seat: Name, error: &PoolError) {
+        if self.live().unopened.insert(seat.clone()) {
+            let why = error.to_string();
+            tracing::warn!(%seat, %why, "the seat can't be served");
+            self.tell(PoolEventKind::SeatWaits { seat, why });
+        }
     }
 
     fn give_part_away(&self, label: &str) {

@@ -125,7 +125,7 @@ impl Shared {
         self.live().owners = roster.owners().count();
     }
 
-    /// New accounts, proxies and passwords count from now on; logins that were given up are tried
+    /// New accounts, proxies, passwords and rules count from now on; logins that were given up are tried
     /// again.
     async fn take_over_definition(&self, known: &mut u64) -> Result<(), PoolError> {
         let opened = self.vault.load(&self.name.beside(Room::Pool)).await?;
@@ -133,17 +133,20 @@ impl Shared {
             return Ok(());
         };
         let definition = super::definition::decode(&self.name, &opened.plain)?;
+        let rules = definition.rules();
         // It may have changed since the pool was opened.
         let is_first = std::mem::replace(known, opened.version) == 0;
         *self
             .definition
             .write()
             .unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(definition);
-        if is_first {
-            return Ok(());
-        }
         let now = self.now();
         let mut live = self.live();
+        live.state.set_rules(rules, now);
+        if is_first {
+            self.settle(live, now);
+            return Ok(());
+        }
         let waits = |id: &SeatId| live.seats.get(id).is_some_and(|seat| seat.waits.is_some());
         let stopped = live.state.seats();
         let stopped = stopped.filter(|seat| seat.stopped || waits(&seat.id));

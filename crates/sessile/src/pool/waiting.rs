@@ -1,6 +1,7 @@
 //! Those who wait for a lease, and the leases that they get.
 
 use std::sync::MutexGuard;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use foldhash::HashMap;
@@ -75,18 +76,17 @@ impl Shared {
         now: Timestamp,
     ) -> Result<Taken, PoolError> {
         let member = live.members.get(&granted.member);
-        let kept = member.map(|member| member.kept.clone());
-        let seat = live.seats.get_mut(&granted.seat);
-        let is_held = seat.is_some_and(|seat| {
-            seat.asked = now;
-            self.holds.need(&seat.part, self.hold_until(&granted))
-        });
-        self.settle(live, now);
-        Ok(Taken {
+        let is_targets = member.is_some_and(|member| member.is_targets);
+        let taken = member.map(|member| Taken {
             granted,
-            kept: kept.ok_or(PoolError::LeaseEnded)?,
-            is_held,
-        })
+            kept: member.kept.clone(),
+            is_held: self.holds.need(&member.part, self.hold_until(&granted)),
+        });
+        if is_targets && let Some(seat) = live.seats.get_mut(&granted.seat) {
+            seat.asked = now;
+        }
+        self.settle(live, now);
+        taken.ok_or(PoolError::LeaseEnded)
     }
 
     async fn served(
@@ -137,6 +137,15 @@ impl Shared {
             Refusal::Busy { next } => PoolError::Busy { pool, next },
             Refusal::Closing => PoolError::Closed { pool },
             Refusal::Full => PoolError::Full { pool },
+            Refusal::NoneAlive {
+                why: Dead::NoSeat, ..
+            } if live.owners > 1 && self.looked.load(Ordering::Relaxed) => {
+                PoolError::ServedElsewhere {
+                    pool,
+                    owners: live.owners,
+                    size: self.definition().size(),
+                }
+            }
             Refusal::NoneAlive { why, next } => PoolError::NoneAlive {
                 pool,
                 why,

@@ -122,7 +122,7 @@ impl Pooled {
     /// Whether waiting may help.
     fn may_come(&self, error: &PoolError) -> bool {
         match error {
-            PoolError::Busy { .. } => true,
+            PoolError::Busy { .. } | PoolError::ServedElsewhere { .. } => true,
             PoolError::NoneAlive { why, .. } => {
                 !matches!(why, Dead::Stopped) && !self.was_in_vain.load(Ordering::Relaxed)
             }
@@ -143,6 +143,7 @@ fn is_lack(error: &PoolError) -> bool {
             | PoolError::Full { .. }
             | PoolError::NoAccount { .. }
             | PoolError::NoneAlive { .. }
+            | PoolError::ServedElsewhere { .. }
     )
 }
 

@@ -7,7 +7,6 @@ use super::{Mode, State, Task};
 impl State {
     /// Panics where the state contradicts itself.
     pub(super) fn check_invariants(&self) {
-        assert!(self.shared.len() + self.own.len() <= self.rules.size);
         let mut leases = 0;
         for (key, member) in self.members.iter() {
             self.check_member(key.place, member);

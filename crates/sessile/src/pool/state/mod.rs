@@ -10,6 +10,7 @@ mod asked;
 #[cfg(test)]
 mod calls;
 mod chain;
+mod change;
 mod done;
 mod due;
 mod grant;

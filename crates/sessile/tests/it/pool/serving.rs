@@ -1,11 +1,14 @@
 //! The main path: sessions are made, leased, given back, and there again after a restart.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sessile::pool::{Outcome, Phase, Pool, PoolError, PoolEventKind, Wish};
 use sessile_practice::Options;
 
-use super::support::{PATIENCE, World, account, event, fetch, lease, name, ready, users};
+use super::support::{
+    PATIENCE, World, account, event, fetch, file, lease, name, ready, until, users,
+};
 
 fn site(count: usize) -> Options {
     Options {
@@ -269,4 +272,99 @@ async fn what_a_crash_left_is_removed() {
     let left: Vec<_> = left.into_iter().map(|row| row.name).collect();
     assert_eq!(left, [made]);
     pool.close(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn rules_count_while_the_pool_is_open() {
+    let world = World::new(site(2)).await;
+    world.define(2, "size = 1\nleases_per_session = 1").await;
+    let pool = world.open().await;
+    let held = lease(&pool).await;
+    let busy = pool.lease(&Wish::default(), Duration::ZERO).await;
+    assert!(matches!(busy, Err(PoolError::Busy { .. })), "{busy:?}");
+    let more = file(&world.site, "size = 2\nleases_per_session = 2");
+    let more = Arc::new(sessile::site::Site::parse(&more, "shop.toml").unwrap());
+    Pool::redefine(&world.vault, &name(), |definition| {
+        definition.site = more;
+        Ok(())
+    })
+    .await
+    .unwrap();
+    ready(&pool, 2).await;
+    let mut leases = vec![held];
+    for _more in 0..3 {
+        leases.push(lease(&pool).await);
+    }
+    let busy = pool.lease(&Wish::default(), Duration::ZERO).await;
+    assert!(matches!(busy, Err(PoolError::Busy { .. })), "{busy:?}");
+    drop(leases);
+    pool.close(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn rows_that_cannot_be_read_keep_their_accounts_from_being_tried() {
+    let world = World::new(site(2)).await;
+    world.define(2, "").await;
+    for (row, text) in [("shop~0", "{\"version\":9}"), ("shop~accounts", "[]")] {
+        let row = row.parse::<sessile::store::Name>().unwrap();
+        let row = row.beside(sessile::store::Room::Seat);
+        let written = world.vault.update(&row, move |_there| {
+            Ok::<_, sessile::store::StoreError>(sessile::store::NextPlain::Write {
+                generation: 0,
+                plain: text.as_bytes().to_vec().into(),
+                fence: None,
+            })
+        });
+        written.await.unwrap();
+    }
+    let pool = world.open().await;
+    let mut events = pool.events();
+    for part in ["shop~0", "accounts"] {
+        event(
+            &mut events,
+            |kind| matches!(kind, PoolEventKind::SeatWaits { why, .. } if why.contains(part)),
+        )
+        .await;
+    }
+    assert_eq!(world.site.attempts(), 0);
+    assert_eq!(pool.stats().state.seats, 1);
+    pool.close(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn a_process_without_a_seat_says_that_others_serve_the_pool() {
+    let world = World::new(site(1)).await;
+    world.define(1, "").await;
+    let one = world.open().await;
+    ready(&one, 1).await;
+    let other = world.open().await;
+    // One of them has the seat.
+    until("each knows of the other", || {
+        [&one, &other].iter().all(|pool| pool.stats().owners == 2)
+    })
+    .await;
+    until("one of them has the seat", || {
+        one.stats().valid + other.stats().valid == 1
+    })
+    .await;
+    let without = match one.stats().valid {
+        0 => &one,
+        _ => &other,
+    };
+    assert!(without.served(PATIENCE).await);
+    let refused = without.lease(&Wish::default(), Duration::ZERO).await;
+    let refused = refused.unwrap_err();
+    assert!(
+        matches!(
+            refused,
+            PoolError::ServedElsewhere {
+                owners: 2,
+                size: 1,
+                ..
+            }
+        ),
+        "{refused:?}"
+    );
+    one.close(PATIENCE).await;
+    other.close(PATIENCE).await;
 }

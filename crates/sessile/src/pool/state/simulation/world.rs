@@ -58,6 +58,8 @@ enum Event {
     Look,
     Meddle,
     Prolong(LeaseId),
+    /// The store hung until now.
+    StoreBack,
     Trouble,
 }
 
@@ -167,6 +169,7 @@ impl World {
             Event::Look => {}
             Event::Meddle => self.meddle(),
             Event::Prolong(lease) => self.prolong(lease),
+            Event::StoreBack => self.store_back(),
             Event::Trouble => self.trouble(),
         }
         self.settle();
@@ -383,7 +386,10 @@ impl World {
             Some(seat) if self.one_in(2) => Which::Seat(seat),
             _ => Which::All,
         };
-        match self.chance.below(12) {
+        match self.chance.below(16) {
+            12 => self.hang_store(),
+            13 => self.replace(seat),
+            14 => self.change_rules(),
             0 | 1 => {
                 self.state.rotate(which, now);
                 assert_eq!(self.state.usable(), before);
@@ -402,9 +408,7 @@ impl World {
     /// A person looks after refused logins, and the store is back.
     fn help(&mut self) {
         let now = self.shown();
-        let mut seats: Vec<SeatId> = self.seats.keys().copied().collect();
-        seats.sort();
-        for seat in seats {
+        for seat in self.all_seats() {
             _ = self.state.retry(seat, now);
             _ = self.state.resume(seat, now);
             self.with(Some(seat), |place| {
@@ -421,6 +425,71 @@ impl World {
         }
     }
 
+    /// Nobody can say any more whose the seats are.
+    fn hang_store(&mut self) {
+        for seat in self.all_seats() {
+            self.suspend(Some(seat));
+        }
+        let until = self.between(SECOND, 5 * MINUTE);
+        self.after(until, Event::StoreBack);
+    }
+
+    /// Some seats were lost meanwhile, whatever was under way for them.
+    fn store_back(&mut self) {
+        self.excused = true;
+        let now = self.shown();
+        for seat in self.all_seats() {
+            match self.one_in(6) {
+                true => self.lose(seat),
+                false => _ = self.state.resume(seat, now),
+            }
+        }
+    }
+
+    fn all_seats(&self) -> Vec<SeatId> {
+        let mut seats: Vec<SeatId> = self.seats.keys().copied().collect();
+        seats.sort();
+        seats
+    }
+
+    /// What there is isn't what is wanted any more.
+    fn replace(&mut self, seat: Option<SeatId>) {
+        let Some(seat) = seat else { return };
+        self.excused = true;
+        let view = self.state.seat_view(seat).expect("it is there");
+        let replaced = self.state.replace(seat, self.shown());
+        assert_eq!(replaced.is_ok(), !view.leaving);
+        if let Some(member) = view.member.filter(|_| replaced.is_ok()) {
+            self.books.followed.entry(member).or_insert(self.now);
+            let after = self.state.seat_view(seat).expect("it is there");
+            assert_eq!(after.member, None);
+        }
+    }
+
+    /// Other rules count from now on; nobody has more leases than he may.
+    fn change_rules(&mut self) {
+        self.excused = true;
+        let mut rules = rules(&mut self.chance);
+        let before = self.state.rules();
+        rules.leases_per_member = rules.leases_per_member.max(before.leases_per_member);
+        rules.waiting = before.waiting;
+        // What runs is as much as it is, and drains as long as it was to.
+        rules.makes_at_once = rules.makes_at_once.max(before.makes_at_once);
+        rules.checks_at_once = rules.checks_at_once.max(before.checks_at_once);
+        rules.drain = before.drain;
+        self.state.set_rules(rules.clone(), self.shown());
+        assert_eq!(*self.state.rules(), rules);
+    }
+
+    fn lose(&mut self, seat: SeatId) {
+        let members: Vec<MemberId> = self.state.members_of(seat).map(|view| view.id).collect();
+        self.state.lose(seat, self.shown()).expect("it is there");
+        self.seats.remove(&seat);
+        for member in members {
+            self.books.followed.entry(member).or_insert(self.now);
+        }
+    }
+
     fn part(&mut self, seat: Option<SeatId>) {
         let Some(seat) = seat else { return };
         self.excused = true;
@@ -428,16 +497,8 @@ impl World {
             self.shown(),
             self.state.seat_view(seat).expect("it is there"),
         );
-        let members = self.state.members().filter(|member| member.seat == seat);
-        let members: Vec<MemberId> = members.map(|member| member.id).collect();
         match self.chance.below(3) {
-            0 => {
-                self.state.lose(seat, now).expect("it is there");
-                self.seats.remove(&seat);
-                for member in members {
-                    self.books.followed.entry(member).or_insert(self.now);
-                }
-            }
+            0 => self.lose(seat),
             1 => self.state.give_away(seat, now).expect("it is there"),
             _ => self.state.remove(seat, now).expect("it is there"),
         }
@@ -462,6 +523,8 @@ impl World {
             dead: self.one_in(4),
         };
         self.seats.insert(seat, place);
+        let staying = self.state.seats().filter(|seat| !seat.leaving);
+        assert!(staying.count() <= self.state.rules().size);
         if self.one_in(3) {
             let born = self.between(0, 3 * HOUR);
             let facts = Restored {

@@ -140,3 +140,57 @@ fn ages_are_counted_without_looking_at_everybody() {
     let stats = pool.state.stats(pool.now);
     assert_eq!((stats.ready, stats.oldest), (3, 30 * MINUTE));
 }
+
+#[test]
+fn one_that_is_not_wanted_any_more_is_followed_before_the_seat_is_used_again() {
+    let mut pool = Pool::of(1, Rules::default());
+    let before = pool.state.lease(&Wish::default(), pool.now).unwrap();
+    let seat = before.seat;
+    pool.state.replace(seat, pool.now).unwrap();
+    let refused = pool.state.lease(&Wish::default(), pool.now);
+    assert!(
+        matches!(refused, Err(Refusal::NoneAlive { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(pool.work(), [Task::Make]);
+    let after = pool.state.lease(&Wish::default(), pool.now).unwrap();
+    assert_ne!(after.member, before.member);
+    // Whoever uses the other one may go on.
+    assert!(pool.state.leased(before.lease).is_some());
+    pool.state.give_away(seat, pool.now).unwrap();
+    assert_eq!(pool.state.replace(seat, pool.now), Err(Gone));
+}
+
+#[test]
+fn rules_change_while_members_are_there() {
+    let few = Rules {
+        leases_per_member: 1,
+        ..Rules::default()
+    };
+    let mut pool = Pool::of(1, few.clone());
+    let one = pool.state.lease(&Wish::default(), pool.now).unwrap();
+    assert!(pool.state.lease(&Wish::default(), pool.now).is_err());
+    let more = Rules {
+        leases_per_member: 2,
+        size: 1,
+        rotate_every: Some(MINUTE),
+        ..Rules::default()
+    };
+    pool.state.set_rules(more, pool.now);
+    pool.state.check_invariants();
+    pool.state.check_lists();
+    let two = pool.state.lease(&Wish::default(), pool.now).unwrap();
+    // Among those with leases none is idle.
+    let alone = pool.state.lease(&Wish::default().exclusive(), pool.now);
+    assert!(alone.is_err(), "{alone:?}");
+    assert_eq!(pool.state.seat(None, pool.now), Err(NoSeat::Full));
+    pool.pass(MINUTE);
+    // Its leases have ended by then.
+    assert_eq!(pool.work(), [Task::Make, Task::Retire]);
+    pool.state.set_rules(few, pool.now);
+    for lease in [one.lease, two.lease] {
+        assert!(pool.state.leased(lease).is_none());
+    }
+    pool.state.lease(&Wish::default(), pool.now).unwrap();
+    assert!(pool.state.lease(&Wish::default(), pool.now).is_err());
+}
