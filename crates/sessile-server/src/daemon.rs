@@ -206,9 +206,8 @@ impl Shared {
     /// The stored session of this name, opened where it isn't.
     pub(crate) async fn session(&self, name: &Name) -> Result<InUse, Problem> {
         self.outside_pools(name)?;
-        let now = self.now();
-        let open = Kept::open(&self.vault, name, self.keeping());
-        Ok(self.sessions.take(name, now, open).await?)
+        let open = async || Kept::open(&self.vault, name, self.keeping()).await;
+        Ok(self.sessions.take(name, self.now(), open).await?)
     }
 
     /// Refuses a session of a pool: what is done with it is the pool's to decide.

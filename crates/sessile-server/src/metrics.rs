@@ -2,6 +2,8 @@
 //!
 //! A recorder of its own: two daemons in one process don't count together.
 
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder, Unit};
@@ -20,6 +22,8 @@ pub(crate) struct Metrics {
     received: Counter,
     connections: Gauge,
     refused: Counter,
+    /// Answers of the API, by route and status, those that there were.
+    answers: RwLock<HashMap<String, HashMap<u16, Counter>>>,
 }
 
 impl Metrics {
@@ -55,6 +59,7 @@ impl Metrics {
             connections: recorder
                 .register_gauge(&Key::from_static_name("sessile_connections"), &META),
             refused: counter(&Key::from_static_name("sessile_connections_refused_total")),
+            answers: RwLock::default(),
             handle: recorder.handle(),
             recorder,
         }
@@ -92,12 +97,25 @@ impl Metrics {
 
     /// The API answered a request.
     pub(crate) fn answered(&self, route: &str, status: u16) {
+        let known = self.answers.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counter) = known.get(route).and_then(|route| route.get(&status)) {
+            return counter.increment(1);
+        }
+        drop(known);
+        let mut all = self.answers.write().unwrap_or_else(PoisonError::into_inner);
+        let of_route = all.entry(route.to_owned()).or_default();
+        let counter = of_route.entry(status);
+        let counter = counter.or_insert_with(|| self.answer_counter(route, status));
+        counter.increment(1);
+    }
+
+    fn answer_counter(&self, route: &str, status: u16) -> Counter {
         let labels = vec![
             Label::new("route", route.to_owned()),
             Label::new("status", status.to_string()),
         ];
         let key = Key::from_parts("sessile_http_requests_total", labels);
-        self.recorder.register_counter(&key, &META).increment(1);
+        self.recorder.register_counter(&key, &META)
     }
 
     /// Everything, in Prometheus' text format.

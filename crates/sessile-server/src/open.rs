@@ -54,17 +54,15 @@ impl OpenSessions {
         &self,
         name: &Name,
         now: Timestamp,
-        open: impl Future<Output = Result<Kept, KeepError>>,
+        open: impl AsyncFnOnce() -> Result<Kept, KeepError>,
     ) -> Result<InUse, KeepError> {
         let session = self.enter(name, now);
-        let opening = async {
-            let kept = open.await?;
-            let record = kept.record();
-            session.note_since(record.last.login.unwrap_or(record.created));
-            Ok(kept)
-        };
-        let opened = session.0.kept.get_or_try_init(|| opening).await;
-        let Err(error) = opened.map(drop) else {
+        if session.0.kept.initialized() {
+            return Ok(session);
+        }
+        // Boxed, so that a request that finds it open stays small.
+        let opened = Box::pin(session.open(open)).await;
+        let Err(error) = opened else {
             return Ok(session);
         };
         drop(session);
@@ -180,6 +178,20 @@ impl Entry {
 }
 
 impl InUse {
+    /// Opens it, unless somebody else is about to.
+    async fn open(
+        &self,
+        open: impl AsyncFnOnce() -> Result<Kept, KeepError>,
+    ) -> Result<(), KeepError> {
+        let opening = async || {
+            let kept = open().await?;
+            let record = kept.record();
+            self.note_since(record.last.login.unwrap_or(record.created));
+            Ok(kept)
+        };
+        self.0.kept.get_or_try_init(opening).await.map(drop)
+    }
+
     pub(crate) fn kept(&self) -> &Kept {
         self.0.kept.get().expect("it was opened when it was taken")
     }

@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use futures_util::future::join_all;
 use http::Request;
@@ -17,10 +16,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tower::Service as _;
 use tower_http::timeout::TimeoutBody;
 
-use crate::api;
+use crate::api::Api;
 use crate::daemon::{Daemon, Shared};
 use crate::listen::{Accepted, Listener, Stream};
 use crate::pools::Ended;
@@ -45,11 +43,11 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> Report {
     let shared = daemon.0;
-    let router = api::router(&shared, listener.is_plain_loopback());
+    let api = Api::new(&shared, listener.is_plain_loopback());
     let (opened, are_opened) = oneshot::channel();
     let housekeeping = keep_house(Arc::clone(&shared), opened);
     let housekeeping = shared.tasks.spawn(housekeeping);
-    let house = Connections::new(&shared, router);
+    let house = Connections::new(&shared, api);
     let serving = async {
         _ = are_opened.await;
         house.take(&listener).await
@@ -83,17 +81,17 @@ pub async fn serve(
 /// The open connections.
 struct Connections {
     shared: Arc<Shared>,
-    router: Router,
+    api: Arc<Api>,
     free: Arc<Semaphore>,
     /// Cancelled when what still runs is cut off.
     cut: CancellationToken,
 }
 
 impl Connections {
-    fn new(shared: &Arc<Shared>, router: Router) -> Self {
+    fn new(shared: &Arc<Shared>, api: Api) -> Self {
         Self {
             shared: Arc::clone(shared),
-            router,
+            api: Arc::new(api),
             free: Arc::new(Semaphore::new(shared.options.max_connections)),
             cut: CancellationToken::new(),
         }
@@ -123,7 +121,7 @@ impl Connections {
     fn connection(&self, permit: OwnedSemaphorePermit) -> Connection {
         Connection {
             shared: Arc::clone(&self.shared),
-            router: self.router.clone(),
+            api: Arc::clone(&self.api),
             cut: self.cut.clone(),
             _permit: permit,
         }
@@ -146,7 +144,7 @@ impl Connections {
 
 struct Connection {
     shared: Arc<Shared>,
-    router: Router,
+    api: Arc<Api>,
     cut: CancellationToken,
     _permit: OwnedSemaphorePermit,
 }
@@ -178,11 +176,10 @@ impl Connection {
     }
 
     async fn serve(&self, stream: Stream) {
-        let (router, patience) = (&self.router, self.shared.options.patience);
-        let service = service_fn(move |request: Request<Incoming>| {
+        let (api, patience) = (&self.api, self.shared.options.patience);
+        let service = service_fn(move |request: Request<Incoming>| async move {
             let request = request.map(|body| patient(body, patience));
-            let answer = router.clone().call(request);
-            async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
+            Ok::<_, Infallible>(api.answer(request).await)
         });
         let serving = http1::Builder::new()
             .timer(TokioTimer::new())

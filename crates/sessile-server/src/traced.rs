@@ -3,13 +3,14 @@
 //! Their attributes are those of OpenTelemetry's HTTP conventions, but for the path: it has names of
 //! leases, and who knows one can use it. The route says where it went.
 
-use axum::extract::{MatchedPath, Request};
+use axum::extract::Request;
 use axum::response::Response;
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 use sessile::pool::Lease;
 use sessile::spans::TARGET;
 use sessile::store::Name;
 use tracing::field::Empty;
+use tracing::instrument::Instrumented;
 use tracing::{Instrument as _, Level, Span, info_span, span_enabled};
 
 use crate::daemon::Shared;
@@ -19,16 +20,16 @@ use crate::problem::{Kind, Problem};
 pub type JoinTrace = fn(&Span, &HeaderMap);
 
 /// A request to the daemon.
-pub(crate) fn request(shared: &Shared, request: &Request, route: Option<&MatchedPath>) -> Span {
-    let (method, route) = (request.method().as_str(), route.map(MatchedPath::as_str));
+pub(crate) fn request(shared: &Shared, request: &Request) -> Span {
+    let method = request.method().as_str();
     let span = info_span!(
         target: TARGET,
         "api",
-        otel.name = format!("{method} {}", route.unwrap_or_default()).trim_end(),
+        otel.name = method,
         otel.kind = "server",
         otel.status_code = Empty,
         http.request.method = method,
-        http.route = route,
+        http.route = Empty,
         http.response.status_code = Empty,
         sessile.session = Empty,
         error.type = Empty,
@@ -40,17 +41,22 @@ pub(crate) fn request(shared: &Shared, request: &Request, route: Option<&Matched
 }
 
 /// Does the work of a request inside its span.
-pub(crate) async fn within<T>(span: &Span, work: impl Future<Output = T>) -> T {
-    match span.is_disabled() {
-        true => work.await,
-        false => work.instrument(span.clone()).await,
-    }
+pub(crate) fn within<F: Future>(span: &Span, work: F) -> Instrumented<F> {
+    work.instrument(span.clone())
 }
 
 /// Notes which session a request is for.
 pub(crate) fn note_session(name: &Name) {
     if span_enabled!(target: TARGET, Level::INFO) {
         Span::current().record("sessile.session", name.as_str());
+    }
+}
+
+/// Notes where a request was led.
+pub(crate) fn led(span: &Span, method: &Method, route: Option<&str>) {
+    if let Some(route) = route.filter(|_| !span.is_disabled()) {
+        span.record("otel.name", format!("{method} {route}"));
+        span.record("http.route", route);
     }
 }
 

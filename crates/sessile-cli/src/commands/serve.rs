@@ -2,9 +2,10 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::json;
-use sessile::store::Vault;
+use sessile::store::{StoreOptions, Vault};
 use sessile_server::access::{self, AccessError, NewGrant, Scope};
 use sessile_server::{Daemon, DaemonOptions, ListenError, Listener, TlsFiles};
 use tempfile::NamedTempFile;
@@ -26,7 +27,9 @@ pub(super) async fn run(args: ServeArgs, work: &mut Work<'_>) -> Outcome {
         )
     })?;
     let listener = listener(&args).await.map_err(Failure::from)?;
-    let vault = work.vault().await?;
+    let mut store = StoreOptions::default();
+    store.look_every = LOOK_EVERY;
+    let vault = work.vault_with(&store).await?;
     let daemon = Daemon::new(vault.clone(), options(&args, work)?);
     if daemon.tokens().await.map_err(Failure::from)? == 0 {
         first_token(&args, &vault, work).await?;
@@ -65,6 +68,9 @@ pub(super) async fn run(args: ServeArgs, work: &mut Work<'_>) -> Outcome {
     work.printer.note("stopped; everything is stored");
     Ok(Exit::Done)
 }
+
+/// How much later than at once what other processes have stored may be seen.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 async fn listener(args: &ServeArgs) -> Result<Listener, ListenError> {
     if let Some(path) = &args.unix {

@@ -99,9 +99,13 @@ impl<'a> Work<'a> {
 
     /// The store, opened; made where there is none.
     pub(super) async fn vault(&self) -> Outcome<Vault> {
+        self.vault_with(&StoreOptions::default()).await
+    }
+
+    /// The same, opened in a way of one's own.
+    pub(super) async fn vault_with(&self, options: &StoreOptions) -> Outcome<Vault> {
         let settings = self.settings()?;
-        let options = StoreOptions::default();
-        Ok(open(&url(&settings)?, &settings.key, &options).await?)
+        Ok(open(&url(&settings)?, &settings.key, options).await?)
     }
 
     /// The store, opened by a command that finds nothing to do in a fresh one: a path that was

@@ -60,7 +60,13 @@ impl FromRequestParts<Daemon> for Named {
         let Path(text) = Path::<String>::from_request_parts(parts, daemon)
             .await
             .map_err(|why| Problem::new(Kind::BadRequest, why.body_text()))?;
-        let name = Name::parse(text.strip_prefix('-').unwrap_or(&text))?;
+        Self::parse(&text)
+    }
+}
+
+impl Named {
+    pub(super) fn parse(text: &str) -> Result<Self, Problem> {
+        let name = Name::parse(text.strip_prefix('-').unwrap_or(text))?;
         traced::note_session(&name);
         Ok(Self(name))
     }

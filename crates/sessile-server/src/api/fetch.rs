@@ -1,7 +1,9 @@
 //! A request through a session: the caller's body streams to the site, the site's reply to the caller.
 
+use std::sync::Arc;
+
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts as _, Request, State};
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -12,7 +14,7 @@ use metrics::Counter;
 use serde::Deserialize;
 use sessile::renew::Answer;
 use sessile::session::Redirects;
-use sessile::{Error, Reply, Verdict};
+use sessile::{Error, Reply};
 use tokio::time::Instant;
 use url::Url;
 use utoipa_axum::router::UtoipaMethodRouter;
@@ -66,8 +68,9 @@ pub(super) async fn fetch(
 ) -> Result<Response, Problem> {
     let session = daemon.session(&name).await?;
     let request = for_site(&asked, request, daemon.metrics.sent()).await?;
-    let sending = session.kept().send(request);
-    let sent = measured(&daemon, sending, |answer| answer.reply.verdict()).await;
+    let began = Instant::now();
+    let sent = session.kept().send(request).await;
+    measure(&daemon, began, &sent);
     let Answer { reply, renewal, .. } = sent.map_err(|error| {
         session.note_failure(&error);
         daemon.failed(&name, error)
@@ -90,20 +93,35 @@ pub(super) async fn fetch(
     ))
 }
 
-/// Sends, and counts what came of it.
-pub(super) async fn measured<T, E>(
+/// The session that a path asks a request through, as it stands there. What is escaped, or one of
+/// the API's own words, is the router's to read.
+pub(super) fn session_in(path: &str) -> Option<&str> {
+    let name = path
+        .strip_prefix("/api/sessions/")?
+        .strip_suffix("/fetch")?;
+    let is_plain = !name.is_empty() && !name.contains(['/', '%']) && name != "event";
+    is_plain.then_some(name)
+}
+
+/// What the router does for [`PATH`], at once.
+pub(super) async fn through(
     daemon: &Daemon,
-    sending: impl Future<Output = Result<T, E>>,
-    verdict: impl FnOnce(&T) -> &Verdict,
-) -> Result<T, E> {
-    let began = Instant::now();
-    let sent = sending.await;
-    let verdict = sent
-        .as_ref()
-        .ok()
-        .map(|sent| VerdictName::of(verdict(sent)));
+    name: &str,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (mut head, body) = request.into_parts();
+    let may = MayUse::from_request_parts(&mut head, daemon).await?;
+    let name = Named::parse(name)?;
+    let asked = Asked::from_request_parts(&mut head, daemon).await?;
+    let request = Request::from_parts(head, body);
+    fetch(may, State(Arc::clone(daemon)), name, asked, request).await
+}
+
+/// Counts what came of a request that was begun then.
+pub(super) fn measure<E>(daemon: &Daemon, began: Instant, sent: &Result<Answer, E>) {
+    let answer = sent.as_ref().ok();
+    let verdict = answer.map(|answer| VerdictName::of(answer.reply.verdict()));
     daemon.metrics.fetched(verdict, began.elapsed());
-    sent
 }
 
 /// What stays until the body has passed.
@@ -133,7 +151,8 @@ pub(super) async fn for_site(
     if body.is_end_stream() {
         return Ok(wanted);
     }
-    if length(&head.headers).is_some_and(|length| length <= REPLAYABLE) {
+    let length = length(&head.headers);
+    if length.is_some_and(|length| length <= REPLAYABLE) {
         let collected = body.collect().await.map_err(|_broken| cut_short())?;
         let bytes = collected.to_bytes();
         sent.increment(bytes.len() as u64);
@@ -144,7 +163,11 @@ pub(super) async fn for_site(
     let broken = |_error| Error::BadRequest {
         what: "the caller's body didn't come to its end".to_owned(),
     };
-    Ok(wanted.stream(counted.map_err(broken).boxed()))
+    let body = counted.map_err(broken).boxed();
+    Ok(match length {
+        Some(length) => wanted.stream_of_length(body, length),
+        None => wanted.stream(body),
+    })
 }
 
 /// How long a body is, where that is said.
@@ -216,6 +239,9 @@ fn percent_encoded(name: &str) -> String {
         .replace('+', "%20")
 }
 
+/// Where a request through a session is asked for.
+pub(super) const PATH: &str = "/api/sessions/{name}/fetch";
+
 /// How large a body may be that is kept in case it has to be sent again.
 const REPLAYABLE: u64 = 1024 * 1024;
 
@@ -227,6 +253,22 @@ const VERDICT: HeaderName = HeaderName::from_static("sessile-verdict");
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_plain_names_go_past_the_router() {
+        for (path, expected) in [
+            ("/api/sessions/shop/fetch", Some("shop")),
+            ("/api/sessions/-stats/fetch", Some("-stats")),
+            ("/api/sessions/sh%6Fp/fetch", None),
+            ("/api/sessions/a/b/fetch", None),
+            ("/api/sessions/event/fetch", None),
+            ("/api/sessions//fetch", None),
+            ("/api/sessions/fetch", None),
+            ("/api/sessions/shop/fetch/", None),
+        ] {
+            assert_eq!(session_in(path), expected, "{path}");
+        }
+    }
 
     #[tokio::test]
     async fn a_small_body_can_be_sent_again_and_a_stream_cannot() {

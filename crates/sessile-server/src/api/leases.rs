@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use sessile::pool::{Assign, Lease, LeaseId, LeaseInfo, Outcome, Pool, PoolError, Wish};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use utoipa::ToSchema;
 use utoipa_axum::router::UtoipaMethodRouter;
@@ -418,8 +418,10 @@ async fn send(
     request: Request,
 ) -> Result<Response, Problem> {
     let wanted = fetch::for_site(asked, request, daemon.metrics.sent()).await?;
-    let answer =
-        fetch::measured(daemon, lease.send(wanted), |answer| answer.reply.verdict()).await?;
+    let began = Instant::now();
+    let sent = lease.send(wanted).await;
+    fetch::measure(daemon, began, &sent);
+    let answer = sent?;
     let (name, generation) = (lease.name().to_string(), answer.reply.generation());
     let passing = Passing {
         _session: (lease, lasting),

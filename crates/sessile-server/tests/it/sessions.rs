@@ -1,5 +1,6 @@
 //! Stored sessions: logged in, used, looked at, emptied, removed.
 
+use futures_util::future::join;
 use http::Method;
 use serde_json::{Value, json};
 use sessile::renew;
@@ -7,6 +8,8 @@ use sessile::store::Name;
 use sessile_jar::Timestamp;
 use sessile_practice::{ADA, ADA_PASSWORD};
 use sessile_server::access::Scope;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 use crate::support::World;
 
@@ -93,6 +96,50 @@ async fn only_what_is_asked_for_by_name_goes_on_to_the_site() {
     let echoed = world.send(request).await;
     for absent in ["some-library", "Bearer", "sessile_"] {
         assert!(!echoed.body.contains(absent), "{echoed:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_long_upload_keeps_its_length() {
+    let world = World::start().await;
+    world.log_in().await;
+    let site = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let path = format!(
+        "/api/sessions/ada/fetch?url=http://{}/",
+        site.local_addr().unwrap()
+    );
+    let body = vec![b'x'; 3 << 20];
+    let request = world.request(Method::PUT, &path, Scope::Use);
+    let (answer, head) = join(
+        world.send(request.body(body.clone())),
+        taken(&site, body.len()),
+    )
+    .await;
+    answer.is(200);
+    assert!(head.contains("content-length: 3145728\r\n"), "{head}");
+    assert!(!head.contains("transfer-encoding"), "{head}");
+}
+
+/// Takes one request with a body of this length; answers its head.
+async fn taken(site: &TcpListener, length: usize) -> String {
+    let (mut stream, _peer) = site.accept().await.unwrap();
+    let (mut read, mut head) = (Vec::new(), None::<String>);
+    loop {
+        assert_ne!(stream.read_buf(&mut read).await.unwrap(), 0, "{head:?}");
+        if head.is_none()
+            && let Some(end) = read.windows(4).position(|bytes| bytes == b"\r\n\r\n")
+        {
+            let rest = read.split_off(end + 4);
+            let bytes = std::mem::replace(&mut read, rest);
+            head = Some(String::from_utf8(bytes).unwrap());
+        }
+        if let Some(head) = &head
+            && read.len() == length
+        {
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+            stream.write_all(answer).await.unwrap();
+            return head.to_ascii_lowercase();
+        }
     }
 }
 

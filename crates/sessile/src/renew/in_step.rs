@@ -152,17 +152,11 @@ async fn finish(
 }
 
 impl Inner {
-    /// Brings record and file in step if the file has changed since the last look.
-    pub(super) async fn step_if_file_changed(&self) -> Result<(), KeepError> {
-        let is_changed = {
-            let held = self.held();
-            let file = held.token_file.as_ref();
-            file.is_some_and(|file| held.stepped != Some(token_file::stamp(file.path())))
-        };
-        match is_changed {
-            true => self.step().await,
-            false => Ok(()),
-        }
+    /// Whether there is a token file that has changed since the last look.
+    pub(super) fn has_file_changed(&self) -> bool {
+        let held = self.held();
+        let file = held.token_file.as_ref();
+        file.is_some_and(|file| held.stepped != Some(token_file::stamp(file.path())))
     }
 
     /// Brings record and file in step. A file that can't be used is told by

@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use http::{StatusCode, header};
 use sessile_jar::Timestamp;
 
 use super::{Inner, KeepError};
 use crate::check::learn::{Finding, Judgement};
 use crate::login::visit;
-use crate::record::CheckRule;
+use crate::record::{Check, CheckRule};
 use crate::redact::ShownUrl;
 use crate::session::{Reply, Request, Session, Sign, Verdict};
-use crate::site::{Content, ExpiredRule, Seen};
+use crate::site::{Content, ExpiredRule, Seen, Site};
 
 /// How many pages without any mark are checked before a pause is made between checks.
 const AT_ONCE: u32 = 3;
@@ -87,7 +88,15 @@ fn may_be_read(reply: &Reply) -> bool {
 impl Inner {
     /// Looks at a page that speaks for itself neither way.
     pub(super) async fn judge(&self, reply: &mut Reply) -> Result<(), KeepError> {
-        if let Some(why) = self.sign_of_site(reply).await? {
+        let site = self
+            .held()
+            .login
+            .as_ref()
+            .and_then(|login| login.how.site().cloned());
+        // Boxed, here and below, so that a request whose pages nobody reads stays small.
+        if let Some(site) = site
+            && let Some(why) = self.sign_of_site(&site, reply).boxed().await?
+        {
             reply.set_verdict(Verdict::Expired(Sign::StrangersPage(why)));
             return Ok(());
         }
@@ -101,6 +110,11 @@ impl Inner {
         if reply.url().origin() != check.url.origin() {
             return Ok(());
         }
+        self.look_at_page(&check, reply).boxed().await
+    }
+
+    /// Judges a page of the login's site by the check.
+    async fn look_at_page(&self, check: &Check, reply: &mut Reply) -> Result<(), KeepError> {
         let evidence = visit::evidence(reply).await?;
         let is_empty =
             evidence.texts.is_empty() && evidence.links.is_empty() && !evidence.has_login_form;
@@ -111,7 +125,7 @@ impl Inner {
         let judgement = match &check.rule {
             CheckRule::Learned(learned) => learned.judge(&evidence),
             CheckRule::Site(_) if *reply.url() == check.url => {
-                visit::judge(&check, reply, &self.session).await?.0
+                visit::judge(check, reply, &self.session).await?.0
             }
             // The rules are for their own page; a login form in place of another makes suspicious.
             CheckRule::Site(_) if !evidence.has_login_form => return Ok(()),
@@ -133,11 +147,11 @@ impl Inner {
     }
 
     /// What the site file says of replies when the login is gone, where this reply shows it.
-    async fn sign_of_site(&self, reply: &mut Reply) -> Result<Option<String>, KeepError> {
-        let held_site = |held: &super::Held| held.login.as_ref()?.how.site().cloned();
-        let Some(site) = held_site(&self.held()) else {
-            return Ok(None);
-        };
+    async fn sign_of_site(
+        &self,
+        site: &Site,
+        reply: &mut Reply,
+    ) -> Result<Option<String>, KeepError> {
         let is_open = matches!(reply.verdict(), Verdict::Blocked | Verdict::Valid);
         let is_there = reply.url().origin() == site.home().origin();
         if !is_open || !is_there || site.expired.is_empty() {

@@ -92,8 +92,9 @@ impl Inner {
     /// Tells of a reply that asks for a proof.
     pub(super) async fn tell_of_challenge(&self, verdict: &Verdict) {
         if let Verdict::Challenged(challenge) = verdict {
-            self.tell(TroubleKind::Challenge, challenge.to_string())
-                .await;
+            let telling = self.tell(TroubleKind::Challenge, challenge.to_string());
+            // Boxed, so that a request that isn't challenged stays small.
+            Box::pin(telling).await;
         }
     }
 

@@ -85,7 +85,9 @@ impl Kept {
                 return Ok(Answer { reply, renewal });
             }
             if !inner.may_send_again(renewals) {
-                return Err(inner.still_asked(&sign, renewal.as_ref()).await?);
+                // Boxed, so that a request whose login holds stays small.
+                let asked = inner.still_asked(&sign, renewal.as_ref());
+                return Err(Box::pin(asked).await?);
             }
             reply.make_room();
             let seen = Seen {

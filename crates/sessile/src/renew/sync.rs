@@ -4,13 +4,13 @@
 //! keep each other's cookies. A copy that belongs to an older login never changes a newer one.
 //! Within a process one merge is done at a time, so that none puts an older copy over a newer.
 
-use crate::session::Headers;
+use futures_util::FutureExt as _;
 use sessile_jar::{Revision, Timestamp};
 use url::Url;
 
 use super::{Held, Inner, KeepError, Mode};
 use crate::record::{self, Record, WireError};
-use crate::session::{Authorization, Counts, OriginStorage, Scope, SessionState};
+use crate::session::{Authorization, Counts, Headers, OriginStorage, Scope, SessionState};
 use crate::store::{Fence, Name, NextPlain, Opened, StoreError, Vault};
 use crate::transport::Proxy;
 
@@ -174,8 +174,8 @@ pub async fn copy(vault: &Vault, from: &Name, to: &Name, now: Timestamp) -> Resu
 impl Inner {
     /// Takes in what others have stored since the last look.
     pub(super) async fn pull(&self) -> Result<(), KeepError> {
-        if self.mode == Mode::Renew {
-            self.step_if_file_changed().await?;
+        if self.mode == Mode::Renew && self.has_file_changed() {
+            self.step().boxed().await?;
         }
         self.pull_stored().await
     }
@@ -190,9 +190,14 @@ impl Inner {
     }
 
     async fn pull_stored(&self) -> Result<(), KeepError> {
-        if !self.is_behind(self.vault.changes()?) {
-            return Ok(());
+        match self.is_behind(self.vault.changes()?) {
+            // Boxed, so that a request that finds nothing stays small.
+            true => self.take_in_stored().boxed().await,
+            false => Ok(()),
         }
+    }
+
+    async fn take_in_stored(&self) -> Result<(), KeepError> {
         let _turn = self.syncing.lock().await;
         let changes = self.vault.changes()?;
         if !self.is_behind(changes) {
@@ -329,9 +334,13 @@ impl Inner {
 
     /// Stores new cookies that have waited long enough.
     pub(super) async fn save_if_due(&self) -> Result<(), KeepError> {
-        if !self.is_due() {
-            return Ok(());
+        match self.is_due() {
+            true => self.save_in_turn().boxed().await,
+            false => Ok(()),
         }
+    }
+
+    async fn save_in_turn(&self) -> Result<(), KeepError> {
         {
             let _turn = self.syncing.lock().await;
             // Of many who wait for their turn the first one stores what all of them have.

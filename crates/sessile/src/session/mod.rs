@@ -11,6 +11,7 @@ mod cookies;
 mod credential;
 mod deadline;
 pub(crate) mod decode;
+mod exact;
 mod fallback;
 mod headers;
 mod hop;

@@ -15,6 +15,7 @@ use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 use tokio_util::io::ReaderStream;
 
+use super::exact::exactly;
 use super::request::StreamOnce;
 use crate::error::Error;
 use crate::transport::{ByteStream, OutgoingBody};
@@ -314,34 +315,6 @@ fn of_length(stream: ByteStream, length: Option<u64>) -> ByteStream {
     }
 }
 
-/// Fails where a part isn't as long as was said: the server would take the rest for it.
-fn exactly(stream: ByteStream, length: u64, what: String) -> ByteStream {
-    let end = stream::iter([None]);
-    let pieces = stream
-        .map(Some)
-        .chain(end)
-        .scan(length, move |left, piece| {
-            let checked = match piece {
-                Some(Ok(piece)) => match left.checked_sub(piece.len() as u64) {
-                    Some(rest) => {
-                        *left = rest;
-                        Some(Ok(piece))
-                    }
-                    None => Some(Err(Error::bad_request(format!(
-                        "{what} longer than it was said"
-                    )))),
-                },
-                Some(Err(error)) => Some(Err(error)),
-                None if *left > 0 => Some(Err(Error::bad_request(format!(
-                    "{what} {left} bytes shorter than it was"
-                )))),
-                None => None,
-            };
-            std::future::ready(checked)
-        });
-    pieces.boxed()
-}
-
 fn unreadable(path: &Path, error: &io::Error) -> Error {
     Error::bad_request(format!("{} can't be read: {error}", path.display()))
 }
@@ -445,7 +418,7 @@ mod tests {
         std::fs::write(&path, "tw").unwrap();
         let error = sent(&mut body).await.unwrap_err().to_string();
         assert!(
-            error.ends_with("log is 2 bytes shorter than it was"),
+            error.ends_with("log is 2 bytes shorter than it was said"),
             "{error}"
         );
         std::fs::remove_file(&path).unwrap();

@@ -43,8 +43,8 @@ pub(super) fn headers(
 /// Section 8.6 of RFC 9110: methods that mean something by a body say that it is empty, and a
 /// body that arrives in pieces says how long it is where that is known.
 fn needs_length(headers: &mut HeaderMap, request: &Request) {
-    if let Body::Parts(parts) = &request.body
-        && let Some(length) = parts.length()
+    if let Body::Parts(_) | Body::Stream { .. } = &request.body
+        && let Some(length) = request.body.length()
     {
         headers.insert(header::CONTENT_LENGTH, length.into());
     }

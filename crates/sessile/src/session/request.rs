@@ -7,6 +7,7 @@ use std::fmt;
 use std::time::Duration;
 use url::{Url, form_urlencoded};
 
+use super::exact::exactly;
 use super::fallback::Tier;
 use super::multipart::{Multipart, MultipartBody, random_boundary};
 use crate::error::Error;
@@ -83,7 +84,10 @@ pub(crate) enum Body {
     Empty,
     Parts(MultipartBody),
     /// Can be sent once; `None` after that.
-    Stream(Option<StreamOnce>),
+    Stream {
+        stream: Option<StreamOnce>,
+        length: Option<u64>,
+    },
 }
 
 /// A stream that is taken once.
@@ -244,7 +248,22 @@ impl Request {
     /// A body that is read as it is sent. It can be sent once: a redirect that asks for it again
     /// and a renewed login fail with a clear error.
     pub fn stream(mut self, stream: ByteStream) -> Self {
-        self.body = Body::Stream(Some(StreamOnce(stream)));
+        self.body = Body::Stream {
+            stream: Some(StreamOnce(stream)),
+            length: None,
+        };
+        self
+    }
+
+    /// The same for a body whose length is known: it is said to the server, which without it gets
+    /// the body in chunks and may not take it so. A stream that ends earlier or goes on further
+    /// fails the request with [`Error::BadRequest`].
+    pub fn stream_of_length(mut self, stream: ByteStream, length: u64) -> Self {
+        let checked = exactly(stream, length, "the body is".to_owned());
+        self.body = Body::Stream {
+            stream: Some(StreamOnce(checked)),
+            length: Some(length),
+        };
         self
     }
 
@@ -324,7 +343,7 @@ impl Request {
             Body::Bytes(bytes) => Body::Bytes(bytes.clone()),
             Body::Empty => Body::Empty,
             Body::Parts(parts) => Body::Parts(parts.try_clone()?),
-            Body::Stream(_) => return None,
+            Body::Stream { .. } => return None,
         };
         Some(Self {
             method: self.method.clone(),
@@ -360,7 +379,7 @@ impl Body {
         match self {
             Self::Bytes(_) | Self::Empty => true,
             Self::Parts(parts) => parts.is_replayable(),
-            Self::Stream(_) => false,
+            Self::Stream { .. } => false,
         }
     }
 
@@ -369,7 +388,8 @@ impl Body {
         match self {
             Self::Bytes(bytes) => Some(bytes.len() as u64),
             Self::Parts(parts) => parts.length(),
-            Self::Empty | Self::Stream(_) => None,
+            Self::Stream { length, .. } => *length,
+            Self::Empty => None,
         }
     }
 
@@ -379,7 +399,7 @@ impl Body {
             Self::Bytes(bytes) => OutgoingBody::Bytes(bytes.clone()),
             Self::Empty => OutgoingBody::Empty,
             Self::Parts(parts) => parts.outgoing()?,
-            Self::Stream(stream) => OutgoingBody::Stream(stream.take()?.0),
+            Self::Stream { stream, .. } => OutgoingBody::Stream(stream.take()?.0),
         })
     }
 }

@@ -226,6 +226,10 @@ pub struct StoreOptions {
     pub create: bool,
     /// How long to wait for another writer, and for the line to a database. Defaults to ten seconds.
     pub lock_timeout: Duration,
+    /// For how long one look at whether another process has changed the file serves all who ask; what
+    /// this process has written is seen at once all the same. For programs that ask thousands of times
+    /// a second. Defaults to no time: everybody looks.
+    pub look_every: Duration,
     /// How large the file may grow, in bytes; a database is not limited. Defaults to no limit.
     pub max_bytes: Option<u64>,
 }
@@ -236,6 +240,7 @@ impl Default for StoreOptions {
             clock: Arc::new(SystemClock),
             create: true,
             lock_timeout: Duration::from_secs(10),
+            look_every: Duration::ZERO,
             max_bytes: None,
         }
     }

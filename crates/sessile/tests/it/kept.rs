@@ -63,6 +63,22 @@ async fn text(kept: &Kept, url: &str) -> String {
         .unwrap()
 }
 
+/// What waits for its site is kept in memory, once for each request that runs, and copied on its way
+/// there: what only few requests do is in boxes of its own.
+#[tokio::test]
+async fn a_request_takes_little_room() {
+    let world = World::new().await;
+    let kept = Kept::create(
+        &world.vault,
+        &name(),
+        <_>::default(),
+        KeptOptions::default(),
+    )
+    .unwrap();
+    let room = size_of_val(&kept.send(Request::get("http://a.test/")));
+    assert!(room <= 8192, "{room} bytes");
+}
+
 #[tokio::test]
 async fn every_kind_of_login_page_is_understood() {
     for path in [

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::backup::not_made;
 use super::fault::Fault;
+use super::looks::Looks;
 use super::{Site, open, read};
 use crate::store::{KeyRow, Name, Row, StoreError, StoreOptions, files};
 
@@ -158,5 +159,6 @@ fn site(path: &Path) -> Site {
             create: false,
             ..StoreOptions::default()
         },
+        looks: Looks::default(),
     }
 }

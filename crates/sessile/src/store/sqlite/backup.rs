@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 use super::fault::Fault;
+use super::looks::Looks;
 use super::{Site, open};
 use crate::store::{StoreError, StoreOptions, files};
 
@@ -84,6 +85,7 @@ fn source_site(site: &Site, source: &Path) -> Site {
         path: source.to_owned(),
         place: source.display().to_string(),
         options,
+        looks: Looks::default(),
     }
 }
 

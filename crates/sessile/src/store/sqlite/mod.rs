@@ -9,6 +9,7 @@ mod archive;
 mod backup;
 mod batch;
 mod fault;
+mod looks;
 mod open;
 mod read;
 mod writer;
@@ -25,6 +26,7 @@ use rusqlite::Connection;
 pub(super) use self::archive::{Archive, NewArchive};
 use self::batch::Batch;
 use self::fault::Fault;
+use self::looks::Looks;
 use self::writer::Writer;
 use super::aside::aside;
 use super::{
@@ -46,6 +48,7 @@ struct Site {
     path: PathBuf,
     place: String,
     options: StoreOptions,
+    looks: Looks,
 }
 
 impl SqliteStore {
@@ -54,6 +57,7 @@ impl SqliteStore {
             path: path.to_owned(),
             place: path.display().to_string(),
             options: options.clone(),
+            looks: Looks::default(),
         });
         let reader = open::reader(&site)?;
         Ok(Self {
@@ -183,13 +187,15 @@ impl Store for SqliteStore {
 
     fn changes(&self) -> Result<u64, StoreError> {
         // It moves when any other connection commits, and the writer's is another one.
-        let version = query_locked(&self.reader, &|connection| {
-            let mut statement = connection.prepare_cached("PRAGMA data_version")?;
-            Ok(statement.query_row((), |row| row.get::<_, i64>(0))?)
-        });
-        version
-            .map(i64::cast_unsigned)
-            .map_err(|fault| fault.at(&self.site))
+        let look = || {
+            query_locked(&self.reader, &|connection| {
+                let mut statement = connection.prepare_cached("PRAGMA data_version")?;
+                let version: i64 = statement.query_row((), |row| row.get(0))?;
+                Ok(version.cast_unsigned())
+            })
+        };
+        let found = self.site.looks.find(self.site.options.look_every, look);
+        found.map_err(|fault| fault.at(&self.site))
     }
 
     fn load_keys(&self) -> Answer<'_, Option<KeyRow>> {

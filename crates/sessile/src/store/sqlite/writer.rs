@@ -89,7 +89,7 @@ fn serve(site: &Site, jobs: &Receiver<Job>) {
     while let Ok(first) = jobs.recv() {
         let begun = connected(site, &mut connection).and_then(|open| Batch::begin(site, open));
         match begun {
-            Ok(batch) => serve_batch(batch, first, jobs),
+            Ok(batch) => serve_batch(site, batch, first, jobs),
             // Those who wait behind it would only wait in vain for as long again. They are taken before the first is
             // answered: what is queued after an answer is a new try.
             Err(error) => {
@@ -110,7 +110,7 @@ fn connected<'a>(
     }
 }
 
-fn serve_batch(mut batch: Batch<'_>, first: Job, jobs: &Receiver<Job>) {
+fn serve_batch(site: &Site, mut batch: Batch<'_>, first: Job, jobs: &Receiver<Job>) {
     let mut waiting = vec![first(Ok(&mut batch))];
     while waiting.len() < JOBS_PER_BATCH
         && batch.written_bytes() < BYTES_PER_BATCH
@@ -122,6 +122,7 @@ fn serve_batch(mut batch: Batch<'_>, first: Job, jobs: &Receiver<Job>) {
         waiting.push(job(Ok(&mut batch)));
     }
     let committed = batch.commit();
+    site.looks.note_commit();
     for acknowledge in waiting {
         acknowledge(committed.as_ref().copied());
     }
