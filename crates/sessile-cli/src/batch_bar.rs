@@ -54,11 +54,6 @@ impl BatchBar {
         }
     }
 
-    /// Tells a person what may need doing.
-    pub(crate) fn warn(&self, text: &str) {
-        self.say(&format!("warning: {text}"));
-    }
-
     /// Takes the bar away.
     pub(crate) fn end(&self) {
         if let Some(bar) = &self.bar {
@@ -73,8 +68,14 @@ impl Drop for BatchBar {
     }
 }
 
+/// From when on it is said that targets wait for a session.
+const SOON: Duration = Duration::from_secs(1);
+
 fn message(progress: &Progress) -> String {
     let mut message = format!("{} failed", progress.failed);
+    if let Some(lack) = progress.lack.as_ref().filter(|lack| lack.waited >= SOON) {
+        message.push_str(&format!(", {} wait for a session", lack.targets));
+    }
     if progress.waiting > 0 {
         message.push_str(&format!(", {} wait to be tried again", progress.waiting));
     }

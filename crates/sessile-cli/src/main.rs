@@ -21,6 +21,7 @@ mod request;
 mod settings;
 mod supervisor;
 mod target_file;
+mod traces;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -41,12 +42,23 @@ fn main() -> ExitCode {
         Err(error) => return refuse(&error, &line, &environment).into(),
     };
     let style = Style::of_process(cli.global.json, cli.global.quiet, environment.no_colour());
-    logging::start(cli.log(), style.colour);
     let mut printer = Printer::of_process(style);
+    let traces = match traces::start(&cli, &environment) {
+        Ok(traces) => traces,
+        Err(failure) => {
+            printer.failure(&failure);
+            return failure.exit().into();
+        }
+    };
+    let listener = traces.as_ref().map(traces::Traces::listener);
+    logging::start(cli.log(), style.colour, listener);
     let outcome = commands::run(cli, &environment, &mut printer).and_then(|exit| {
         printer.flush()?;
         Ok(exit)
     });
+    if let Some(traces) = traces {
+        traces.end();
+    }
     match outcome {
         Ok(exit) => exit.into(),
         // As shells say it of a program that a signal ended.

@@ -66,12 +66,23 @@ impl Environment {
 
 /// Where the sessions are, and what opens them.
 pub(crate) struct Settings {
-    /// The URL of the store, as given or made from the user's data directory.
+    /// The URL of the store.
     pub(crate) store: Zeroizing<String>,
+    /// Who says so.
+    pub(crate) store_named: Named,
     /// The password for a database, from `SESSILE_STORE_PASSWORD`.
     pub(crate) store_password: Option<Zeroizing<String>>,
     /// Where the key comes from.
     pub(crate) key: Key,
+}
+
+/// Who says where something is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Named {
+    /// The user, by an option or a variable.
+    ByUser,
+    /// Nobody: it is where such things are by default.
+    Default,
 }
 
 /// Where the key of the store comes from.
@@ -106,8 +117,10 @@ impl std::fmt::Debug for Key {
 impl Settings {
     /// Joins the options with the environment.
     pub(crate) fn resolve(global: &Global, environment: &Environment) -> Result<Self, Failure> {
+        let (store, store_named) = store(global, environment)?;
         Ok(Self {
-            store: store(global, environment)?,
+            store,
+            store_named,
             store_password: environment
                 .text("SESSILE_STORE_PASSWORD")?
                 .map(Zeroizing::new),
@@ -116,12 +129,16 @@ impl Settings {
     }
 }
 
-fn store(global: &Global, environment: &Environment) -> Result<Zeroizing<String>, Failure> {
+fn store(
+    global: &Global,
+    environment: &Environment,
+) -> Result<(Zeroizing<String>, Named), Failure> {
+    let by_user = |url| (Zeroizing::new(url), Named::ByUser);
     if let Some(url) = &global.store {
-        return without_password(url).map(Zeroizing::new);
+        return without_password(url).map(by_user);
     }
     if let Some(url) = environment.text("SESSILE_STORE")? {
-        return Ok(Zeroizing::new(url));
+        return Ok(by_user(url));
     }
     let Some(directory) = directory(environment, &DATA) else {
         return Err(homeless(
@@ -130,7 +147,8 @@ fn store(global: &Global, environment: &Environment) -> Result<Zeroizing<String>
         ));
     };
     let path = directory.join("sessile").join("sessile.db");
-    Ok(Zeroizing::new(format!("sqlite:{}", path.display())))
+    let url = format!("sqlite:{}", path.display());
+    Ok((Zeroizing::new(url), Named::Default))
 }
 
 /// An argument is seen by everybody on this machine.

@@ -132,6 +132,12 @@ impl Site {
         self.world.media.add_fault(fault);
     }
 
+    /// How often one of these faults has come.
+    #[must_use]
+    pub fn faults(&self) -> u64 {
+        self.world.media.troubled()
+    }
+
     /// What an exact recording of the stream has, byte for byte; nothing for a name that is none.
     #[must_use]
     pub fn original(&self, stream: &str) -> Option<Vec<u8>> {

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use sessile::Reply;
 use url::{Host, Url};
 
 /// Why an address that `from` names isn't fetched; `None` where it is.
@@ -17,19 +16,9 @@ pub(crate) fn refuse(url: &Url, from: &Url) -> Option<&'static str> {
     is_inside.then_some("it is an address of this machine or its network")
 }
 
-/// The address that a reply's redirects led to against [`refuse`], with why.
-pub(crate) fn refuse_redirects<'a>(
-    reply: &'a Reply,
-    from: &Url,
-) -> Option<(&'a Url, &'static str)> {
-    // The first was asked for itself.
-    let mut led_to = reply
-        .history()
-        .iter()
-        .map(|hop| &hop.url)
-        .chain([reply.url()])
-        .skip(1);
-    led_to.find_map(|url| Some((url, refuse(url, from)?)))
+/// As [`refuse`], where one page redirects to another: asked before anything is sent there.
+pub(crate) fn refuse_redirect(from: &Url, to: &Url) -> Option<&'static str> {
+    refuse(to, from)
 }
 
 fn is_inside(url: &Url) -> bool {

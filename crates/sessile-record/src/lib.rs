@@ -16,6 +16,7 @@ mod address;
 #[cfg(test)]
 mod fake;
 mod hls;
+mod login_page;
 pub mod media;
 mod mp4;
 mod plan;

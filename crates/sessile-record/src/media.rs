@@ -33,6 +33,15 @@ pub struct Media {
     pub page: Url,
     /// The site's own rules that found it.
     pub rules: Option<Arc<MediaRules>>,
+    /// Its playlist, where that is what the page answered: it needn't be fetched again.
+    pub(crate) seen: Option<Arc<Seen>>,
+}
+
+/// A playlist as it came.
+pub(crate) struct Seen {
+    /// Where it was redirected to.
+    pub(crate) base: Url,
+    pub(crate) text: String,
 }
 
 /// What records a kind of media.
@@ -74,6 +83,7 @@ impl Media {
             title: None,
             expires: None,
             rules: None,
+            seen: None,
         }
     }
 
@@ -161,6 +171,7 @@ impl Handover {
             title: self.title,
             expires,
             rules,
+            seen: None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use sessile::renew::{KeepError, Kept};
 use sessile::store::Name;
-use sessile::{Reply, Request, Session};
+use sessile::{Reply, Request, Session, Verdict};
 
 /// What media is found and fetched through.
 #[derive(Clone, Debug)]
@@ -56,6 +56,29 @@ impl Through {
         })
     }
 
+    /// Looks whether a login holds that something speaks against, and logs in where it doesn't.
+    pub(crate) async fn see_to_login(&self, against: Against) -> Result<Login, KeepError> {
+        let Self::Kept(kept) = self else {
+            return Ok(Login::Unknown);
+        };
+        if kept.renew().await?.is_some() {
+            return Ok(Login::Renewed);
+        }
+        if against == Against::Refusal {
+            return Ok(Login::Unknown);
+        }
+        let report = kept.check().await?;
+        if report.verdict != Verdict::Valid {
+            return Ok(Login::Unknown);
+        }
+        if report.is_certain {
+            return Ok(Login::Holds);
+        }
+        // Nothing but the page itself can tell, and it asks for a login.
+        kept.log_in_again().await?;
+        Ok(Login::Renewed)
+    }
+
     /// Stores what is new in a kept session.
     pub(crate) async fn save(&self) -> Result<(), KeepError> {
         match self {
@@ -63,6 +86,26 @@ impl Through {
             Self::Plain(_) => Ok(()),
         }
     }
+}
+
+/// What speaks against a login.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Against {
+    /// A page that asks for one.
+    LoginPage,
+    /// Something was refused.
+    Refusal,
+}
+
+/// What is known of a login.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Login {
+    /// Its check says so.
+    Holds,
+    /// It was gone and is back.
+    Renewed,
+    /// Nothing can tell.
+    Unknown,
 }
 
 /// A reply, and the login that a renewal before it brought.

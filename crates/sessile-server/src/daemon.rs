@@ -19,6 +19,7 @@ use crate::metrics::Metrics;
 use crate::open::{InUse, OpenSessions};
 use crate::pools::Pools;
 use crate::problem::{Kind, Problem};
+use crate::traced::JoinTrace;
 
 /// The sessions of a store, to be served over HTTP. Cheap to clone.
 ///
@@ -46,6 +47,9 @@ pub struct DaemonOptions {
     /// After how long without use a session is closed; it is opened again when it is needed.
     /// Defaults to ten minutes.
     pub idle: Duration,
+    /// Joins the span of a request to the trace that its headers tell of. Defaults to none: each
+    /// request begins a trace of its own, where anybody traces.
+    pub join_trace: Option<JoinTrace>,
     /// How many connections may be open at once; more are refused. Defaults to 16,384.
     pub max_connections: usize,
     /// Who hears, beside those who listen to the daemon's events, that a person is needed. Defaults
@@ -61,6 +65,7 @@ impl Default for DaemonOptions {
             code_wait: Duration::from_secs(120),
             drain: Duration::from_secs(30),
             idle: Duration::from_secs(600),
+            join_trace: None,
             max_connections: 16_384,
             notify: None,
             patience: Duration::from_secs(30),

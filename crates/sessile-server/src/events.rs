@@ -13,11 +13,57 @@ use crate::times;
 /// How many events are kept for those who were away.
 const KEPT: usize = 1024;
 
+/// Every kind of event, and what it says.
+pub(crate) const KINDS: [(&str, &str); 18] = [
+    (
+        "accountStopped",
+        "an account of a pool isn't used until a person has seen to it",
+    ),
+    (
+        "checkFailed",
+        "a check, a refresh or a renewal of a session of a pool failed",
+    ),
+    (
+        "checked",
+        "a session was checked; the detail is the verdict",
+    ),
+    ("cleaned", "a session was emptied"),
+    ("closed", "a pool is no longer served here"),
+    ("leaseTimedOut", "a lease ended without being given back"),
+    ("login", "a session was logged in"),
+    (
+        "loginFailed",
+        "a login failed; of a pool, the session is the seat's",
+    ),
+    ("made", "a session of a pool has taken its seat over"),
+    (
+        "personNeeded",
+        "a login wants a person: a code, a password, a captcha",
+    ),
+    ("proxyCools", "a proxy failed too often and rests"),
+    (
+        "refreshed",
+        "the cookies of a session of a pool were refreshed",
+    ),
+    ("removed", "a session was removed"),
+    ("renewed", "the login of a session was renewed"),
+    ("retired", "a session of a pool was removed"),
+    (
+        "seatMoved",
+        "a seat of a pool is served here from now on, or no more",
+    ),
+    (
+        "useFailed",
+        "a use of a session of a pool went wrong; the detail is the outcome",
+    ),
+    ("validated", "a session of a pool was found to be logged in"),
+];
+
 /// Something that happened.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Event {
-    /// Which event: the same word as the stream's `event` field.
+    /// Which event: the same word as the stream's `event` field. Later versions may have others.
     pub(crate) kind: &'static str,
     /// When, in RFC 3339.
     pub(crate) at: String,
@@ -34,6 +80,7 @@ pub(crate) struct Event {
 
 impl Event {
     pub(crate) fn new(kind: &'static str, at: Timestamp) -> Self {
+        debug_assert!(KINDS.iter().any(|(known, _)| *known == kind), "{kind}");
         Self {
             kind,
             at: times::text(at),
@@ -68,16 +115,21 @@ pub(crate) struct Events {
     run: String,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Ring {
-    /// The number of the next event.
+    /// The number of the next event; the first has 1.
     next: u64,
     last: VecDeque<Arc<Event>>,
 }
 
 /// Where a reader of the stream is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Place(u64);
+pub(crate) enum Place {
+    /// Before the event of this number.
+    Before(u64),
+    /// It may have missed some: what it saw last isn't of this start of the daemon.
+    Elsewhere,
+}
 
 /// What a reader gets next.
 #[derive(Clone, Debug)]
@@ -91,7 +143,10 @@ pub(crate) enum Next {
 impl Events {
     pub(crate) fn new(run: String) -> Self {
         Self {
-            ring: Mutex::default(),
+            ring: Mutex::new(Ring {
+                next: 1,
+                last: VecDeque::new(),
+            }),
             news: Notify::new(),
             run,
         }
@@ -109,20 +164,18 @@ impl Events {
         self.news.notify_waiters();
     }
 
-    /// Where a reader begins: after the event that it says it saw last, else with what is next. An
-    /// id of another start of the daemon begins at the first event that is kept.
+    /// Where a reader begins: after the event that it says it saw last, else with what is next.
     pub(crate) fn begin(&self, last_seen: Option<&str>) -> Place {
-        let ring = self.ring();
+        let next = self.ring().next;
         let Some(id) = last_seen else {
-            return Place(ring.next);
+            return Place::Before(next);
         };
         let number = id
             .strip_prefix(&*self.run)
             .and_then(|rest| rest.strip_prefix('-'));
         match number.and_then(|number| number.parse::<u64>().ok()) {
-            Some(seen) if seen < ring.next => Place(seen + 1),
-            Some(_) => Place(ring.next),
-            None => Place(0),
+            Some(seen) if seen < next => Place::Before(seen + 1),
+            Some(_) | None => Place::Elsewhere,
         }
     }
 
@@ -143,13 +196,16 @@ impl Events {
     fn at(&self, place: Place) -> Option<(Next, Place)> {
         let ring = self.ring();
         let first = ring.next - ring.last.len() as u64;
-        if place.0 < first {
-            let id = self.id(first.saturating_sub(1));
-            return Some((Next::Gap { id }, Place(first)));
-        }
-        let event = ring.last.get(usize::try_from(place.0 - first).ok()?)?;
-        let (id, event) = (self.id(place.0), Arc::clone(event));
-        Some((Next::Happened { id, event }, Place(place.0 + 1)))
+        let number = match place {
+            Place::Before(number) if number >= first => number,
+            Place::Before(_) | Place::Elsewhere => {
+                let id = self.id(first - 1);
+                return Some((Next::Gap { id }, Place::Before(first)));
+            }
+        };
+        let event = ring.last.get(usize::try_from(number - first).ok()?)?;
+        let (id, event) = (self.id(number), Arc::clone(event));
+        Some((Next::Happened { id, event }, Place::Before(number + 1)))
     }
 
     fn id(&self, number: u64) -> String {
@@ -189,18 +245,29 @@ mod tests {
         let events = told(3);
         check(&events, None, None);
         check(&events, Some("r-0"), Some("r-1"));
-        check(&events, Some("r-2"), None);
-        check(&events, Some("r-9"), None);
-        check(&events, Some("other-1"), Some("r-0"));
-        check(&events, Some("nonsense"), Some("r-0"));
+        check(&events, Some("r-1"), Some("r-2"));
+        check(&events, Some("r-3"), None);
+    }
+
+    #[test]
+    fn who_saw_events_of_another_start_is_told_that_some_are_missing() {
+        for count in [0, 3] {
+            let events = told(count);
+            for seen in ["other-1", "r-9", "nonsense", ""] {
+                check(&events, Some(seen), Some("gap r-0"));
+            }
+        }
+        let events = told(3);
+        let (_gap, place) = events.at(events.begin(Some("other-1"))).unwrap();
+        assert_eq!(place, Place::Before(1));
     }
 
     #[test]
     fn who_was_away_for_too_long_is_told_so() {
         let events = told(KEPT as u64 + 10);
-        check(&events, Some("r-3"), Some("gap r-9"));
-        check(&events, Some("r-9"), Some("r-10"));
-        check(&events, Some("other-1"), Some("gap r-9"));
+        check(&events, Some("r-3"), Some("gap r-10"));
+        check(&events, Some("r-10"), Some("r-11"));
+        check(&events, Some("other-1"), Some("gap r-10"));
     }
 
     #[tokio::test]
@@ -213,7 +280,7 @@ mod tests {
         let Next::Happened { id, event } = next else {
             panic!("{next:?}");
         };
-        assert_eq!((&*id, event.session.as_deref()), ("r-0", Some("shop")));
+        assert_eq!((&*id, event.session.as_deref()), ("r-1", Some("shop")));
         assert!(events.at(place).is_none());
     }
 }

@@ -1,8 +1,10 @@
 //! What the library's errors are to those who ask over HTTP: a kind of problem each.
 
+use std::time::Duration;
+
 use sessile::login::LoginError;
 use sessile::login::oauth2::OAuthError;
-use sessile::pool::PoolError;
+use sessile::pool::{Dead, PoolError};
 use sessile::renew::{KeepError, NoRenewal};
 use sessile::store::StoreError;
 use sessile::{Blame, Error};
@@ -50,10 +52,9 @@ impl From<PoolError> for Problem {
         let kind = match &error {
             PoolError::Keep(error) => return error.clone().into(),
             PoolError::Store(error) => return error.clone().into(),
-            PoolError::Busy { .. } | PoolError::Elsewhere { .. } | PoolError::Full { .. } => {
-                Kind::Busy
-            }
+            PoolError::Busy { .. } | PoolError::Full { .. } => Kind::Busy,
             PoolError::Closed { .. } => Kind::Closing,
+            PoolError::Elsewhere { .. } => Kind::Elsewhere,
             PoolError::LeaseEnded => Kind::LeaseEnded,
             PoolError::NoAccount { .. }
             | PoolError::NoneAlive { .. }
@@ -71,13 +72,32 @@ impl From<PoolError> for Problem {
 
 /// As a problem that says when it may be worth asking again, by the pool's time.
 pub(crate) fn of_pool(error: PoolError, now: Timestamp) -> Problem {
-    let next = match &error {
-        PoolError::Busy { next, .. } | PoolError::NoneAlive { next, .. } => *next,
-        PoolError::Elsewhere { until, .. } => Some(*until),
-        _ => None,
-    };
-    Problem::from(error).retry_after(next.map(|next| times::between(now, next)))
+    let wait = wait(&error, now);
+    Problem::from(error).retry_after(wait)
 }
+
+/// `None` where asking again is of no use, or nothing is known.
+fn wait(error: &PoolError, now: Timestamp) -> Option<Duration> {
+    match error {
+        PoolError::Busy { next, .. } => next.map(|next| times::between(now, next)),
+        PoolError::Elsewhere { until, .. } => Some(times::between(now, *until)),
+        PoolError::Full { .. } => Some(SHORTLY),
+        PoolError::NoneAlive { next, why, .. } => match (next, why) {
+            (Some(next), _) => Some(times::between(now, *next)),
+            (None, Dead::Stopped) => None,
+            (None, Dead::Warming) => Some(SHORTLY),
+            // Another process, the store or a person has to act first.
+            (None, _) => Some(LATER),
+        },
+        _ => None,
+    }
+}
+
+/// When to ask again for what is under way.
+const SHORTLY: Duration = Duration::from_secs(1);
+
+/// When to ask again for what waits for others.
+const LATER: Duration = Duration::from_secs(10);
 
 impl From<LoginError> for Problem {
     fn from(error: LoginError) -> Self {
@@ -88,6 +108,7 @@ impl From<LoginError> for Problem {
             LoginError::CodeRefused { .. }
             | LoginError::RateLimited { .. }
             | LoginError::Refused { .. }
+            | LoginError::Unproven { .. }
             | LoginError::OAuth(OAuthError::Refused { .. } | OAuthError::RateLimited { .. }) => {
                 Kind::LoginRefused
             }
@@ -106,7 +127,11 @@ impl From<Error> for Problem {
         let kind = match &error {
             Error::LimitsUnavailable { .. } => Kind::Store,
             Error::BadRequest { .. } => Kind::BadRequest,
-            Error::Closed => Kind::Closing,
+            Error::Closed => {
+                let detail = "the session was removed, or followed by the next one of its pool, \
+                              while the request ran";
+                return Self::new(Kind::SessionClosed, detail);
+            }
             Error::HoldOff { pause, .. } => {
                 let pause = Some(*pause);
                 return Self::new(Kind::Busy, error.to_string()).retry_after(pause);

@@ -4,7 +4,7 @@
 //! `api` translates requests into calls of the library: one file a topic, each with its wire types.
 //! `access` is who may ask, `problem` and `faults` what goes wrong, `fetch` what passes between a
 //! caller and a site, `open` the sessions in use, `pools` and
-//! `leases` those of pools, `events` and `metrics` what is told of it all.
+//! `leases` those of pools, `events`, `metrics` and `traced` what is told of it all.
 //! Rules of sessions and pools are not here: they are the library's.
 
 #![forbid(unsafe_code)]
@@ -23,8 +23,10 @@ mod pools;
 mod problem;
 mod serve;
 mod times;
+mod traced;
 
 pub use api::openapi;
 pub use daemon::{Daemon, DaemonOptions};
 pub use listen::{ListenError, Listener, TlsFiles};
 pub use serve::{Report, serve};
+pub use traced::JoinTrace;

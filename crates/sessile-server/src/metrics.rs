@@ -31,9 +31,8 @@ impl Metrics {
         for (name, unit, what) in DESCRIBED {
             recorder.describe_counter(name.into(), unit, what.into());
         }
-        for (name, what) in GAUGES {
-            recorder.describe_gauge(name.into(), None, what.into());
-        }
+        let what = "Open connections to this daemon.";
+        recorder.describe_gauge("sessile_connections".into(), None, what.into());
         let what = "Time from a request through a session to the head of the site's reply.";
         recorder.describe_histogram(
             "sessile_request_seconds".into(),
@@ -101,12 +100,6 @@ impl Metrics {
         self.recorder.register_counter(&key, &META).increment(1);
     }
 
-    /// Sets a gauge, one of [`GAUGES`].
-    pub(crate) fn set(&self, name: &'static str, labels: Vec<Label>, value: f64) {
-        let key = Key::from_parts(name, labels);
-        self.recorder.register_gauge(&key, &META).set(value);
-    }
-
     /// Everything, in Prometheus' text format.
     pub(crate) fn render(&self) -> String {
         self.handle.render()
@@ -148,22 +141,6 @@ const DESCRIBED: [(&str, Option<Unit>, &str); 4] = [
         "sessile_connections_refused_total",
         None,
         "Connections to this daemon that were refused because there were too many.",
-    ),
-];
-
-const GAUGES: [(&str, &str); 4] = [
-    ("sessile_connections", "Open connections to this daemon."),
-    (
-        "sessile_sessions",
-        "Sessions that this daemon has open, by pool; those of no pool have an empty one.",
-    ),
-    (
-        "sessile_sessions_active",
-        "Sessions in use at this moment, by pool.",
-    ),
-    (
-        "sessile_sessions_valid",
-        "Sessions whose login holds as far as is known, by pool.",
     ),
 ];
 

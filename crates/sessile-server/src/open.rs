@@ -184,9 +184,21 @@ impl InUse {
         self.0.kept.get().expect("it was opened when it was taken")
     }
 
+    /// What the last reply or check said of it.
+    pub(crate) fn verdict(&self) -> Option<VerdictName> {
+        self.0.seen().verdict
+    }
+
     /// Notes what a reply says of it.
     pub(crate) fn note(&self, verdict: VerdictName) {
         self.0.seen().verdict = Some(verdict);
+    }
+
+    /// Notes what a failure says of it.
+    pub(crate) fn note_failure(&self, error: &KeepError) {
+        if matches!(error, KeepError::LoggedOut { .. }) {
+            self.note(VerdictName::Expired);
+        }
     }
 
     /// Notes when it was logged in last or, never logged in, made.

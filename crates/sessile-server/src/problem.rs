@@ -25,6 +25,7 @@ pub(crate) enum Kind {
     BadRequest,
     Busy,
     Closing,
+    Elsewhere,
     Forbidden,
     InPool,
     Internal,
@@ -38,6 +39,7 @@ pub(crate) enum Kind {
     NotLoggedIn,
     NotReplayable,
     PersonNeeded,
+    SessionClosed,
     SiteTimeOut,
     SiteUnreachable,
     Store,
@@ -57,6 +59,7 @@ impl Kind {
             Self::BadRequest => "bad-request",
             Self::Busy => "busy",
             Self::Closing => "closing",
+            Self::Elsewhere => "elsewhere",
             Self::Forbidden => "forbidden",
             Self::InPool => "in-pool",
             Self::Internal => "internal",
@@ -70,6 +73,7 @@ impl Kind {
             Self::NotLoggedIn => "not-logged-in",
             Self::NotReplayable => "not-replayable",
             Self::PersonNeeded => "person-needed",
+            Self::SessionClosed => "session-closed",
             Self::SiteTimeOut => "site-time-out",
             Self::SiteUnreachable => "site-unreachable",
             Self::Store => "store",
@@ -86,11 +90,11 @@ impl Kind {
     const fn status(self) -> StatusCode {
         match self {
             Self::BadRequest => StatusCode::BAD_REQUEST,
-            Self::Busy | Self::Closing | Self::NoSession | Self::Store => {
+            Self::Busy | Self::Closing | Self::Elsewhere | Self::NoSession | Self::Store => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Forbidden => StatusCode::FORBIDDEN,
-            Self::LeaseEnded => StatusCode::GONE,
+            Self::LeaseEnded | Self::SessionClosed => StatusCode::GONE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::LoginFailed | Self::SiteUnreachable => StatusCode::BAD_GATEWAY,
             Self::InPool
@@ -117,6 +121,7 @@ impl Kind {
             Self::BadRequest => "The request makes no sense",
             Self::Busy => "Every session is in use",
             Self::Closing => "The daemon is stopping",
+            Self::Elsewhere => "Another process serves it",
             Self::Forbidden => "The token's scope doesn't allow it",
             Self::InPool => "The session belongs to a pool",
             Self::Internal => "A fault of the daemon",
@@ -130,6 +135,7 @@ impl Kind {
             Self::NotLoggedIn => "The session isn't logged in",
             Self::NotReplayable => "The request's body is gone",
             Self::PersonNeeded => "A person is needed",
+            Self::SessionClosed => "The session was closed meanwhile",
             Self::SiteTimeOut => "The site took too long",
             Self::SiteUnreachable => "The site gave no answer",
             Self::Store => "The store is unavailable",
@@ -167,6 +173,10 @@ impl Problem {
             detail: detail.into(),
             retry_after: None,
         }
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// When it may be worth asking again.

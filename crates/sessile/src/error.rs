@@ -171,6 +171,8 @@ pub enum RedirectRefusal {
     BodyElsewhere,
     /// It leads from https to http.
     Downgrade,
+    /// A rule of the caller's forbids it, for this reason.
+    Forbidden(&'static str),
     /// The chain came back to where it had been.
     Loop,
     /// The body was streamed and is gone, but 307 and 308 ask for it again.
@@ -407,6 +409,7 @@ impl fmt::Display for RedirectRefusal {
                 f.write_str("it asks another site for the body, which is not meant for it")
             }
             Self::Downgrade => f.write_str("it leads from https to http"),
+            Self::Forbidden(why) => f.write_str(why),
             Self::Loop => f.write_str("redirect loop, the chain has been there before"),
             Self::NotReplayable => {
                 f.write_str("it asks for the body again, but the body was streamed and is gone")

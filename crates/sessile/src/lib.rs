@@ -16,6 +16,7 @@
 //! | [`batch`] | many targets through a session, resumable |
 //! | [`token_file`] | a small JSON file of named tokens, kept in step with a session's cookies |
 //! | [`blocking`] | sessions, kept ones too, for programs without an async runtime |
+//! | [`spans`] | what is under way, for whoever traces |
 //! | [`clock`], [`secret`] | the time as an argument; values that don't show |
 
 #![forbid(unsafe_code)]
@@ -36,6 +37,7 @@ pub mod robots;
 pub mod secret;
 pub mod session;
 pub mod site;
+pub mod spans;
 pub mod store;
 pub mod token_file;
 pub mod transport;

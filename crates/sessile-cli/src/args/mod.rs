@@ -326,6 +326,11 @@ mod tests {
                 "cannot be used with",
             ),
             ("cookies shop set a=b", "--url"),
+            (
+                "serve --otlp http://ada:hunter2@h:4318",
+                "OTEL_EXPORTER_OTLP_HEADERS",
+            ),
+            ("serve --otlp h:4318", "http://127.0.0.1:4318"),
         ] {
             check_refused(line, words);
         }

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::values::time_limit;
+use url::Url;
+
+use super::values::{CollectorParser, time_limit};
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -49,6 +51,12 @@ pub(crate) struct ServeArgs {
     /// Defaults to sessile/token in the user's configuration directory.
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
+
+    /// Send traces to this OpenTelemetry collector, as http://127.0.0.1:4318 (OTLP over HTTP)
+    ///
+    /// Defaults to what OTEL_EXPORTER_OTLP_ENDPOINT says. OTEL_SERVICE_NAME, OTEL_EXPORTER_OTLP_HEADERS and OpenTelemetry's other variables are heeded. Only in programs that were built with the feature `otel`.
+    #[arg(long, value_name = "URL", value_parser = CollectorParser)]
+    pub(crate) otlp: Option<Url>,
 
     /// How the log is written, on standard error
     #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]

@@ -10,6 +10,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, Command, Error};
 use sessile::ProfileChoice;
 use sessile::transport::Proxy;
+use url::Url;
 
 /// A time limit: seconds, or a number with a unit.
 pub(super) fn time_limit(text: &str) -> Result<Duration, String> {
@@ -139,6 +140,31 @@ impl TypedValueParser for ProxyParser {
 const LOGIN_IN_PROXY: &str = "--proxy takes no user and password: an argument's value is seen by \
      everyone in the process list, and kept in the shell's history.\n\n\
      Put the whole URL into an environment variable and name that with --proxy-env VAR";
+
+/// The parser of a collector's URL, which isn't shown either.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CollectorParser;
+
+impl TypedValueParser for CollectorParser {
+    type Value = Url;
+
+    fn parse_ref(&self, cmd: &Command, _: Option<&Arg>, value: &OsStr) -> Result<Url, Error> {
+        let refuse = || {
+            let why = "--otlp takes the collector's address, as http://127.0.0.1:4318, without user, \
+                       password and query; what it wants of secrets goes into the environment \
+                       variable OTEL_EXPORTER_OTLP_HEADERS\n";
+            Error::raw(ErrorKind::ValueValidation, why).with_cmd(cmd)
+        };
+        let url = value.to_str().and_then(|text| Url::parse(text).ok());
+        url.filter(|url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.username().is_empty()
+                && url.password().is_none()
+                && url.query().is_none()
+        })
+        .ok_or_else(refuse)
+    }
+}
 
 /// The parser of an option that exists to say why it doesn't: its value, a secret,
 /// is dropped unseen.

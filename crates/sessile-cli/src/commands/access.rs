@@ -1,8 +1,10 @@
 //! `sessile access`: who may ask a daemon for what.
 
 use serde_json::{Value, json};
-use sessile_server::access::{self, Grant, NewGrant};
+use sessile::store::Name;
+use sessile_server::access::{self, Grant, Listed, NewGrant};
 
+use super::failure::Purpose;
 use super::show;
 use super::work::{self, Work};
 use crate::args::{AccessAdd, AccessCommand};
@@ -45,12 +47,21 @@ async fn add(args: AccessAdd, work: &mut Work<'_>) -> Outcome {
 }
 
 async fn list(work: &mut Work<'_>) -> Outcome {
-    let vault = work.vault().await?;
-    let grants = access::list(&vault).await.map_err(Failure::from)?;
+    let vault = work.present_vault(Purpose::Manage).await?;
+    let Listed {
+        grants, unreadable, ..
+    } = access::list(&vault).await.map_err(Failure::from)?;
     if work.json() {
         let tokens: Vec<Value> = grants.iter().map(document).collect();
-        work.printer.document(&json!({ "tokens": tokens }))?;
+        let unreadable: Vec<&str> = unreadable.iter().map(Name::as_str).collect();
+        work.printer
+            .document(&json!({ "tokens": tokens, "unreadable": unreadable }))?;
         return Ok(Exit::Done);
+    }
+    for name in &unreadable {
+        work.printer.warn(&format!(
+            "token {name} isn't one that this version understands; `sessile access rm {name}` removes it"
+        ));
     }
     if grants.is_empty() {
         work.printer
@@ -88,7 +99,7 @@ fn document(grant: &Grant) -> Value {
 }
 
 async fn rm(names: &[String], work: &mut Work<'_>) -> Outcome {
-    let vault = work.vault().await?;
+    let vault = work.present_vault(Purpose::Manage).await?;
     for name in names {
         let name = work::name(name)?;
         if !access::remove(&vault, &name).await.map_err(Failure::from)? {

@@ -3,6 +3,7 @@
 use serde_json::json;
 use sessile::store::{StoreOptions, StoreUrl, Vault};
 
+use super::failure::Purpose;
 use super::work::{self, Work};
 use crate::args::BackupArgs;
 use crate::exit::{Exit, Outcome};
@@ -10,7 +11,7 @@ use crate::exit::{Exit, Outcome};
 /// Writes the file, and opens it again: what can't be read is no backup.
 pub(super) async fn run(args: BackupArgs, work: &mut Work<'_>) -> Outcome {
     let key = work.settings()?.key;
-    let vault = work.vault().await?;
+    let vault = work.present_vault(Purpose::Manage).await?;
     vault.backup(&args.file).await?;
     let mut options = StoreOptions::default();
     options.create = false;

@@ -32,7 +32,7 @@ pub(super) async fn run(args: BatchArgs, work: &mut Work<'_>) -> Outcome {
         Ok(output) => {
             let found = output.found().clone();
             told::tell_found(&found, &args, work);
-            let ended = carry_out(&batch, targets, output, work).await;
+            let ended = carry_out(&batch, targets, output, &args, work).await;
             ended.map(|ended| (ended, found))
         }
         Err(stop) => Err(stop),
@@ -72,18 +72,16 @@ async fn carry_out(
     batch: &Batch,
     targets: Targets,
     output: Output,
+    args: &BatchArgs,
     work: &Work<'_>,
 ) -> Outcome<Ending> {
     let mut signals = listen()?;
     let bar = BatchBar::new(work.printer);
-    let mut has_fallen_back = false;
+    let mut lack = told::LackOfSessions::default();
     let mut watch = |progress: &Progress| {
         bar.show(progress);
-        if let (Some(why), false) = (&progress.why_fallback, has_fallen_back) {
-            has_fallen_back = true;
-            bar.warn(&format!(
-                "{why}; sent without the pool, which the lines say; --no-fallback makes it an error"
-            ));
+        if let Some(text) = lack.text(progress, args) {
+            bar.say(&text);
         }
     };
     let mut running = pin!(batch.run(targets, output, &mut watch));

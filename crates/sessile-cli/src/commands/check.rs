@@ -17,7 +17,7 @@ use crate::printer::plain;
 /// Asks the site; renews only when told to.
 pub(super) async fn run(args: CheckArgs, work: &mut Work<'_>) -> Outcome {
     let name = work::name(&args.name)?;
-    let vault = work.vault().await?;
+    let vault = work.present_vault(Purpose::Check).await?;
     let mut options = work.keeping()?;
     options.builder = connect::builder(&args.connection, None, work)?;
     let used = |error| failure::of_kept(&error, Purpose::Check);

@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use serde_json::json;
-use sessile::record::{Last, Record};
 use sessile::renew;
 use sessile::store::Name;
-use sessile_jar::Timestamp;
 
 use super::failure::{self, Purpose};
 use super::show;
@@ -17,7 +15,7 @@ use crate::exit::{Exit, Outcome};
 /// Empties the sessions meant, while others may use them.
 pub(super) async fn run(args: CleanArgs, work: &mut Work<'_>) -> Outcome {
     let one = args.name.as_deref().map(work::name).transpose()?;
-    let vault = work.vault().await?;
+    let vault = work.present_vault(Purpose::Manage).await?;
     let names: Vec<Name> = match one {
         Some(name) => vec![name],
         None => {
@@ -34,7 +32,7 @@ pub(super) async fn run(args: CleanArgs, work: &mut Work<'_>) -> Outcome {
             if due && cookies_only {
                 record.state.jar_mut().clear(now);
             } else if due {
-                empty(record, now);
+                record.empty(now);
             }
             due
         });
@@ -63,14 +61,4 @@ pub(super) async fn run(args: CleanArgs, work: &mut Work<'_>) -> Outcome {
         work.printer.document(&json!({ "cleaned": cleaned }))?;
     }
     Ok(Exit::Done)
-}
-
-/// What is left is a name: no cookie, no login, no header, no token file.
-fn empty(record: &mut Record, now: Timestamp) {
-    record.login = None;
-    record.check = None;
-    record.tokens = None;
-    record.last = Last::default();
-    record.token_file = None;
-    record.state.clear(now);
 }

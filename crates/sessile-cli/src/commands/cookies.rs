@@ -16,7 +16,7 @@ use crate::exit::{Exit, Failure, Outcome};
 /// Carries out one of the subcommands.
 pub(super) async fn run(args: CookiesArgs, work: &mut Work<'_>) -> Outcome {
     let name = work::name(&args.name)?;
-    let vault = work.vault().await?;
+    let vault = work.present_vault(Purpose::Manage).await?;
     let shelf = Shelf { name, vault };
     match args.command {
         CookiesCommand::Explain(args) => shelf.explain(&args, work).await,

@@ -11,7 +11,7 @@ use crate::exit::{Exit, Outcome};
 /// Copies; what has the name already stays.
 pub(super) async fn run(args: CopyArgs, work: &mut Work<'_>) -> Outcome {
     let (from, to) = (work::name(&args.from)?, work::name(&args.to)?);
-    let vault = work.vault().await?;
+    let vault = work.present_vault(Purpose::Manage).await?;
     let copied = renew::copy(&vault, &from, &to, work.now()).await;
     copied.map_err(|error| failure::of_kept(&error, Purpose::Manage))?;
     work.printer

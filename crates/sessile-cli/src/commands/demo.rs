@@ -8,7 +8,9 @@ use std::process::{Output, Stdio};
 
 use futures_util::future;
 use serde_json::json;
-use sessile_practice::{ADA, ADA_PASSWORD, Fault, MediaFault, Options, Site};
+use sessile_practice::{
+    ADA, ADA_PASSWORD, Fault, GRACE, GRACE_PASSWORD, MediaFault, Options, Site,
+};
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
@@ -17,6 +19,21 @@ use super::work::Work;
 use crate::args::DemoArgs;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::printer::Printer;
+
+/// The site file of a pool, for who goes on by themselves.
+const POOL: &str = "\
+base_url = \"SITE\"
+
+[login]
+url = \"/login\"
+
+[check]
+url = \"/members\"
+css = \"a[href='/logout']\"
+
+[pool]
+size = 2
+";
 
 /// How many processes notice the dead login at once.
 const CROWD: usize = 10;
@@ -162,29 +179,77 @@ impl<'a> Stage<'a> {
 
     /// Leaves everything as it is until Ctrl-C.
     async fn wait(&mut self) -> Outcome<()> {
-        let (url, token) = (self.site.url(), self.site.admin_token().to_owned());
-        self.say("Try it; Ctrl-C ends the website and removes the session:")?;
-        let lines = [
-            format!(
-                "export SESSILE_STORE=sqlite:{}",
-                self.path("store.db").display()
-            ),
-            format!("export SESSILE_KEY_FILE={}", self.path("key").display()),
-            format!("sessile get -s demo {}", self.members()),
-            "sessile check demo --explain".to_owned(),
-            format!(
-                "echo {ADA_PASSWORD} | sessile login mine {url}/login --username {ADA} --password-stdin"
-            ),
-            "sessile cookies demo list".to_owned(),
-            format!("sessile post {url}/_practice/kill 'Authorization:Bearer {token}'"),
-        ];
-        for line in lines {
-            self.printer.note(&format!("  {line}"));
+        let site_file = self.path("shop.toml");
+        std::fs::write(&site_file, POOL.replace("SITE", &self.site.url()))
+            .map_err(|error| broken(&error))?;
+        self.say("Try it; Ctrl-C ends the website and removes what is stored:")?;
+        for (what, lines) in self.to_try() {
+            self.printer.note(&format!("\n  # {what}"));
+            for line in lines {
+                self.printer.note(&format!("  {line}"));
+            }
         }
         tokio::signal::ctrl_c()
             .await
             .map_err(|error| broken(&error))?;
         Ok(())
+    }
+
+    /// Lines for a shell, by what they show.
+    fn to_try(&self) -> Vec<(&'static str, Vec<String>)> {
+        let (url, token, members) = (self.site.url(), self.site.admin_token(), self.members());
+        let file = |name| self.path(name).display().to_string();
+        let add = |user, password| {
+            format!("echo '{password}' | sessile pool account add shop {user} --password-stdin")
+        };
+        vec![
+            (
+                "where it is stored",
+                vec![
+                    format!("export SESSILE_STORE=sqlite:{}", file("store.db")),
+                    format!("export SESSILE_KEY_FILE={}", file("key")),
+                ],
+            ),
+            (
+                "a session; the last line has the website forget every login",
+                vec![
+                    format!("sessile get -s demo {members}"),
+                    "sessile check demo --explain".to_owned(),
+                    format!(
+                        "echo '{ADA_PASSWORD}' | sessile login mine {url}/login --username {ADA} --password-stdin"
+                    ),
+                    "sessile cookies demo list".to_owned(),
+                    format!("sessile post {url}/_practice/kill 'Authorization:Bearer {token}'"),
+                ],
+            ),
+            (
+                "a pool of two accounts, and two hundred pages through it",
+                vec![
+                    format!("sessile pool create shop --site {}", file("shop.toml")),
+                    add(ADA, ADA_PASSWORD),
+                    add(GRACE, GRACE_PASSWORD),
+                    "sessile pool validate shop".to_owned(),
+                    "sessile pool status shop".to_owned(),
+                    format!(
+                        "seq 200 | sessile batch shop --targets - --url '/members?page={{target}}' -o {}",
+                        file("pages.jsonl")
+                    ),
+                ],
+            ),
+            (
+                "a film, and sessions over HTTP",
+                vec![
+                    format!(
+                        "sessile record -s demo {url}/media/page/member/vod/video --no-remux -o {}",
+                        file("again.ts")
+                    ),
+                    format!(
+                        "sessile serve --listen 127.0.0.1:0 --token-file {}",
+                        file("token")
+                    ),
+                ],
+            ),
+        ]
     }
 
     fn members(&self) -> String {

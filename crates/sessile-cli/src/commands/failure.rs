@@ -40,6 +40,20 @@ impl From<StoreError> for Failure {
     }
 }
 
+/// A failure to open the store.
+pub(super) fn of_opening(error: StoreError, purpose: Purpose) -> Failure {
+    let exit = match (&error, purpose) {
+        // Nobody is logged in there.
+        (StoreError::NoStore { .. }, Purpose::Check | Purpose::Send) => Exit::NotLoggedIn,
+        (StoreError::NoStore { .. }, Purpose::Manage) => Exit::StoreUnavailable,
+        _ => return error.into(),
+    };
+    Failure::of(exit, "noStore", &error).hint(
+        "check --store or SESSILE_STORE; `sessile login` and `sessile pool create` make a store \
+         where there is none",
+    )
+}
+
 fn store_kind(error: &StoreError) -> (Exit, &'static str) {
     match error {
         StoreError::BadName { .. } => (Exit::Usage, "badName"),
@@ -56,6 +70,7 @@ fn store_kind(error: &StoreError) -> (Exit, &'static str) {
         StoreError::NameTaken { .. } => (Exit::Failed, "nameTaken"),
         StoreError::NewerVersion { .. } => (Exit::StoreUnavailable, "storeNewer"),
         StoreError::NoKey { .. } => (Exit::StoreUnavailable, "noKey"),
+        StoreError::NoStore { .. } => (Exit::StoreUnavailable, "noStore"),
         StoreError::NotAStore { .. } => (Exit::StoreUnavailable, "notAStore"),
         StoreError::ReadOnly { .. } => (Exit::StoreUnavailable, "storeReadOnly"),
         StoreError::Tampered { .. } => (Exit::StoreUnavailable, "recordDamaged"),
@@ -155,6 +170,7 @@ impl From<LoginError> for Failure {
             LoginError::Refused { .. } => (Exit::NotLoggedIn, "loginRefused"),
             LoginError::SecondFactor { .. } => (Exit::PersonNeeded, "secondFactor"),
             LoginError::Unfinished { .. } => (Exit::PersonNeeded, "unfinished"),
+            LoginError::Unproven { .. } => (Exit::NotLoggedIn, "loginUnproven"),
             _ if error.needs_person() => (Exit::PersonNeeded, "personNeeded"),
             _ => (Exit::Failed, "loginFailed"),
         };
@@ -175,6 +191,10 @@ impl From<LoginError> for Failure {
             LoginError::Refused { .. } => {
                 failure.hint("check user name and password; what was stored is unchanged")
             }
+            LoginError::Unproven { .. } => failure.hint(
+                "where user name and password are right, the site file isn't: check `token` and \
+                 [check]; `sessile site try` shows each step",
+            ),
             _ => failure,
         }
     }
@@ -271,11 +291,14 @@ fn tls_hint(fault: TlsFault) -> Option<&'static str> {
     })
 }
 
+const LOG_IN: &str = "`sessile login` logs in, and -s NAME records through that login";
+
 impl From<ResolveError> for Failure {
     fn from(error: ResolveError) -> Self {
         let (exit, kind) = match error {
             ResolveError::Request(error) => return of_kept(&error, Purpose::Send),
             ResolveError::BadAddress { .. } => (Exit::Failed, "badAddress"),
+            ResolveError::LoggedOut { .. } => (Exit::NotLoggedIn, "loggedOut"),
             ResolveError::Nothing { .. } => (Exit::Failed, "noMedia"),
             ResolveError::Refused { status: 401, .. } => (Exit::NotLoggedIn, "refused"),
             ResolveError::Refused { .. } => (Exit::Failed, "refused"),
@@ -287,6 +310,7 @@ impl From<ResolveError> for Failure {
             "noMedia" => {
                 failure.hint("a [media] section of a site file (--site FILE) says where it is")
             }
+            "loggedOut" => failure.hint(LOG_IN),
             _ => failure,
         }
     }
@@ -301,6 +325,7 @@ impl From<RecordError> for Failure {
             RecordError::Exists { .. } => (Exit::Failed, "fileExists"),
             RecordError::File { .. } => (Exit::Failed, "outputFile"),
             RecordError::Full { .. } => (Exit::Failed, "diskFull"),
+            RecordError::LoggedOut { .. } => (Exit::NotLoggedIn, "loggedOut"),
             RecordError::Nothing { .. } => (Exit::Failed, "noMedia"),
             RecordError::Playlist { .. } => (Exit::Failed, "playlist"),
             RecordError::Refused { status: 401, .. } => (Exit::NotLoggedIn, "refused"),
@@ -314,6 +339,7 @@ impl From<RecordError> for Failure {
                 failure.hint("--replace puts the recording in its place, -o names another")
             }
             "diskFull" => failure.hint("the same command goes on from there"),
+            "loggedOut" => failure.hint(LOG_IN),
             _ => failure,
         }
     }

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::failure::Purpose;
 use super::work::{self, Work};
 use crate::args::KeyCommand;
 use crate::exit::{Exit, Outcome};
@@ -16,7 +17,7 @@ pub(super) async fn run(command: KeyCommand, work: &mut Work<'_>) -> Outcome {
 
 async fn rotate(work: &mut Work<'_>) -> Outcome {
     let key = work.settings()?.key;
-    let vault = work.vault().await?;
+    let vault = work.present_vault(Purpose::Manage).await?;
     let file = match &key {
         Key::File(path) => Some(KeyFile::new(path)),
         Key::Bytes(_) | Key::Passphrase(_) => None,

@@ -5,13 +5,14 @@ use sessile::store::RowSummary;
 use sessile_jar::Timestamp;
 
 use super::backup::counted;
+use super::failure::Purpose;
 use super::show;
 use super::work::Work;
 use crate::exit::{Exit, Outcome};
 
 /// Lists the sessions by name.
 pub(super) async fn run(work: &mut Work<'_>) -> Outcome {
-    let vault = work.vault().await?;
+    let vault = work.present_vault(Purpose::Manage).await?;
     let rows = vault.list().await?;
     let now = work.now();
     if work.json() {

@@ -46,7 +46,7 @@ impl Way {
                 through: builder.profile(profile).build()?.into(),
             });
         };
-        let (name, vault) = (work::name(name)?, work.vault().await?);
+        let (name, vault) = (work::name(name)?, work.present_vault(Purpose::Check).await?);
         let mut options = work.keeping()?;
         options.builder = builder;
         let kept = sessile::renew::Kept::open(&vault, &name, options).await;

@@ -23,7 +23,7 @@ pub(super) async fn run(args: OtpArgs, work: &mut Work<'_>) -> Outcome {
     if code.is_empty() {
         return Err(Failure::usage("the one-time code is empty").into());
     }
-    let vault = work.vault().await?;
+    let vault = work.present_vault(Purpose::Manage).await?;
     let handed = renew::hand_over_code(&vault, &name, Secret::from(code), work.now()).await;
     handed.map_err(|error| failure::of_kept(&error, Purpose::Manage))?;
     work.printer

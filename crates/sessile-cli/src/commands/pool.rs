@@ -13,11 +13,13 @@ use sessile::pool::{Definition, Ordered, Pool, PoolError, PoolOptions, Target, W
 use sessile::store::{Name, Vault};
 
 use super::backup::counted;
+use super::failure::{self, Purpose};
 use super::site;
 use super::work::{self, Work};
 use crate::args::{PoolCommand, PoolCreate, PoolWhich};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::password::{self, Origin};
+use crate::printer::plain;
 
 /// How long sessions may take to be followed or checked where this command does it itself.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -83,7 +85,7 @@ async fn create(args: PoolCreate, work: &mut Work<'_>) -> Outcome {
 }
 
 async fn rm(names: &[String], work: &mut Work<'_>) -> Outcome {
-    let vault = work.vault().await?;
+    let vault = work.present_vault(Purpose::Manage).await?;
     for name in names {
         let name = work::name(name)?;
         Pool::remove(&vault, &name).await.map_err(Failure::from)?;
@@ -109,7 +111,7 @@ async fn order(order: Order, args: &PoolWhich, work: &mut Work<'_>) -> Outcome {
         (None, Some(target)) => Which::Target(Target::new(target)),
         (None, None) => Which::All,
     };
-    let vault = work.vault().await?;
+    let vault = work.present_vault(Purpose::Manage).await?;
     let view = Pool::look(&vault, &name).await.map_err(Failure::from)?;
     let done = match view.owners.is_empty() {
         true => by_ourselves(order, (&vault, &name), &which, work).await?,
@@ -137,7 +139,13 @@ async fn order(order: Order, args: &PoolWhich, work: &mut Work<'_>) -> Outcome {
         work.printer.warn(&silent);
     }
     match done.sessions {
-        0 => Err(Failure::new(Exit::Failed, "noSession", "no session that this is for").into()),
+        0 => Err(
+            Failure::new(Exit::Failed, "noSession", "no session that this is for")
+                .hint(format!(
+                    "`sessile pool status {name}` shows those there are"
+                ))
+                .into(),
+        ),
         _ => Ok(Exit::Done),
     }
 }
@@ -159,7 +167,7 @@ async fn by_ourselves(
     order: Order,
     (vault, name): (&Vault, &Name),
     which: &Which,
-    work: &Work<'_>,
+    work: &mut Work<'_>,
 ) -> Outcome<Ordered> {
     let mut options = PoolOptions::default();
     options.notify = work.notify()?;
@@ -174,6 +182,9 @@ async fn by_ourselves(
         Order::Validate => pool.validate(which).await,
     };
     pool.settled(PATIENCE).await;
+    if let Some(trouble) = pool.stats().last_trouble {
+        work.printer.warn(&plain(&trouble));
+    }
     pool.close(DRAIN).await;
     Ok(done.map_err(Failure::from)?)
 }
@@ -182,7 +193,7 @@ impl From<PoolError> for Failure {
     fn from(error: PoolError) -> Self {
         let (exit, kind) = match &error {
             PoolError::Keep(error) => {
-                return super::failure::of_kept(error, super::failure::Purpose::Send);
+                return failure::of_kept(error, Purpose::Send);
             }
             PoolError::Store(error) => return error.clone().into(),
             PoolError::BadDefinition { .. } => (Exit::Usage, "badPool"),

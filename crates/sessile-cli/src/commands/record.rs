@@ -141,7 +141,8 @@ async fn record(media: Media, options: &RecordOptions, work: &mut Work<'_>) -> O
 
 /// Says what came of it. Programs have heard it as the last event.
 fn finish(recorded: &Recorded, work: &mut Work<'_>) -> Outcome<()> {
-    let lost: u64 = recorded.gaps.iter().map(|gap| gap.count).sum();
+    let counts = recorded.gaps.iter().map(|gap| gap.count);
+    let lost = counts.fold(0, u64::saturating_add);
     if lost > 0 {
         let what = if lost == 1 {
             "segment is"

@@ -14,7 +14,7 @@ use super::manners;
 use super::output::{self, Delivery};
 use super::profile;
 use super::site;
-use super::work::Work;
+use super::work::{self, Work};
 use crate::args::{AuthArgs, AuthType, RequestArgs};
 use crate::exit::{Failure, Outcome};
 use crate::items;
@@ -158,7 +158,11 @@ async fn open(
     authorization: Option<Authorization>,
     work: &mut Work<'_>,
 ) -> Outcome<Kept> {
-    let (name, vault) = site::place(args.session.as_deref(), work).await?;
+    let makes = args.create || args.by_site.site.is_some();
+    let (name, vault) = match args.session.as_deref().filter(|_| !makes) {
+        Some(name) => (work::name(name)?, work.present_vault(Purpose::Send).await?),
+        None => site::place(args.session.as_deref(), work).await?,
+    };
     if let Some(file) = &args.by_site.site {
         let options = options(args, &builder, work)?;
         let profile = args.profile.as_ref();

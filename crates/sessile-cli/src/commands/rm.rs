@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::failure::Purpose;
 use super::work::{self, Work};
 use crate::args::RmArgs;
 use crate::exit::{Exit, Failure, Outcome};
@@ -13,7 +14,7 @@ pub(super) async fn run(args: RmArgs, work: &mut Work<'_>) -> Outcome {
         .iter()
         .map(|name| work::name(name))
         .collect::<Outcome<Vec<_>>>()?;
-    let vault = work.vault().await?;
+    let vault = work.present_vault(Purpose::Manage).await?;
     let (mut removed, mut unknown) = (Vec::new(), Vec::new());
     for name in &names {
         match vault.remove(name).await? {

@@ -7,6 +7,7 @@ use serde_json::json;
 use sessile::store::Vault;
 use sessile_server::access::{self, AccessError, NewGrant, Scope};
 use sessile_server::{Daemon, DaemonOptions, ListenError, Listener, TlsFiles};
+use tempfile::NamedTempFile;
 
 use super::work::{self, Work};
 use crate::args::ServeArgs;
@@ -79,6 +80,10 @@ fn options(args: &ServeArgs, work: &Work<'_>) -> Outcome<DaemonOptions> {
     options.drain = args.drain;
     options.code_wait = args.otp_wait;
     options.notify = work.notify()?;
+    #[cfg(feature = "otel")]
+    {
+        options.join_trace = Some(crate::traces::join);
+    }
     options.max_connections = options.max_connections.min(descriptors());
     Ok(options)
 }
@@ -111,20 +116,27 @@ async fn first_token(args: &ServeArgs, vault: &Vault, work: &mut Work<'_>) -> Ou
         scope: Scope::Manage,
         expires: None,
     };
+    let unwritable = |why: std::io::Error| {
+        let message = format!(
+            "cannot write the first token to `{}`: {why}",
+            path.display()
+        );
+        let hint = "name another file with --token-file, or make a token with `sessile access add`";
+        Failure::new(Exit::Failed, "tokenFile", message).hint(hint)
+    };
+    // Before there is a token, so that where none can be written none is made.
+    let file = beside(&path).map_err(unwritable)?;
+    let name = new.name.clone();
     let token = match access::add(vault, new, work.now()).await {
         Ok(token) => token,
         // Another daemon on this store was quicker.
         Err(AccessError::NameTaken(_)) => return Ok(()),
         Err(error) => return Err(Failure::from(error).into()),
     };
-    write(&path, token.expose()).map_err(|why| {
-        let message = format!(
-            "cannot write the first token to `{}`: {why}",
-            path.display()
-        );
-        let hint = "`sessile access rm first` and `sessile access add NAME` make one by hand";
-        Failure::new(Exit::Failed, "tokenFile", message).hint(hint)
-    })?;
+    if let Err(why) = write(file, &path, token.expose()) {
+        access::remove(vault, &name).await.map_err(Failure::from)?;
+        return Err(unwritable(why).into());
+    }
     work.printer.note(&format!(
         "wrote a first token, which allows all, to {}",
         path.display()
@@ -132,14 +144,18 @@ async fn first_token(args: &ServeArgs, vault: &Vault, work: &mut Work<'_>) -> Ou
     Ok(())
 }
 
-/// Whole or not at all; a temporary file has mode 0600 from its beginning.
-fn write(path: &Path, token: &str) -> std::io::Result<()> {
+/// A temporary file where another is to be; it has mode 0600 from its beginning.
+fn beside(path: &Path) -> std::io::Result<NamedTempFile> {
     let folder: PathBuf = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         Some(_) | None => ".".into(),
     };
     std::fs::create_dir_all(&folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    NamedTempFile::new_in(folder)
+}
+
+/// Whole or not at all.
+fn write(mut file: NamedTempFile, path: &Path, token: &str) -> std::io::Result<()> {
     writeln!(file, "{token}")?;
     file.as_file().sync_all()?;
     file.persist(path).map(drop).map_err(|error| error.error)

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use sessile::login::{Credentials, Login, LoginReport, StepListener};
 use sessile::renew::{CheckReport, Kept, KeptOptions};
-use sessile::site::{LARGEST, MediaRules, Site, SiteErrors, SiteLogin};
+use sessile::site::{LARGEST, MediaRules, Site, SiteErrors, SiteLogin, SitePool};
 use sessile::store::{KeySource, Name, StoreOptions, StoreUrl, Vault};
 use sessile::{Secret, ShownUrl, Verdict};
 
+use super::backup::counted;
 use super::connect;
 use super::failure::{self, Purpose};
 use super::login;
+use super::show;
 use super::visit;
 use super::work::{self, Work};
 use crate::args::{PasswordFrom, SiteCheckArgs, SiteCommand, SiteTryArgs};
@@ -156,7 +158,20 @@ fn meaning(site: &Site) -> Vec<(&'static str, String)> {
     if let Some(media) = &site.media {
         lines.push(("media", found(media)));
     }
+    if site.pool != SitePool::default() {
+        lines.push(("pool", of_pool(&site.pool)));
+    }
     lines
+}
+
+/// What holds for a pool, in words.
+fn of_pool(pool: &SitePool) -> String {
+    let each = pool.sessions_per_account;
+    let [checked, followed] = [pool.validate_every, pool.rotate_every].map(show::length);
+    format!(
+        "{}, {each} for each account; checked every {checked}, another one after {followed}",
+        counted(pool.size)
+    )
 }
 
 /// How media is found, in words.

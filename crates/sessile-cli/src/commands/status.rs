@@ -9,6 +9,7 @@ use sessile::transport::Proxy;
 use sessile::{Authorization, ShownUrl};
 use sessile_jar::Timestamp;
 
+use super::failure::Purpose;
 use super::show;
 use super::tokens;
 use super::work::{self, Work};
@@ -19,7 +20,7 @@ use crate::printer::{Printer, plain};
 /// Shows the session; nothing is sent.
 pub(super) async fn run(args: StatusArgs, work: &mut Work<'_>) -> Outcome {
     let name = work::name(&args.name)?;
-    let vault = work.vault().await?;
+    let vault = work.present_vault(Purpose::Manage).await?;
     let kept = work::look_at(&vault, &name).await?;
     let (record, now) = (kept.record(), work.now());
     let limits = match record.state.base_url() {

@@ -19,7 +19,7 @@ use crate::printer::plain;
 pub(super) async fn run(args: TokensArgs, work: &mut Work<'_>) -> Outcome {
     let name = work::name(&args.name)?;
     let chosen = chosen(&args)?;
-    let vault = work.vault().await?;
+    let vault = work.present_vault(Purpose::Manage).await?;
     match chosen {
         None if args.stop => stop(&vault, &name, work).await,
         None => step(&vault, &name, work).await,

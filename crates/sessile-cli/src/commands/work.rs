@@ -16,7 +16,7 @@ use crate::key_file::KeyFile;
 use crate::notify;
 use crate::password;
 use crate::printer::{Printer, plain};
-use crate::settings::{Environment, Key, Settings};
+use crate::settings::{Environment, Key, Named, Settings};
 
 /// What a command works with.
 pub(super) struct Work<'a> {
@@ -100,14 +100,30 @@ impl<'a> Work<'a> {
     /// The store, opened; made where there is none.
     pub(super) async fn vault(&self) -> Outcome<Vault> {
         let settings = self.settings()?;
-        let url = match (StoreUrl::parse(&settings.store)?, settings.store_password) {
-            (StoreUrl::Postgres(url), Some(password)) => {
-                StoreUrl::Postgres(url.with_password(Secret::from(password.to_string())))
-            }
-            (url, _) => url,
-        };
-        Ok(open(&url, &settings.key).await?)
+        let options = StoreOptions::default();
+        Ok(open(&url(&settings)?, &settings.key, &options).await?)
     }
+
+    /// The store, opened by a command that finds nothing to do in a fresh one: a path that was
+    /// mistyped must not pass for a store without sessions. The default place is no mistake.
+    pub(super) async fn present_vault(&self, purpose: Purpose) -> Outcome<Vault> {
+        let settings = self.settings()?;
+        let mut options = StoreOptions::default();
+        options.create = settings.store_named == Named::Default;
+        let opened = open(&url(&settings)?, &settings.key, &options).await;
+        Ok(opened.map_err(|error| failure::of_opening(error, purpose))?)
+    }
+}
+
+/// The store's URL, with the password where one is given beside it.
+fn url(settings: &Settings) -> Result<StoreUrl, StoreError> {
+    let url = StoreUrl::parse(&settings.store)?;
+    Ok(match (url, &settings.store_password) {
+        (StoreUrl::Postgres(url), Some(password)) => {
+            StoreUrl::Postgres(url.with_password(Secret::from(password.to_string())))
+        }
+        (url, _) => url,
+    })
 }
 
 /// A name of a session.
@@ -146,18 +162,17 @@ pub(super) fn person() -> Person {
 }
 
 /// Opens a store. A key file whose replacement was interrupted is replaced now.
-async fn open(url: &StoreUrl, key: &Key) -> Result<Vault, StoreError> {
-    let options = StoreOptions::default();
-    let opened = Vault::open(url, &source(key)?, &options).await;
+async fn open(url: &StoreUrl, key: &Key, options: &StoreOptions) -> Result<Vault, StoreError> {
+    let opened = Vault::open(url, &source(key)?, options).await;
     let (Err(StoreError::WrongKey { .. }), Key::File(path)) = (&opened, key) else {
         return opened;
     };
     let file = KeyFile::new(path);
     if !file.has_next() {
         // The next key may have taken the file's place after the file was read.
-        return Vault::open(url, &source(key)?, &options).await;
+        return Vault::open(url, &source(key)?, options).await;
     }
-    let vault = Vault::open(url, &file.next_source(), &options).await?;
+    let vault = Vault::open(url, &file.next_source(), options).await?;
     file.replace()?;
     Ok(vault)
 }

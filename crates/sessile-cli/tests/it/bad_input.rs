@@ -210,3 +210,50 @@ fn hand_over(path: &Path, user: u32) {
         }
     }
 }
+
+/// What the command does, its line, and its exit code where the store that is named isn't there.
+const ABSENT: &str = "
+    list            | list                                 | 5
+    show            | status kept                          | 5
+    remove          | rm kept                              | 5
+    empty           | clean --all                          | 5
+    rename          | rename kept other                    | 5
+    cookies         | cookies kept list                    | 5
+    back up         | backup HOME/saved.db                 | 5
+    new key         | key rotate                           | 5
+    pools           | pool list                            | 5
+    state of a pool | pool status shop                     | 5
+    tokens          | access list                          | 5
+    check           | check kept                           | 3
+    send            | get -s kept http://127.0.0.1:9/      | 3
+    send many       | batch -s kept --targets HOME/targets | 3
+    find media      | resolve -s kept http://127.0.0.1:9/  | 3
+";
+
+#[test]
+fn a_mistyped_store_is_no_empty_one() {
+    let (site, me) = (Practice::start(), Person::new());
+    fs::write(me.home().join("targets"), "http://127.0.0.1:9/\n").unwrap();
+    let home = me.home().display().to_string();
+    let absent = me.home().join("typo/absent.db");
+    let named = format!("--store sqlite:{}", absent.display());
+    let mut table = Table::new();
+    for [what, line, code] in Table::rows(ABSENT) {
+        table.row(what, || {
+            me.run(&format!("{} {named}", line.replace("HOME", &home)))
+                .exits(code.parse().unwrap())
+                .prints_nothing()
+                .says(&["no store at", "absent.db", "--store", "sessile login"]);
+            assert!(!absent.parent().unwrap().exists(), "made by {line}");
+        });
+    }
+    table.done();
+    me.sessile("list")
+        .environment("SESSILE_STORE", format!("sqlite:{}", absent.display()))
+        .run()
+        .exits(5);
+    // Whoever writes makes it, and where it is by default an empty one is no mistake.
+    site.log_in(&me, "kept", "/login", &named).exits(0);
+    me.run(&format!("list {named}")).exits(0).prints("kept");
+    me.run("list").exits(0).says(&["no sessions"]);
+}

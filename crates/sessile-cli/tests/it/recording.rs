@@ -18,6 +18,11 @@ struct Cinema {
     site: Practice,
 }
 
+/// A request that is to be held.
+struct Held {
+    faults_before: u64,
+}
+
 impl Cinema {
     fn new() -> Self {
         let (site, me) = (Practice::with_films(), Person::new());
@@ -36,16 +41,18 @@ impl Cinema {
     }
 
     /// The next request of that name gets so many bytes, and then nothing more.
-    fn hold(&self, name: &str, after: usize) {
+    fn hold(&self, name: &str, after: usize) -> Held {
         let stall = MediaFault::Stall { after };
         self.site.add_fault(Fault::new(name, stall));
+        Held {
+            faults_before: self.site.faults(),
+        }
     }
 
     /// Waits until that request was made, and so many bytes of the recording are written.
-    fn wait_until_held(&self, name: &str, file: &str, bytes: u64) {
+    fn wait_until(&self, held: &Held, file: &str, bytes: u64) {
         wait_for("the request that is held", || {
-            let requests = self.site.requests();
-            let is_asked = requests.keys().any(|path| path.contains(name));
+            let is_asked = self.site.faults() > held.faults_before;
             let sizes = self.files(file).into_iter();
             let sizes = sizes.filter_map(|file| fs::metadata(self.file(&file)).ok());
             let written: u64 = sizes.map(|found| found.len()).sum();
@@ -267,9 +274,9 @@ fn a_recording_that_was_killed_goes_on() {
     ] {
         let file = format!("{stream}.mp4");
         table.row(&file, || {
-            cinema.hold(held, after);
+            let request = cinema.hold(held, after);
             let running = cinema.record("member", stream, &file, "--json").start();
-            cinema.wait_until_held(held, &file, 100_000);
+            cinema.wait_until(&request, &file, 100_000);
             running.kill();
             assert!(!cinema.file(&file).exists());
 
@@ -295,10 +302,10 @@ fn a_recording_that_was_killed_goes_on() {
 #[test]
 fn a_live_recording_that_was_killed_goes_on_with_the_gap_named() {
     let cinema = Cinema::new();
-    cinema.hold("plain-5.", 10);
+    let held = cinema.hold("plain-5.", 10);
     let line = "--live-from start --no-remux --json";
     let running = cinema.record("member", "steps", "live.ts", line).start();
-    cinema.wait_until_held("plain-5.", "live", 60_000);
+    cinema.wait_until(&held, "live", 60_000);
     running.kill();
     // Each look moves the stream; what the recording hadn't written goes by unseen.
     let playlist = cinema.site.page("/media/member/steps/index.m3u8");
@@ -348,15 +355,55 @@ fn an_interrupted_live_recording_is_a_film() {
 }
 
 #[test]
+fn an_interrupted_film_plays_and_the_same_command_goes_on() {
+    let cinema = Cinema::new();
+    let mut table = Table::new();
+    for (stream, file, options) in [
+        ("aes", "aes.ts", "--no-remux"),
+        ("separate", "separate.mp4", ""),
+    ] {
+        table.row(file, || {
+            let line = format!("{options} --json --parallel 4");
+            let name = if stream == "separate" {
+                "picture-15."
+            } else {
+                "plain-15."
+            };
+            let held = cinema.hold(name, 100);
+            let running = cinema.record("member", stream, file, &line).start();
+            cinema.wait_until(&held, file, 30_000);
+            running.signal("INT");
+            let run = running.finish().exits(0);
+            let last = events(&run).pop().unwrap();
+            assert_eq!(last["ended"], "stopped");
+            assert_eq!(last["path"], cinema.file(file).display().to_string());
+            let (found, original) = (pictures(&cinema.file(file)), cinema.original(stream));
+            assert!(!found.is_empty() && found.len() < original.len());
+            assert!(found == original[..found.len()], "its beginning");
+
+            let run = cinema.record("member", stream, file, &line).run().exits(0);
+            assert!(
+                events(&run)[0]["resumed"].as_u64() > Some(0),
+                "{}",
+                run.shown()
+            );
+            cinema.shows(file, stream);
+            assert_eq!(cinema.files(file), [file]);
+        });
+    }
+    table.done();
+}
+
+#[test]
 fn another_process_s_login_reaches_a_recording_under_way() {
     let (site, me) = (Practice::with_films(), Person::new());
     // Nobody remembers the password: the recording can't log in by itself.
     site.log_in(&me, "ada", "/login", "").exits(0);
     let cinema = Cinema { me, site };
-    cinema.hold("plain-12.", 10);
+    let held = cinema.hold("plain-12.", 10);
     let line = "--patience 3 --parallel 1 --no-remux";
     let running = cinema.record("member", "vod", "a.ts", line).start();
-    cinema.wait_until_held("plain-12.", "a.ts", 0);
+    cinema.wait_until(&held, "a.ts", 0);
     cinema.site.kill_sessions();
     cinema.site.log_in(&cinema.me, "ada", "/login", "").exits(0);
     running.finish().exits(0);
@@ -407,6 +454,10 @@ fn what_can_not_be_recorded_is_said() {
         cinema.site.page("/media/open/vod/index.m3u8"),
         cinema.site.page("/no-form"),
     );
+    // Without its password nobody can bring this login back.
+    cinema.site.log_in(&cinema.me, "bob", "/login", "").exits(0);
+    cinema.site.kill_sessions();
+    let form = cinema.site.page("/members/soft");
     let mut table = Table::new();
     for (line, code, said) in [
         (
@@ -416,6 +467,10 @@ fn what_can_not_be_recorded_is_said() {
         ),
         (format!("record -s ada {nothing}"), 1, "no media"),
         (format!("resolve -s ada {nothing}"), 1, "[media]"),
+        (format!("record {form}"), 3, "asks for a login"),
+        (format!("record -s bob {form}"), 3, "bob"),
+        // The login comes back, and members find nothing there.
+        (format!("record -s ada {form}"), 1, "no media"),
         (format!("record -s ann {film}"), 3, "ann"),
         (format!("record {stranger}"), 3, "401"),
         ("record ftp://127.0.0.1/a.mp4".to_owned(), 2, "ftp"),

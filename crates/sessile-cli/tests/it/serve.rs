@@ -237,6 +237,18 @@ fn it_does_not_start_where_it_would_not_be_safe() {
     me.run("serve --listen 127.0.0.1:0 --tls-cert no.pem --tls-key no.key")
         .exits(2)
         .says(&["no.pem"]);
+    // A first token that can't be written isn't made.
+    me.run("serve --listen 127.0.0.1:0 --token-file /dev/null/token")
+        .exits(1)
+        .says(&["/dev/null/token", "--token-file"]);
+    assert_eq!(me.run("access list").exits(0).stdout(), "");
+    me.run(&format!(
+        "serve --listen 127.0.0.1:0 --token-file {}",
+        me.home().display()
+    ))
+    .exits(1)
+    .says(&["cannot write the first token"]);
+    assert_eq!(me.run("access list").exits(0).stdout(), "");
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let place = taken.local_addr().unwrap();
     me.run(&format!("serve --listen {place}"))

@@ -93,6 +93,33 @@ fn the_examples_log_in_and_renew() {
 }
 
 #[test]
+fn the_examples_of_pools_make_pools() {
+    let (site, me) = (Practice::start(), Person::new());
+    let mut table = Table::new();
+    for (name, pool, sessions) in [
+        ("pool.toml", "shop", "2 of 2"),
+        ("pool-targets.toml", "events", "2 of 2"),
+    ] {
+        table.row(name, || {
+            let file = example(&me, name, &site.url());
+            me.run(&format!("site check {}", file.display()))
+                .exits(0)
+                .prints("understood")
+                .prints("  pool ");
+            me.run(&format!("pool create {pool} --site {}", file.display()))
+                .exits(0);
+            let add = format!("pool account add {pool} {GRACE} --password-stdin");
+            me.sessile(&add).input(GRACE_PASSWORD).run().exits(0);
+            me.run(&format!("pool validate {pool}")).exits(0);
+            me.run(&format!("pool status {pool}"))
+                .exits(0)
+                .prints(sessions);
+        });
+    }
+    table.done();
+}
+
+#[test]
 fn codes_of_a_kept_secret_are_sent_at_login_and_renewal() {
     let mut table = Table::new();
     for name in ["totp.toml", "steps"] {
@@ -236,6 +263,44 @@ fn trying_a_file_stores_nothing_and_sees_a_check_that_tells_nothing() {
     tried(&file, "")
         .exits(1)
         .says(&["doesn't tell a member from a stranger"]);
+}
+
+/// What is wrong, the login and the check of a file, the exit code, and what is to be said of it.
+const MISTAKEN: &str = r#"
+    path of the login  | kind="json" url="/api/logn" body={u="{user}",p="{password}"} token="$.token" | url="/api/me" jsonpath="$.user" | 1 | /api/logn: it answered 404
+    method             | kind="json" url="/members" body={u="{user}",p="{password}"} token="$.token" | url="/api/me" jsonpath="$.user"  | 1 | /members: it answered 405
+    place of the token | kind="json" url="/api/login" body={user="{user}",password="{password}"} token="$.tokn" | url="/api/me" jsonpath="$.user" | 3 | nothing shows; `$.tokn` finds no token; which has; `token`; `expires_in`; site file isn't
+    path of the check  | kind="json" url="/api/login" body={user="{user}",password="{password}"} token="$.token" | url="/api/mee" jsonpath="$.user" | 3 | nothing shows; /api/mee, which answered 404; [check]
+    rule of the check  | kind="json" url="/api/login" body={user="{user}",password="{password}"} token="$.token" | url="/api/me" jsonpath="$.usr" | 3 | nothing shows; /api/me, which answered 200; `$.usr`
+    page to ask for it | kind="basic" url="/nowhere" | url="/api/me" jsonpath="$.user" | 1 | /nowhere: it answered 404
+    wrong password     | kind="json" url="/api/login" body={user="{user}",password="not {password}"} token="$.token" | url="/api/me" jsonpath="$.user" | 3 | refused the login; check user name and password
+"#;
+
+#[test]
+fn a_mistake_of_the_file_is_not_put_down_to_the_credentials() {
+    let (site, me) = (Practice::start(), Person::new());
+    let mut table = Table::new();
+    for [what, login, check, code, fragments] in Table::rows(MISTAKEN) {
+        table.row(what, || {
+            let lines = |keys: &str| keys.replace("\" ", "\"\n").replace("} ", "}\n");
+            let text = format!(
+                "base_url = \"{}\"\n[login]\n{}\n[check]\n{}\n",
+                site.url(),
+                lines(login),
+                lines(check)
+            );
+            let file = write(&me, "mistaken.toml", &text);
+            let line = format!("site try {} --username {GRACE}", file.display());
+            let tried = me.sessile(&format!("{line} --password-stdin"));
+            let fragments: Vec<&str> = fragments.split("; ").collect();
+            tried
+                .input(GRACE_PASSWORD)
+                .run()
+                .exits(code.parse().unwrap())
+                .says(&fragments);
+        });
+    }
+    table.done();
 }
 
 #[test]

@@ -33,6 +33,8 @@ struct State {
     /// Counts the times that the clip was replaced.
     edition: usize,
     faults: fault::Desk,
+    /// How often something went wrong.
+    troubled: u64,
     /// What signs the links that end.
     key: String,
     passes: Tickets<()>,
@@ -52,6 +54,7 @@ impl Media {
             state: Mutex::new(State {
                 edition: 0,
                 faults: fault::Desk::default(),
+                troubled: 0,
                 key: secret::random(),
                 passes: Tickets::new(),
                 reloads: HashMap::new(),
@@ -72,6 +75,7 @@ impl Media {
     pub(crate) fn troubles(&self, path: &str) -> Vec<Trouble> {
         let mut state = self.state();
         let troubles = state.faults.next(path);
+        state.troubled += troubles.len() as u64;
         for trouble in &troubles {
             match trouble {
                 Trouble::Change => state.edition += 1,
@@ -80,6 +84,10 @@ impl Media {
             }
         }
         troubles
+    }
+
+    pub(crate) fn troubled(&self) -> u64 {
+        self.state().troubled
     }
 
     pub(crate) fn edition(&self) -> usize {

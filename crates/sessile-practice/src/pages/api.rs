@@ -26,12 +26,20 @@ struct Credentials {
     password: String,
 }
 
+#[derive(Deserialize)]
+struct WithCode {
+    #[serde(flatten)]
+    credentials: Credentials,
+    code: String,
+}
+
 /// The user whose token came along.
 struct Holder(String);
 
 pub(super) fn routes() -> Router<Arc<World>> {
     Router::new()
         .route("/api/login", post(login))
+        .route("/api/totp/login", post(login_with_code))
         .route("/api/me", get(me))
         .route("/api/items", get(items).post(add_item))
 }
@@ -46,6 +54,25 @@ async fn login(
     };
     match world.try_password(&user, &password) {
         Ok(user) => granted(&world, &user),
+        Err(refusal) => refused(refusal),
+    }
+}
+
+/// The same with a code of the second factor, in one request.
+async fn login_with_code(
+    State(world): State<Arc<World>>,
+    given: Result<Json<WithCode>, JsonRejection>,
+) -> Response {
+    let Json(WithCode { credentials, code }) = match given {
+        Ok(given) => given,
+        Err(rejection) => return unreadable(&rejection),
+    };
+    let user = match world.check_password(&credentials.user, &credentials.password) {
+        Ok(user) => user,
+        Err(refusal) => return refused(refusal),
+    };
+    match world.try_code("", &user, &code) {
+        Ok(()) => granted(&world, &user),
         Err(refusal) => refused(refusal),
     }
 }

@@ -6,6 +6,7 @@ use url::Url;
 
 use super::keys::passing;
 use super::variant;
+use crate::login_page;
 use crate::playlist::{self, Limits, Main, MediaPlaylist, Playlist, Variables};
 use crate::record::source::{Fault, Source, Wanted, pause};
 use crate::record::{Quality, RecordError};
@@ -48,7 +49,11 @@ pub(super) async fn locate(
 ) -> Result<(Loaded, Choice), Fault> {
     let (address, epoch) = source.address();
     let none = Variables::default();
-    let choice = match fetch(source, &address, &none).await? {
+    let first = match seen(source) {
+        Some(seen) => seen,
+        None => fetch(source, &address, &none).await?,
+    };
+    let choice = match first {
         (_, Playlist::Main(main)) => choose(&address, &main, quality)?,
         (url, Playlist::Media(media)) => {
             let loaded = Loaded {
@@ -133,6 +138,16 @@ fn fault(url: &Url, what: &str) -> Fault {
     })
 }
 
+/// What the resolver has fetched, unless it may have changed since.
+fn seen(source: &Source<'_>) -> Option<(Url, Playlist)> {
+    let seen = source.take_seen()?;
+    let (none, limits) = (Variables::default(), Limits::default());
+    match playlist::read(seen.text.as_bytes(), &seen.base, &none, limits).ok()? {
+        Playlist::Media(media) if !media.is_ended => None,
+        playlist => Some((seen.base.clone(), playlist)),
+    }
+}
+
 async fn fetch(
     source: &Source<'_>,
     url: &Url,
@@ -159,7 +174,10 @@ async fn fetch(
                 what: fault.to_string(),
             };
             match is_page {
-                // The page that asks for the login, in all likelihood.
+                true if login_page::is_one(&String::from_utf8_lossy(&bytes)) => {
+                    let url = ShownUrl(&base).to_string();
+                    Err(Fault::Closed(epoch, RecordError::LoggedOut { url }))
+                }
                 true => Err(Fault::Closed(epoch, error)),
                 false => Err(Fault::Passing(error, None)),
             }

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::cipher::Cipher;
 use crate::plan::timeline::Name;
 use crate::playlist::Segment;
-use crate::record::part::PartFile;
-use crate::record::{Existing, RecordError};
+use crate::record::part::{PartFile, at};
+use crate::record::{Existing, RecordError, cut};
 
 /// Counts the tries to write a segment: what comes late of one that was given up is written nowhere.
 pub(super) type Attempt = u64;
@@ -28,6 +29,7 @@ struct Inner {
     attempt: Attempt,
     cipher: Option<Cipher>,
     plain: Vec<u8>,
+    syncing: Option<JoinHandle<Result<(), RecordError>>>,
 }
 
 /// What is noted of a piece that is written.
@@ -65,6 +67,8 @@ impl Out {
         match lines.split_first() {
             Some((first, lines)) if first == header => {
                 let length = part.length()?;
+                let (cuts, lines): (Vec<&String>, Vec<&String>) =
+                    lines.iter().partition(|line| cut::is_line(line));
                 let kept = lines
                     .iter()
                     .map_while(|line| read(line))
@@ -73,7 +77,8 @@ impl Out {
                 if kept.len() < lines.len() {
                     let rest: String = kept.iter().map(|(entry, end)| write(entry, *end)).collect();
                     part.begin_journal(header)?;
-                    part.note(&rest)?;
+                    let cuts = cuts.iter().map(|line| format!("{line}\n"));
+                    part.note(&cuts.chain([rest]).collect::<String>())?;
                 }
                 kept.iter().for_each(|(entry, end)| left.take(entry, *end));
             }
@@ -87,6 +92,7 @@ impl Out {
             attempt: 0,
             cipher: None,
             plain: Vec::new(),
+            syncing: None,
         };
         Ok((Self(Arc::new(Mutex::new(inner))), left))
     }
@@ -120,11 +126,31 @@ impl Out {
         attempt: Attempt,
         entry: Entry,
     ) -> Result<Option<u64>, RecordError> {
-        self.run(move |inner| match inner.attempt == attempt {
-            true => inner.commit(&entry),
-            false => Ok(None),
+        let own = self.clone();
+        self.run(move |inner| {
+            let done = match inner.attempt == attempt {
+                true => inner.commit(&entry)?,
+                false => None,
+            };
+            if let Some(sync) = inner.part.sync_due() {
+                // More is fetched and written meanwhile.
+                inner.syncing = Some(spawn_blocking(move || {
+                    let done = sync.run();
+                    own.lock().part.synced(&sync, done)
+                }));
+            }
+            Ok(done)
         })
         .await
+    }
+
+    /// Waits until nothing is on its way to the disk.
+    pub(super) async fn settle(&self) -> Result<(), RecordError> {
+        let syncing = self.lock().syncing.take();
+        match syncing {
+            None => Ok(()),
+            Some(syncing) => syncing.await.unwrap_or(Ok(())),
+        }
     }
 
     /// Takes back what isn't whole.
@@ -152,6 +178,32 @@ impl Out {
             .await
     }
 
+    /// Has the file stand under this name as well, where it goes on later.
+    pub(super) async fn show(&self, path: PathBuf, existing: Existing) -> Result<(), RecordError> {
+        self.run(move |inner| inner.part.show(&path, existing))
+            .await
+    }
+
+    /// Gives what was made of the file its name.
+    pub(super) async fn put(
+        &self,
+        made: PathBuf,
+        path: PathBuf,
+        existing: Existing,
+    ) -> Result<(), RecordError> {
+        self.run(move |inner| {
+            let file = std::fs::File::open(&made).and_then(|file| file.sync_all());
+            file.map_err(|why| at(&made, why))?;
+            inner.part.put(&made, &path, existing)
+        })
+        .await
+    }
+
+    /// Notes that `file` was made of what there is, and that the recording goes on later.
+    pub(super) async fn note_cut(&self, file: PathBuf) -> Result<(), RecordError> {
+        self.run(move |inner| inner.part.note_cut(&file)).await
+    }
+
     /// Takes the file away: another one has become the recording.
     pub(super) async fn discard(&self) -> Result<(), RecordError> {
         self.run(|inner| inner.part.discard()).await
@@ -162,7 +214,7 @@ impl Out {
         work: impl FnOnce(&mut Inner) -> Result<T, RecordError> + Send + 'static,
     ) -> Result<T, RecordError> {
         let own = self.clone();
-        let done = tokio::task::spawn_blocking(move || work(&mut own.lock())).await;
+        let done = spawn_blocking(move || work(&mut own.lock())).await;
         // Only a panic of the work itself, or the end of the runtime, comes here.
         done.unwrap_or_else(|failed| {
             let path = self.lock().part.part().to_owned();
@@ -260,7 +312,8 @@ pub(super) fn is_of(lines: &[String], header: &str, segments: &[Segment]) -> boo
             own.duration.as_millis() == duration.as_millis() && Name::of(&own.place) == name
         })
     };
-    first == header && lines.iter().map_while(|line| read(line)).all(fits)
+    let mut lines = lines.iter().filter(|line| !cut::is_line(line));
+    first == header && lines.by_ref().map_while(|line| read(line)).all(fits)
 }
 
 /// A line of the journal.

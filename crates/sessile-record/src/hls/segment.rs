@@ -15,7 +15,7 @@ use crate::plan::timeline::Name;
 use crate::playlist::{Key, Place};
 use crate::record::RecordError;
 use crate::record::progress::Progress;
-use crate::record::source::{Fault, Source, Wanted, pause};
+use crate::record::source::{Fault, Source, Wanted, pause, read_out};
 
 /// How much is gathered before it is written.
 const BATCH: usize = 256 * 1024;
@@ -295,8 +295,7 @@ impl Body {
     async fn next(&mut self) -> Result<Option<Bytes>, Fault> {
         loop {
             if self.left == Some(0) {
-                // Read to its end where that is near, for the connection's sake.
-                let _rest = self.reply.chunk().await;
+                read_out(&mut self.reply).await;
                 return Ok(None);
             }
             let Some(mut piece) = self.reply.chunk().await.map_err(passing)? else {

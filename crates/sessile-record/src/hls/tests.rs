@@ -9,8 +9,8 @@ use aes::cipher::{BlockModeEncrypt, KeyIvInit};
 use super::cipher::iv_of;
 use crate::fake::{Answer, Asked, Folder, Site, html, ok, status};
 use crate::media::Recorder;
-use crate::record::{Ended, Event, Quality, RecordError};
-use crate::resolve;
+use crate::record::{Ended, Event, Quality, RecordError, Stop};
+use crate::{ResolveError, resolve};
 
 /// What segment `number` holds.
 fn segment(number: usize) -> Vec<u8> {
@@ -346,9 +346,9 @@ async fn time_and_size_end_a_recording() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_leaves_whole_segments() {
+async fn a_stop_leaves_whole_segments_and_the_rest_comes_later() {
     let site = Site::new(|asked| match number(asked) {
-        Some(6) => ok(segment(6)).stall(),
+        Some(6) if asked.before == 0 => ok(segment(6)).stall(),
         _ => vod(asked, 50),
     });
     let mut folder = Folder::new("a.ts");
@@ -360,8 +360,25 @@ async fn a_stop_leaves_whole_segments() {
         stop.stop();
     });
     let recorded = recorded.unwrap();
-    assert!(folder.read(&recorded) == whole(0..6));
+    assert!(std::fs::read(&recorded.path).unwrap() == whole(0..6));
     assert_eq!(recorded.ended, Ended::Stopped);
+    assert_eq!(folder.files(), ["a.ts", "a.ts.part", "a.ts.part.journal"]);
+
+    // A run that was stopped before anything came leaves it all as it is.
+    let again = folder.record(site.media("/l.m3u8", Recorder::Hls)).await;
+    let error = again.unwrap_err().to_string();
+    assert!(error.contains("it was stopped"), "{error}");
+    assert_eq!(folder.files().len(), 3);
+
+    folder.options.stop = Stop::new();
+    let media = site.media("/l.m3u8", Recorder::Hls);
+    let recorded = folder.record(media).await.unwrap();
+    assert!(folder.read(&recorded) == whole(0..50));
+    assert_eq!(site.counts().get("/3.ts"), Some(&1));
+    // It is whole now, and nobody replaces it.
+    let media = site.media("/l.m3u8", Recorder::Hls);
+    let taken = folder.record(media).await.unwrap_err();
+    assert!(matches!(taken, RecordError::Exists { .. }), "{taken}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -548,20 +565,29 @@ async fn a_name_that_is_taken_in_the_end_is_no_failure() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_redirect_to_this_machine_is_not_recorded() {
-    let site = Site::new(|asked| match number(asked) {
-        Some(2) if asked.before == 0 => status(302).header("location", "https://127.0.0.1/2.ts"),
-        _ => vod(asked, 5),
-    });
-    let folder = Folder::new("a.ts");
-    let error = folder
-        .record(site.media("/l.m3u8", Recorder::Hls))
-        .await
-        .unwrap_err();
-    assert!(
-        error.to_string().contains("an address of this machine"),
-        "{error}"
-    );
+async fn nothing_is_sent_to_where_a_redirect_may_not_lead() {
+    const INSIDE: &str = "https://127.0.0.1/inside";
+    for redirects in ["/l.m3u8", "/2.ts"] {
+        let site = Site::new(move |asked| match asked.path == redirects {
+            true => status(302).header("location", INSIDE),
+            false => vod(asked, 5),
+        });
+        let folder = Folder::new("a.ts");
+        let media = site.media("/l.m3u8", Recorder::Hls);
+        let error = folder.record(media).await.unwrap_err().to_string();
+        assert!(error.contains("an address of this machine"), "{error}");
+        assert_eq!(site.counts().get("/inside"), None, "{redirects}");
+    }
+    for redirects in ["/page", "/frame"] {
+        let site = Site::new(move |asked| match asked.path == redirects {
+            true => status(302).header("location", INSIDE),
+            false => html("<iframe src='/frame'></iframe>"),
+        });
+        let page = "https://a.test/page".parse().unwrap();
+        let found = resolve(&site.session(), &page, None).await;
+        assert!(found.is_err(), "{redirects}");
+        assert_eq!(site.counts().get("/inside"), None, "{redirects}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -577,6 +603,25 @@ async fn a_page_in_place_of_a_segment_is_not_recorded() {
         .unwrap_err();
     assert!(matches!(error, RecordError::Wrong { .. }), "{error}");
     assert_eq!(folder.files(), ["a.ts.part", "a.ts.part.journal"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_page_in_place_of_anything_is_said() {
+    const FORM: &str = "<form><input name=user><input type=password></form>";
+    for closed in ["/l.m3u8", "/2.ts"] {
+        let site = Site::new(move |asked| match asked.path == closed {
+            true => html(FORM),
+            false => vod(asked, 5),
+        });
+        let folder = Folder::new("a.ts");
+        let media = site.media("/l.m3u8", Recorder::Hls);
+        let error = folder.record(media).await.unwrap_err();
+        assert!(matches!(error, RecordError::LoggedOut { .. }), "{error}");
+    }
+    let site = Site::new(|_asked| html(FORM));
+    let page = "https://a.test/page".parse().unwrap();
+    let error = resolve(&site.session(), &page, None).await.unwrap_err();
+    assert!(matches!(error, ResolveError::LoggedOut { .. }), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,10 +10,8 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use sessile::ShownUrl;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
-use url::Url;
 
 use super::load::{self, Loaded, Which};
 use super::out::Left;
@@ -45,7 +43,8 @@ type Job<'a> = Pin<Box<dyn Future<Output = Done> + Send + 'a>>;
 enum Done {
     Fetched(Ticket, Result<Fetched, Fault>),
     Opened(Result<Loaded, RecordError>),
-    Reloaded(Result<MediaPlaylist, Fault>),
+    /// By that way in.
+    Reloaded(u64, Result<MediaPlaylist, Fault>),
     Written(Ticket, Result<u64, Fault>),
 }
 
@@ -137,6 +136,7 @@ impl<'a> Track<'a> {
         let result = self.go().await;
         // Whatever is under way writes nothing any more.
         drop(std::mem::take(&mut self.jobs));
+        self.shared.out.settle().await?;
         self.shared.out.roll_back().await?;
         result.map(|()| self.recording)
     }
@@ -148,7 +148,11 @@ impl<'a> Track<'a> {
                 self.advance()?;
             }
             if self.is_done() {
-                self.recording.ended = self.ending.unwrap_or(Ended::Complete);
+                self.recording.ended = match self.ending {
+                    // Nothing was left to be stopped.
+                    Some(Ended::Stopped) if self.is_all_there() => Ended::Complete,
+                    ending => ending.unwrap_or(Ended::Complete),
+                };
                 return Ok(());
             }
             let stop_by = self.stop_by;
@@ -220,6 +224,10 @@ impl<'a> Track<'a> {
         }
     }
 
+    fn is_all_there(&self) -> bool {
+        self.loaded.media.is_ended && self.schedule.len() == 0
+    }
+
     fn take(&mut self, done: Done) -> Result<(), RecordError> {
         match done {
             Done::Fetched(ticket, Ok(Fetched::Held(held))) => {
@@ -243,8 +251,10 @@ impl<'a> Track<'a> {
                 let media = self.loaded.media.clone();
                 self.take_playlist(&media);
             }
-            Done::Reloaded(Ok(media)) => self.take_playlist(&media),
-            Done::Reloaded(Err(fault)) => self.reload_failed(fault)?,
+            // Another way in has brought a playlist since.
+            Done::Reloaded(epoch, _) if epoch != self.loaded.epoch => {}
+            Done::Reloaded(_, Ok(media)) => self.take_playlist(&media),
+            Done::Reloaded(_, Err(fault)) => self.reload_failed(fault)?,
         }
         Ok(())
     }
@@ -322,7 +332,10 @@ impl<'a> Track<'a> {
     fn shut(&mut self, why: RecordError) -> Result<(), RecordError> {
         let ticket = self.opens_for.take();
         let is_again = |ticket: &Ticket| self.refused.get(ticket).is_some_and(|ways| *ways > 1);
-        let is_refusal = matches!(why, RecordError::Refused { .. } | RecordError::Wrong { .. });
+        let is_refusal = matches!(
+            why,
+            RecordError::LoggedOut { .. } | RecordError::Refused { .. } | RecordError::Wrong { .. }
+        );
         match ticket.filter(|ticket| self.was_live && is_refusal && is_again(ticket)) {
             Some(ticket) => {
                 self.schedule_reload(self.loaded.media.target / 2);
@@ -388,9 +401,10 @@ impl<'a> Track<'a> {
     fn reload(&mut self) {
         self.reload_at = None;
         let shared = self.shared;
+        let epoch = self.loaded.epoch;
         let (url, variables) = (self.loaded.url.clone(), self.loaded.variables.clone());
         self.jobs.push(Box::pin(async move {
-            Done::Reloaded(load::load(shared.source, &url, &variables).await)
+            Done::Reloaded(epoch, load::load(shared.source, &url, &variables).await)
         }));
     }
 
@@ -577,13 +591,5 @@ async fn until(at: Option<Instant>) {
     match at {
         Some(at) => sleep_until(at).await,
         None => std::future::pending().await,
-    }
-}
-
-/// What to say where a playlist has nothing to record.
-pub(super) fn nothing(url: &Url) -> RecordError {
-    RecordError::Nothing {
-        url: ShownUrl(url).to_string(),
-        what: "its playlist lists no segment that is there".to_owned(),
     }
 }

@@ -1,9 +1,10 @@
 //! Recording one file that is fetched as it is: in several parts at once where the server gives parts,
 //! from where an earlier run has ended where the file is still the same.
 //!
-//! `parts` and `whole` are the two ways, `journal` says what is there; which part is fetched next is in
+//! `parts` and `whole` are the two ways, `file` is what both write to, `journal` says what is there; which part is fetched next is in
 //! `plan/ranges`.
 
+mod file;
 mod journal;
 mod parts;
 mod whole;
@@ -12,12 +13,10 @@ mod whole;
 mod tests;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use http::StatusCode;
 use http::header::{ETAG, LAST_MODIFIED};
 use sessile::{Reply, ShownUrl};
-use tokio::task::spawn_blocking;
 
 use crate::media::Media;
 use crate::playlist::ByteRange;
@@ -25,6 +24,7 @@ use crate::record::part::PartFile;
 use crate::record::progress::Progress;
 use crate::record::source::{Fault, Source, Wanted, content_range, pause};
 use crate::record::{Ended, Event, RecordError, RecordOptions, Recorded, place};
+use file::File;
 use journal::{Journal, Known};
 
 /// How much one request asks for where several are under way.
@@ -64,6 +64,7 @@ pub(crate) async fn record(
         () = options.stop.stopped() => None,
     };
     source.save().await;
+    recording.file.settle().await?;
     recording.finish(bytes).await
 }
 
@@ -91,36 +92,6 @@ struct Recording<'a> {
     file: File,
     path: &'a Path,
     header: String,
-}
-
-/// The file, for all who write to it.
-#[derive(Clone)]
-struct File(Arc<Mutex<PartFile>>);
-
-impl From<PartFile> for File {
-    fn from(part: PartFile) -> Self {
-        Self(Arc::new(Mutex::new(part)))
-    }
-}
-
-impl File {
-    /// Work with the file, where it may wait.
-    async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut PartFile) -> Result<T, RecordError> + Send + 'static,
-    ) -> Result<T, RecordError> {
-        let own = self.clone();
-        let done = spawn_blocking(move || {
-            let mut part = own.0.lock().unwrap_or_else(PoisonError::into_inner);
-            work(&mut part)
-        });
-        done.await.unwrap_or_else(|failed| {
-            Err(RecordError::File {
-                path: PathBuf::new(),
-                why: std::io::Error::other(failed.to_string()),
-            })
-        })
-    }
 }
 
 /// What a first request has found.
@@ -206,7 +177,7 @@ impl Recording<'_> {
     async fn begin_anew(&self) -> Result<(), RecordError> {
         let header = self.header.clone();
         self.progress.begin(0, None);
-        self.file.run(move |part| part.begin(&header)).await
+        self.file.begin(header).await
     }
 
     /// Asks for the first part that isn't there, as often as it takes.

@@ -9,12 +9,13 @@ use futures_util::stream::FuturesUnordered;
 use http::StatusCode;
 use sessile::{Reply, ShownUrl};
 
+use super::file::Edition;
 use super::journal::{self, Journal, Known};
 use super::{Break, Opened, PART, Recording, Tried, is_other_tag};
 use crate::plan::ranges::Ranges;
 use crate::playlist::ByteRange;
 use crate::record::RecordError;
-use crate::record::source::{Fault, Wanted, content_range};
+use crate::record::source::{Fault, Wanted, content_range, read_out};
 
 /// How much is gathered before it is written.
 const BATCH: usize = 512 * 1024;
@@ -43,7 +44,7 @@ pub(super) async fn fetch(
     let most = if parallel == 1 { u64::MAX } else { PART };
     let mut jobs: FuturesUnordered<Job<'_>> = FuturesUnordered::new();
     let mut taken = Ranges::default();
-    let epoch = opened.epoch;
+    let (epoch, edition) = (opened.epoch, recording.file.edition());
     let mut first = Some(opened);
     loop {
         while jobs.len() < parallel
@@ -61,6 +62,7 @@ pub(super) async fn fetch(
                 recording,
                 known: &known,
                 epoch,
+                edition,
                 start,
                 end,
             };
@@ -83,6 +85,8 @@ struct Part<'a> {
     known: &'a Known,
     /// The way in that it is known by.
     epoch: u64,
+    /// The state of the file that it is a part of.
+    edition: Edition,
     start: u64,
     end: u64,
 }
@@ -169,8 +173,7 @@ impl Part<'_> {
                 (true, Some(fault)) => return Err(fault),
                 (true, None) if *at < self.end => return Err(self.short(&reply, *at)),
                 (true, None) => {
-                    // Read to its end, for the connection's sake.
-                    let _rest = reply.chunk().await;
+                    read_out(&mut reply).await;
                     return Ok(());
                 }
             }
@@ -181,7 +184,7 @@ impl Part<'_> {
         if length == 0 {
             return Ok(());
         }
-        let written = self.recording.file.run(move |part| {
+        let written = self.recording.file.write(self.edition, move |part| {
             let mut offset = at;
             for piece in batch {
                 part.write_at(&piece, offset)?;

@@ -55,7 +55,7 @@ async fn pour(recording: &Recording<'_>, reply: Reply) -> Result<u64, Fault> {
             continue;
         }
         let pieces = std::mem::take(&mut batch);
-        let append = recording.file.run(move |part| {
+        let append = recording.file.write(recording.file.edition(), move |part| {
             let mut pieces = pieces.iter();
             pieces.try_for_each(|piece| part.append(piece))
         });

@@ -350,7 +350,7 @@ impl<'a> Draft<'a> {
         let longest = durations.max().unwrap_or(Duration::from_secs(1));
         let target = self.target.map(Duration::from_secs).unwrap_or(longest);
         Ok(Playlist::Media(MediaPlaylist {
-            target: target.clamp(Duration::from_millis(100), Duration::from_secs(3_600)),
+            target: target.clamp(Duration::from_secs(1), Duration::from_secs(3_600)),
             is_ended: self.is_ended,
             keeps_all: self.keeps_all,
             segments: self.segments,

@@ -39,6 +39,12 @@ pub enum RecordError {
         /// The file.
         path: PathBuf,
     },
+    /// Nobody is logged in, and no login could be had.
+    #[error("{url} gives a page that asks for a login, in place of the media")]
+    LoggedOut {
+        /// What was fetched.
+        url: String,
+    },
     /// Nothing came that could be recorded.
     #[error("{url} has nothing that could be recorded: {what}")]
     Nothing {

@@ -2,6 +2,7 @@
 //!
 //! What is recorded and where is in `options`, what is heard of it meanwhile in `event`.
 
+pub(crate) mod cut;
 mod error;
 mod event;
 mod name;
@@ -9,6 +10,7 @@ mod options;
 pub(crate) mod part;
 pub(crate) mod place;
 pub(crate) mod progress;
+mod safe;
 pub(crate) mod source;
 mod stop;
 

@@ -6,8 +6,10 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::cut;
 use super::error::RecordError;
 use super::options::Existing;
+use super::safe;
 
 /// The largest journal that is read.
 const LARGEST_JOURNAL: u64 = 64 << 20;
@@ -20,12 +22,36 @@ pub(crate) struct PartFile {
     part: PathBuf,
     file: File,
     journal: File,
+    boot: String,
+    /// The journal's length.
+    noted: u64,
+    /// How much was written since the file was brought to the disk last.
+    unsafe_bytes: u64,
+    is_syncing: bool,
+}
+
+/// Bringing to the disk what is written so far, while more is written.
+#[derive(Debug)]
+pub(crate) struct Sync {
+    file: File,
+    noted: u64,
+}
+
+impl Sync {
+    /// Does it, without anybody else having to wait.
+    pub(crate) fn run(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
 }
 
 impl PartFile {
     /// Opens the file of an earlier run, or a new one; answers its journal's lines, the first of which
     /// says what it is of.
     pub(crate) fn open(path: &Path) -> Result<(Self, Vec<String>), RecordError> {
+        Self::open_at(path, &safe::boot())
+    }
+
+    fn open_at(path: &Path, boot: &str) -> Result<(Self, Vec<String>), RecordError> {
         let part = beside(path, ".part");
         let failed = |why| at(&part, why);
         let file = locked(&part)?;
@@ -35,13 +61,17 @@ impl PartFile {
             .append(true)
             .open(beside(path, ".part.journal"))
             .map_err(failed)?;
-        let part = Self {
+        let mut part = Self {
             path: path.to_owned(),
             part,
             file,
             journal,
+            boot: boot.to_owned(),
+            noted: 0,
+            unsafe_bytes: 0,
+            is_syncing: false,
         };
-        let lines = part.lines()?;
+        let lines = part.lines(boot)?;
         Ok((part, lines))
     }
 
@@ -77,24 +107,19 @@ impl PartFile {
         }
     }
 
-    /// The whole lines of the journal; a last one that was cut short counts for nothing.
-    fn lines(&self) -> Result<Vec<String>, RecordError> {
+    /// The lines of the journal that may be believed, which it has alone from now on.
+    fn lines(&mut self, boot: &str) -> Result<Vec<String>, RecordError> {
+        let failed = |why| at(&self.part, why);
         let mut text = Vec::new();
-        let journal = (&self.journal).take(LARGEST_JOURNAL);
-        let mut journal = journal;
-        journal
-            .read_to_end(&mut text)
-            .map_err(|why| at(&self.part, why))?;
-        let whole = text
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(0, |end| end + 1);
-        if whole < text.len() {
-            let cut = self.journal.set_len(whole as u64);
-            cut.map_err(|why| at(&self.part, why))?;
+        let mut journal = (&self.journal).take(LARGEST_JOURNAL);
+        journal.read_to_end(&mut text).map_err(failed)?;
+        let believed = safe::believed(&String::from_utf8_lossy(&text), boot);
+        self.journal.set_len(believed.length).map_err(failed)?;
+        self.noted = believed.length;
+        if believed.is_older && !believed.lines.is_empty() {
+            self.note(&safe::boot_line(boot))?;
         }
-        let text = String::from_utf8_lossy(text.get(..whole).unwrap_or_default());
-        Ok(text.lines().map(str::to_owned).collect())
+        Ok(believed.lines)
     }
 
     /// Begins anew, with this first line in the journal.
@@ -106,13 +131,35 @@ impl PartFile {
     /// Begins the journal anew.
     pub(crate) fn begin_journal(&mut self, header: &str) -> Result<(), RecordError> {
         self.journal.set_len(0).map_err(|why| at(&self.part, why))?;
-        self.note(&format!("{header}\n"))
+        self.noted = 0;
+        let boot = safe::boot_line(&self.boot);
+        self.note(&format!("{header}\n{boot}"))
     }
 
     /// Adds lines to the journal.
     pub(crate) fn note(&mut self, lines: &str) -> Result<(), RecordError> {
         let noted = self.journal.write_all(lines.as_bytes());
+        self.noted += lines.len() as u64;
         noted.map_err(|why| at(&self.part, why))
+    }
+
+    /// What is to be brought to the disk, where that is due; [`Self::synced`] is told when it is done.
+    pub(crate) fn sync_due(&mut self) -> Option<Sync> {
+        if self.unsafe_bytes < safe::EVERY || self.is_syncing {
+            return None;
+        }
+        let file = self.file.try_clone().ok()?;
+        self.unsafe_bytes = 0;
+        self.is_syncing = true;
+        let noted = self.noted;
+        Some(Sync { file, noted })
+    }
+
+    /// What was noted by then is on the disk, or it couldn't be brought there.
+    pub(crate) fn synced(&mut self, sync: &Sync, done: io::Result<()>) -> Result<(), RecordError> {
+        self.is_syncing = false;
+        done.map_err(|why| at(&self.part, why))?;
+        self.note(&safe::safe_line(sync.noted))
     }
 
     pub(crate) fn length(&self) -> Result<u64, RecordError> {
@@ -129,13 +176,15 @@ impl PartFile {
 
     /// Writes at the end.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), RecordError> {
+        self.unsafe_bytes += bytes.len() as u64;
         let written = self.file.write_all(bytes);
         written.map_err(|why| at(&self.part, why))
     }
 
     /// Writes at a place of its own.
-    pub(crate) fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), RecordError> {
+    pub(crate) fn write_at(&mut self, bytes: &[u8], offset: u64) -> Result<(), RecordError> {
         use std::os::unix::fs::FileExt;
+        self.unsafe_bytes += bytes.len() as u64;
         let written = self.file.write_all_at(bytes, offset);
         written.map_err(|why| at(&self.part, why))
     }
@@ -153,9 +202,38 @@ impl PartFile {
     /// Gives the file its name, whole and on the disk.
     pub(crate) fn finish(&self, path: &Path, existing: Existing) -> Result<(), RecordError> {
         self.sync()?;
-        put(&self.part, path, existing)?;
+        self.put(&self.part, path, existing)?;
         self.forget_journal();
         Ok(())
+    }
+
+    /// Gives what was made of it its name, in place of what an earlier run has left there.
+    pub(crate) fn put(
+        &self,
+        from: &Path,
+        to: &Path,
+        existing: Existing,
+    ) -> Result<(), RecordError> {
+        put(from, to, cut::existing(&self.path, to, existing))
+    }
+
+    /// Notes that `file` is of this recording, which goes on later.
+    pub(crate) fn note_cut(&mut self, file: &Path) -> Result<(), RecordError> {
+        let line = cut::line(file).map_err(|why| at(file, why))?;
+        self.note(&line)
+    }
+
+    /// Has the file stand under this name as well, where it goes on later.
+    pub(crate) fn show(&mut self, path: &Path, existing: Existing) -> Result<(), RecordError> {
+        self.sync()?;
+        let shown = beside(&self.path, ".part.shown");
+        let _none = std::fs::remove_file(&shown);
+        // Not every file system has links.
+        if std::fs::hard_link(&self.part, &shown).is_err() {
+            std::fs::copy(&self.part, &shown).map_err(|why| at(&shown, why))?;
+        }
+        self.put(&shown, path, existing)?;
+        self.note_cut(path)
     }
 
     /// Takes the file away: another one has become the recording.
@@ -200,7 +278,7 @@ fn locked(part: &Path) -> Result<File, RecordError> {
 pub(crate) fn put(from: &Path, to: &Path, existing: Existing) -> Result<(), RecordError> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
     let put = match existing {
-        Existing::Replace => std::fs::rename(from, to),
+        Existing::Replace => replace(from, to),
         Existing::Refuse => match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
             Ok(()) => Ok(()),
             Err(rustix::io::Errno::EXIST) => {
@@ -221,6 +299,19 @@ pub(crate) fn put(from: &Path, to: &Path, existing: Existing) -> Result<(), Reco
     // The name is on the disk too; a folder that can't be synced has been renamed in all the same.
     let _unsynced = folder.and_then(|folder| folder.sync_all());
     Ok(())
+}
+
+fn replace(from: &Path, to: &Path) -> io::Result<()> {
+    let number = |path| {
+        std::fs::symlink_metadata(path)
+            .ok()
+            .map(|found| (found.dev(), found.ino()))
+    };
+    // Two names of one file would both stay.
+    match number(from) == number(to) {
+        true => std::fs::remove_file(from),
+        false => std::fs::rename(from, to),
+    }
 }
 
 /// The path with something after its name.
@@ -274,6 +365,26 @@ mod tests {
     }
 
     #[test]
+    fn a_machine_that_went_down_is_believed_what_was_on_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.mp4");
+        let (mut part, _) = PartFile::open_at(&path, "monday").unwrap();
+        part.begin("one").unwrap();
+        part.note("two\n").unwrap();
+        part.unsafe_bytes = safe::EVERY;
+        let sync = part.sync_due().unwrap();
+        assert!(part.sync_due().is_none(), "one at a time");
+        part.note("three\n").unwrap();
+        let done = sync.run();
+        part.synced(&sync, done).unwrap();
+        drop((part, sync));
+        let lines = |boot| PartFile::open_at(&path, boot).unwrap().1;
+        assert_eq!(lines("monday"), ["one", "two", "three"]);
+        assert_eq!(lines("tuesday"), ["one", "two"]);
+        assert_eq!(lines("tuesday"), ["one", "two"]);
+    }
+
+    #[test]
     fn what_another_recording_has_left_is_put_aside() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.mp4");
@@ -291,7 +402,7 @@ mod tests {
         assert_eq!((lines, aside), (vec!["three".to_owned()], None));
         let old = |end: &str| std::fs::read(beside(&path, end)).unwrap();
         assert_eq!(old(".part.old-1"), b"one");
-        assert_eq!(old(".part.old-2.journal"), b"two\n");
+        assert!(old(".part.old-2.journal").starts_with(b"two\n"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::name;
 use super::options::{Existing, RecordOptions, Target};
-use super::{RecordError, part};
+use super::{RecordError, cut, part};
 use crate::media::{Media, Recorder};
 
 /// The path of the file when it is complete.
@@ -23,7 +23,7 @@ pub(crate) fn path(media: &Media, options: &RecordOptions) -> Result<PathBuf, Re
         let why = std::io::Error::from(std::io::ErrorKind::IsADirectory);
         return Err(RecordError::File { path, why });
     }
-    refuse_existing(&path, options.existing)?;
+    refuse_existing(&path, cut::existing(&path, &path, options.existing))?;
     Ok(path)
 }
 

@@ -3,12 +3,13 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::StatusCode;
 use http::header::{CONTENT_RANGE, IF_RANGE, RANGE};
-use sessile::renew::KeepError;
+use sessile::login::LoginError;
+use sessile::renew::{Again, KeepError, NoRenewal};
 use sessile::{Reply, Request, ShownUrl, Verdict};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;
@@ -18,13 +19,17 @@ use super::error::RecordError;
 use super::event::Event;
 use super::options::RecordOptions;
 use crate::address;
-use crate::media::Media;
+use crate::login_page;
+use crate::media::{Media, Seen};
 use crate::playlist::ByteRange;
 use crate::resolve;
-use crate::through::Through;
+use crate::through::{Against, Login, Through};
 
 /// How often in a row a recording looks for a way in again before anything new has come.
 const WAYS_IN: u32 = 5;
+
+/// The longest pause that a server may ask for.
+const LONGEST: Duration = Duration::from_secs(3600);
 
 /// How often new cookies are stored.
 const SAVE_EVERY: Duration = Duration::from_secs(20);
@@ -127,6 +132,11 @@ impl<'a> Source<'a> {
         self.now().epoch
     }
 
+    /// The playlist at the media's address, where the resolver has just seen it; once.
+    pub(crate) fn take_seen(&self) -> Option<Arc<Seen>> {
+        self.now().media.seen.take()
+    }
+
     /// Something new has come: what was tried before counts no more.
     pub(crate) fn has_come(&self) {
         self.tried.store(0, Ordering::Relaxed);
@@ -152,11 +162,13 @@ impl<'a> Source<'a> {
         {
             self.tell(Event::Renewed);
         }
-        let home = self.address().0;
-        if let Some((url, why)) = address::refuse_redirects(&sent.reply, &home) {
-            return Err(not_fetched(&home, url, why));
+        // A page in place of media: the one that asks for the login.
+        match judge(sent.reply, wanted, epoch)? {
+            page if page.is_html() && !wanted.is_text => {
+                Err(Fault::Closed(epoch, in_its_place(page).await))
+            }
+            reply => Ok(reply),
         }
-        judge(sent.reply, wanted, epoch)
     }
 
     /// Stores new cookies, so that other processes have them and a kill loses few.
@@ -185,7 +197,9 @@ impl<'a> Source<'a> {
         if let Some(why) = address::refuse(url, home) {
             return Err(not_fetched(home, url, why));
         }
-        let mut request = Request::get(url.as_str()).header("accept", "*/*");
+        let mut request = Request::get(url.as_str())
+            .redirect_rule(address::refuse_redirect)
+            .header("accept", "*/*");
         for (name, value) in &now.media.headers {
             match name.eq_ignore_ascii_case("referer") {
                 true => {
@@ -225,7 +239,11 @@ impl<'a> Source<'a> {
         }
         let pause = self.options.retry_pause.saturating_mul(tried);
         tokio::time::sleep(pause).await;
-        let is_renewed = self.renew().await?;
+        let against = match why {
+            RecordError::LoggedOut { .. } => Against::LoginPage,
+            _ => Against::Refusal,
+        };
+        let is_renewed = self.renew(against).await?;
         self.insists.store(!is_renewed, Ordering::Relaxed);
         let media = self.now().media.clone();
         let has_page = media.page != media.resolved_url || media.rules.is_some();
@@ -272,24 +290,68 @@ impl<'a> Source<'a> {
         self.is_live.store(is_live, Ordering::Relaxed);
     }
 
-    /// Has a kept session look whether its login holds; answers whether it was renewed.
-    async fn renew(&self) -> Result<bool, RecordError> {
-        let Through::Kept(kept) = &self.session else {
-            return Ok(false);
-        };
-        match kept.renew().await {
-            Ok(Some(_)) => {
-                let generation = kept.session().read(|state| state.generation());
-                if self.generation.fetch_max(generation, Ordering::Relaxed) < generation {
-                    self.tell(Event::Renewed);
+    /// Has a kept session look whether its login holds, as often as it takes while the site wants no
+    /// logins; answers whether it was renewed.
+    async fn renew(&self, against: Against) -> Result<bool, RecordError> {
+        let began = Instant::now();
+        let mut tried = 0;
+        loop {
+            let error = match self.session.see_to_login(against).await {
+                Ok(Login::Holds | Login::Unknown) => return Ok(false),
+                Ok(Login::Renewed) => {
+                    self.tell_renewed();
+                    return Ok(true);
                 }
-                Ok(true)
+                Err(error) => error,
+            };
+            match obstacle(&error) {
+                Obstacle::Closed => return Err(error.into()),
+                Obstacle::Closes(wait) if self.may_try(tried, began) => {
+                    tokio::time::sleep(pause(self.options, tried, wait)).await;
+                    tried += 1;
+                }
+                Obstacle::Closes(_) => return Err(error.into()),
+                // A check that can't be made says nothing of the login.
+                Obstacle::Elsewhere => return Ok(false),
             }
-            Ok(None) => Ok(false),
-            Err(error @ KeepError::LoggedOut { .. }) => Err(error.into()),
-            // A check that can't be made says nothing of the login.
-            Err(_) => Ok(false),
         }
+    }
+
+    fn tell_renewed(&self) {
+        let generation = self.session.session().read(|state| state.generation());
+        if self.generation.fetch_max(generation, Ordering::Relaxed) < generation {
+            self.tell(Event::Renewed);
+        }
+    }
+}
+
+/// What keeps from logging in again.
+enum Obstacle {
+    /// The login was refused, or only a person can.
+    Closed,
+    /// The site wants none for now, perhaps for so long.
+    Closes(Option<Duration>),
+    /// Something that says nothing of the login.
+    Elsewhere,
+}
+
+fn obstacle(error: &KeepError) -> Obstacle {
+    match error {
+        KeepError::LoggedOut { why, .. } => match why {
+            NoRenewal::Refused {
+                again: Again::After(wait),
+                ..
+            } => Obstacle::Closes(Some(*wait)),
+            NoRenewal::Busy(_) | NoRenewal::Interrupted => Obstacle::Closes(None),
+            _ => Obstacle::Closed,
+        },
+        KeepError::Login(LoginError::Request(_)) => Obstacle::Elsewhere,
+        KeepError::Login(LoginError::Failing { .. }) => Obstacle::Closes(None),
+        KeepError::Login(LoginError::RateLimited { wait, .. }) => {
+            Obstacle::Closes(wait.map(Duration::from_secs))
+        }
+        KeepError::Login(_) => Obstacle::Closed,
+        _ => Obstacle::Elsewhere,
     }
 }
 
@@ -371,14 +433,6 @@ fn judge(reply: Reply, wanted: &Wanted<'_>, epoch: u64) -> Result<Reply, Fault> 
         status if !status.is_success() => return Err(Fault::Gone(refused())),
         _ => {}
     }
-    // A page in place of media: the one that asks for the login.
-    if reply.is_html() && !wanted.is_text {
-        let what = "a page came in its place".to_owned();
-        return Err(Fault::Closed(
-            epoch,
-            RecordError::Wrong { url: url(), what },
-        ));
-    }
     let is_part = status == StatusCode::PARTIAL_CONTENT;
     match wanted.range {
         Some(range) if is_part => {
@@ -409,6 +463,25 @@ fn judge(reply: Reply, wanted: &Wanted<'_>, epoch: u64) -> Result<Reply, Fault> 
     Ok(reply)
 }
 
+/// What a page that came in place of media says.
+async fn in_its_place(mut page: Reply) -> RecordError {
+    const LOOK_AT: usize = 1 << 20;
+    let mut bytes = Vec::new();
+    while bytes.len() < LOOK_AT
+        && let Ok(Some(piece)) = page.chunk().await
+    {
+        bytes.extend_from_slice(&piece);
+    }
+    let url = ShownUrl(page.url()).to_string();
+    match login_page::is_one(&String::from_utf8_lossy(&bytes)) {
+        true => RecordError::LoggedOut { url },
+        false => {
+            let what = "a page came in its place".to_owned();
+            RecordError::Wrong { url, what }
+        }
+    }
+}
+
 /// First byte, last byte and the whole length, where it is known.
 pub(crate) fn content_range(reply: &Reply) -> Option<(u64, u64, Option<u64>)> {
     let text = reply.headers().get(CONTENT_RANGE)?.to_str().ok()?;
@@ -422,6 +495,12 @@ pub(crate) fn content_range(reply: &Reply) -> Option<(u64, u64, Option<u64>)> {
     (start <= end && total.is_none_or(|total| end < total)).then_some((start, end, total))
 }
 
+/// Reads a reply to its end where that is near, so that its connection can be used again.
+pub(crate) async fn read_out(reply: &mut Reply) {
+    const NEAR: Duration = Duration::from_millis(100);
+    let _rest = tokio::time::timeout(NEAR, reply.chunk()).await;
+}
+
 /// The pause before the next try, doubled each time.
 pub(crate) fn pause(options: &RecordOptions, tried: u32, asked: Option<Duration>) -> Duration {
     let first = options.retry_pause;
@@ -429,5 +508,5 @@ pub(crate) fn pause(options: &RecordOptions, tried: u32, asked: Option<Duration>
     let longest = first.saturating_mul(30);
     grown
         .min(longest)
-        .max(asked.unwrap_or_default().min(Duration::from_secs(60)))
+        .max(asked.unwrap_or_default().min(LONGEST))
 }

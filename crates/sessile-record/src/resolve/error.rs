@@ -1,7 +1,9 @@
 //! Why a page's media wasn't found.
 
+use sessile::ShownUrl;
 use sessile::renew::KeepError;
 use thiserror::Error;
+use url::Url;
 
 /// Why a page's media wasn't found.
 #[derive(Debug, Error)]
@@ -14,6 +16,14 @@ pub enum ResolveError {
         url: String,
         /// Why not, in words.
         what: String,
+    },
+    /// Nobody is logged in, and no login could be had.
+    #[error("{page} asks for a login: {why}")]
+    LoggedOut {
+        /// The page.
+        page: String,
+        /// What else was found wrong with it.
+        why: Box<Self>,
     },
     /// There is no media.
     #[error("no media on {page}; looked for {}", looked.join(", "))]
@@ -45,6 +55,14 @@ pub enum ResolveError {
 }
 
 impl ResolveError {
+    /// The same of a page that asks for a login.
+    pub(super) fn of_login_page(self, page: &Url) -> Self {
+        Self::LoggedOut {
+            page: ShownUrl(page).to_string(),
+            why: Box::new(self),
+        }
+    }
+
     /// Whether the same page may answer well a moment later.
     pub(crate) fn is_passing(&self) -> bool {
         match self {

@@ -12,13 +12,16 @@ mod rules;
 mod script;
 mod structured;
 
+use std::sync::Arc;
+
 use sessile::site::{Content, MediaRules};
 use sessile::{Reply, Request, ShownUrl};
 use url::Url;
 
 use crate::address;
-use crate::media::{Media, Recorder};
-use crate::through::Through;
+use crate::login_page;
+use crate::media::{Media, Recorder, Seen};
+use crate::through::{Against, Login, Through};
 
 pub use error::ResolveError;
 use page::{Candidate, Sight};
@@ -42,18 +45,42 @@ pub async fn resolve(
     page: &Url,
     rules: Option<&MediaRules>,
 ) -> Result<Media, ResolveError> {
+    let found = find(session, page, rules).await;
+    let Err(ResolveError::LoggedOut { page: shown, why }) = found else {
+        return found;
+    };
+    match session.see_to_login(Against::LoginPage).await? {
+        // Members see such a form there too.
+        Login::Holds => Err(*why),
+        Login::Renewed => find(session, page, rules).await,
+        Login::Unknown => Err(ResolveError::LoggedOut { page: shown, why }),
+    }
+}
+
+async fn find(
+    session: &Through,
+    page: &Url,
+    rules: Option<&MediaRules>,
+) -> Result<Media, ResolveError> {
     let reply = fetch(session, page, None).await?;
     if let Some(rules) = rules {
         return rules::resolve(session, page, reply, rules).await;
     }
     let here = reply.url().clone();
-    if let Some(recorder) = kind::of_reply(&reply) {
-        // Where the page leads may be signed for a minute; the page leads there each time.
-        return Ok(found(session, page, page.clone(), recorder, None));
+    // Where the page leads may be signed for a minute; the page leads there each time.
+    let direct = |recorder| found(session, page, page.clone(), recorder, None);
+    let recorder = kind::of_reply(&reply);
+    if recorder == Some(Recorder::Mp4) {
+        return Ok(direct(Recorder::Mp4));
     }
     let text = text(reply).await?;
-    if text.trim_start_matches('\u{feff}').starts_with("#EXTM3U") {
-        return Ok(found(session, page, page.clone(), Recorder::Hls, None));
+    let is_playlist = text.trim_start_matches('\u{feff}').starts_with("#EXTM3U");
+    if is_playlist || recorder == Some(Recorder::Hls) {
+        let seen = Seen { base: here, text };
+        return Ok(Media {
+            seen: is_playlist.then(|| Arc::new(seen)),
+            ..direct(Recorder::Hls)
+        });
     }
     let sight = page::look(&Content::new(&text, true), &here);
     if let Some(media) = first(session, page, &here, &sight).await? {
@@ -74,9 +101,13 @@ pub async fn resolve(
             return Ok(media);
         }
     }
-    Err(ResolveError::Nothing {
+    let nothing = ResolveError::Nothing {
         page: ShownUrl(&here).to_string(),
         looked: page::looked_for(&sight),
+    };
+    Err(match login_page::is_one(&text) {
+        true => nothing.of_login_page(&here),
+        false => nothing,
     })
 }
 
@@ -113,7 +144,11 @@ async fn first(
 async fn ask(session: &Through, url: &Url, here: &Url) -> Result<Option<Recorder>, ResolveError> {
     match fetch(session, url, Some(here)).await {
         Ok(reply) => Ok(kind::of_reply(&reply)),
-        Err(ResolveError::BadAddress { .. } | ResolveError::Refused { .. }) => Ok(None),
+        Err(
+            ResolveError::BadAddress { .. }
+            | ResolveError::LoggedOut { .. }
+            | ResolveError::Refused { .. },
+        ) => Ok(None),
         Err(ResolveError::Request(sessile::renew::KeepError::Request(_))) => Ok(None),
         Err(other) => Err(other),
     }
@@ -140,29 +175,19 @@ fn found(
         expires,
         page: page.clone(),
         rules: None,
+        seen: None,
     }
 }
 
 async fn fetch(session: &Through, url: &Url, from: Option<&Url>) -> Result<Reply, ResolveError> {
     const ACCEPT: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
-    let mut request = Request::get(url.as_str()).header("accept", ACCEPT);
+    let mut request = Request::get(url.as_str())
+        .redirect_rule(address::refuse_redirect)
+        .header("accept", ACCEPT);
     if let Some(from) = from {
         request = request.header("referer", &address::referer(from, url));
     }
-    let reply = session.send(request).await?.reply;
-    stays_outside(&reply, from.unwrap_or(url))?;
-    checked(reply)
-}
-
-/// What redirects led to must be what may be fetched as well.
-fn stays_outside(reply: &Reply, from: &Url) -> Result<(), ResolveError> {
-    match address::refuse_redirects(reply, from) {
-        Some((url, why)) => Err(ResolveError::BadAddress {
-            url: ShownUrl(url).to_string(),
-            what: why.to_owned(),
-        }),
-        None => Ok(()),
-    }
+    checked(session.send(request).await?.reply)
 }
 
 /// A reply that isn't a refusal.
@@ -172,9 +197,13 @@ fn checked(reply: Reply) -> Result<Reply, ResolveError> {
     if status.is_success() && !is_login {
         return Ok(reply);
     }
-    Err(ResolveError::Refused {
+    let refused = ResolveError::Refused {
         page: ShownUrl(reply.url()).to_string(),
         status: status.as_u16(),
+    };
+    Err(match is_login {
+        true => refused.of_login_page(reply.url()),
+        false => refused,
     })
 }
 

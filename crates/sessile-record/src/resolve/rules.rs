@@ -8,8 +8,9 @@ use sessile::site::{Capture, Content, MediaRules, Replied, Step, Values, take_al
 use sessile::{Reply, Secret, ShownUrl};
 use url::Url;
 
-use super::{ResolveError, ask, expiry, kind, page, stays_outside, text};
+use super::{ResolveError, ask, expiry, kind, page, text};
 use crate::address;
+use crate::login_page;
 use crate::media::{Media, Recorder};
 use crate::through::Through;
 
@@ -21,10 +22,26 @@ pub(super) async fn resolve(
     reply: Reply,
     rules: &MediaRules,
 ) -> Result<Media, ResolveError> {
-    let here = reply.url().clone();
+    let answer = Answer::read(session, reply).await?;
+    let found = follow(session, page, &answer, rules).await;
+    found.map_err(|why| match why {
+        ResolveError::Rule { .. } if answer.is_html && login_page::is_one(&answer.body) => {
+            why.of_login_page(&answer.url)
+        }
+        why => why,
+    })
+}
+
+/// Goes by the rules, from what the page answered.
+async fn follow(
+    session: &Through,
+    page: &Url,
+    answer: &Answer,
+    rules: &MediaRules,
+) -> Result<Media, ResolveError> {
+    let here = answer.url.clone();
     let mut captured = Captured::new();
     captured.insert("page".to_owned(), Secret::new(here.to_string()));
-    let answer = Answer::read(session, reply).await?;
     let title = page::look(&answer.replied().content, &here).title;
     captured.extend(answer.take(&rules.capture)?);
     let mut at = here.clone();
@@ -71,6 +88,7 @@ pub(super) async fn resolve(
         title: own.map(|title| title.expose().clone()).or(title),
         page: page.clone(),
         rules: Some(Arc::new(rules.clone())),
+        seen: None,
     })
 }
 
@@ -104,8 +122,8 @@ async fn run(
     }
     let request = step.request(&url, Some(here), &values);
     let request = request.map_err(|name| fault(format!("there is no {{{name}}}")))?;
+    let request = request.redirect_rule(address::refuse_redirect);
     let reply = session.send(request).await?.reply;
-    stays_outside(&reply, here)?;
     let answer = Answer::read(session, reply).await?;
     let found = step.take(&answer.replied()).map_err(fault)?;
     captured.extend(found);

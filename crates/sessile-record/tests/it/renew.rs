@@ -1,7 +1,7 @@
 //! Logins, passes and links that end in the middle of a recording.
 
 use sessile_practice::{Fault, MediaFault};
-use sessile_record::{Event, LiveFrom};
+use sessile_record::{Event, LiveFrom, ResolveError};
 
 use crate::stage::{Stage, Take};
 
@@ -91,6 +91,23 @@ async fn a_live_recording_survives_every_end() {
             .collect();
         assert!(found == expected, "{door}: {:?}", take.events);
         assert!(done.segments.unwrap() >= 14, "{door}: {done:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_login_page_in_place_of_media_is_logged_in_at() {
+    for has_check in [true, false] {
+        let stage = Stage::new().await;
+        let member = stage.member().await;
+        if !has_check {
+            stage.forget_check().await;
+        }
+        stage.site.kill_sessions();
+        let page = stage.url("/members/soft");
+        let error = sessile_record::resolve(&member, &page, None).await;
+        let error = error.unwrap_err();
+        assert!(matches!(error, ResolveError::Nothing { .. }), "{error}");
+        assert_eq!(stage.site.logins(), 2, "{has_check}");
     }
 }
 

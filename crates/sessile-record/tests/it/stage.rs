@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use sessile::Secret;
 use sessile::login::Login;
-use sessile::renew::{Kept, KeptOptions};
+use sessile::record::Record;
+use sessile::renew::{Kept, KeptOptions, edit};
 use sessile::session::Session;
 use sessile::site::MediaRules;
-use sessile::store::{StoreOptions, Vault};
+use sessile::store::{Name, StoreOptions, Vault};
 use sessile::transport::Patience;
 use sessile_practice::{ADA, ADA_PASSWORD, Fault, MediaFault, Options, Site};
 use sessile_record::{
@@ -68,12 +69,17 @@ impl Stage {
         login.remember = true;
         let mut options = KeptOptions::default();
         options.builder = options.builder.patience(PATIENCE);
-        let name = "ada".parse().unwrap();
-        Kept::log_in(&self.vault, &name, login, options)
+        Kept::log_in(&self.vault, &name(), login, options)
             .await
             .unwrap()
             .0
             .into()
+    }
+
+    /// Nothing tells any more whether the stored session is logged in.
+    pub(crate) async fn forget_check(&self) {
+        let forget = |record: &mut Record| record.check = None;
+        edit(&self.vault, &name(), forget).await.unwrap();
     }
 
     /// What the page at `path` leads to.
@@ -183,6 +189,10 @@ impl Take {
     pub(crate) fn count(&self, is_it: impl Fn(&Event) -> bool) -> usize {
         self.events.iter().filter(|event| is_it(event)).count()
     }
+}
+
+fn name() -> Name {
+    "ada".parse().unwrap()
 }
 
 /// Long enough for a busy machine, short enough to wait for a stall.

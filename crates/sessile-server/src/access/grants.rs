@@ -11,7 +11,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::task::TaskTracker;
 
-use super::{AccessError, Fingerprint, Grant, Scope, list, note_use};
+use super::{AccessError, Fingerprint, Grant, Listed, Scope, list, note_use};
 
 /// How long what is known of tokens may be out of date.
 const FRESH: Duration = Duration::from_millis(500);
@@ -49,6 +49,8 @@ pub(crate) struct Grants {
 #[derive(Debug, Default)]
 struct Known {
     grants: Arc<[Grant]>,
+    /// Tokens that this version doesn't understand, which has been said.
+    unreadable: Vec<Name>,
     /// The store's counter at the last reading.
     changes: Option<u64>,
     /// When the last reading began, whatever came of it.
@@ -189,18 +191,18 @@ async fn read(known: Arc<Mutex<Known>>, vault: Vault, _turn: tokio::sync::OwnedM
     };
     let found = async {
         let changes = vault.changes()?;
-        let grants = match before == Some(changes) {
+        let listed = match before == Some(changes) {
             true => None,
             false => Some(list(&vault).await?),
         };
-        Ok::<_, AccessError>((changes, grants))
+        Ok::<_, AccessError>((changes, listed))
     };
     let found = found.await;
     let mut known = locked(&known);
     match found {
-        Ok((changes, grants)) => {
-            if let Some(grants) = grants {
-                known.grants = grants.into();
+        Ok((changes, listed)) => {
+            if let Some(listed) = listed {
+                known.take_over(listed);
             }
             known.changes = Some(changes);
             known.read = Some(began);
@@ -240,6 +242,16 @@ impl Known {
             Some(_) => Need::Sometime,
             None => Need::Soon,
         }
+    }
+
+    fn take_over(&mut self, listed: Listed) {
+        for name in &listed.unreadable {
+            if !self.unreadable.contains(name) {
+                tracing::warn!(token = %name, "this version doesn't understand the token");
+            }
+        }
+        self.unreadable = listed.unreadable;
+        self.grants = listed.grants.into();
     }
 
     fn is_read_since(&self, asked: Instant) -> bool {

@@ -79,9 +79,6 @@ pub enum AccessError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// What is stored isn't a token that this version understands.
-    #[error("the token `{0}` isn't one that this version understands; remove it")]
-    Unreadable(Name),
 }
 
 /// Makes a token and answers it, for the one time that it is seen.
@@ -113,22 +110,36 @@ pub async fn add(
 }
 
 /// All tokens, by name.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Listed {
+    /// Those that somebody can ask with.
+    pub grants: Vec<Grant>,
+    /// Those that this version doesn't understand: nobody can ask with them here.
+    pub unreadable: Vec<Name>,
+}
+
+/// All tokens, by name.
 ///
 /// # Errors
 ///
-/// [`AccessError::Store`], and [`AccessError::Unreadable`] for one of a later version.
-pub async fn list(vault: &Vault) -> Result<Vec<Grant>, AccessError> {
-    let mut grants = Vec::new();
+/// [`AccessError::Store`].
+pub async fn list(vault: &Vault) -> Result<Listed, AccessError> {
+    let mut listed = Listed::default();
     for row in vault.list_room(Room::Access, "").await? {
         let Some((_room, name)) = row.name.room() else {
             continue;
         };
         // Another process may have removed it since.
-        if let Some(opened) = vault.load(&row.name).await? {
-            grants.push(Stored::read(name, &opened)?);
+        let Some(opened) = vault.load(&row.name).await? else {
+            continue;
+        };
+        match Stored::read(&name, &opened) {
+            Some(grant) => listed.grants.push(grant),
+            None => listed.unreadable.push(name),
         }
     }
-    Ok(grants)
+    Ok(listed)
 }
 
 /// Removes a token; answers whether there was one. A daemon that runs knows it within a second; one
@@ -143,12 +154,14 @@ pub async fn remove(vault: &Vault, name: &Name) -> Result<bool, AccessError> {
 
 /// Notes when a token was used; one that was removed meanwhile stays so.
 async fn note_use(vault: &Vault, name: &Name, at: Timestamp) -> Result<(), AccessError> {
-    let (row, name) = (name.beside(Room::Access), name.clone());
+    let row = name.beside(Room::Access);
     let change = move |before: Option<&Opened>| {
         let Some(opened) = before else {
             return Ok(NextPlain::Keep);
         };
-        let mut stored = Stored::parse(&name, opened)?;
+        let Some(mut stored) = Stored::parse(opened) else {
+            return Ok(NextPlain::Keep);
+        };
         stored.last_used = stored.last_used.max(Some(at.as_millis()));
         Ok::<_, AccessError>(stored.write())
     };
@@ -169,19 +182,17 @@ struct Stored {
 const VERSION: u32 = 1;
 
 impl Stored {
-    fn parse(name: &Name, opened: &Opened) -> Result<Self, AccessError> {
+    /// `None` for one of another version.
+    fn parse(opened: &Opened) -> Option<Self> {
         let stored: Option<Self> = serde_json::from_slice(&opened.plain).ok();
-        let known = stored.filter(|stored| stored.version == VERSION);
-        known.ok_or_else(|| AccessError::Unreadable(name.clone()))
+        stored.filter(|stored| stored.version == VERSION)
     }
 
-    fn read(name: Name, opened: &Opened) -> Result<Grant, AccessError> {
-        let stored = Self::parse(&name, opened)?;
-        let Some(fingerprint) = Fingerprint::from_text(&stored.sha256) else {
-            return Err(AccessError::Unreadable(name));
-        };
-        Ok(Grant {
-            name,
+    fn read(name: &Name, opened: &Opened) -> Option<Grant> {
+        let stored = Self::parse(opened)?;
+        let fingerprint = Fingerprint::from_text(&stored.sha256)?;
+        Some(Grant {
+            name: name.clone(),
             scope: stored.scope,
             created: Timestamp::from_millis(stored.created),
             expires: stored.expires.map(Timestamp::from_millis),
@@ -249,17 +260,40 @@ mod tests {
         assert!(token.expose().starts_with(TOKEN_PREFIX));
         let taken = add(&vault, named("robot"), now).await.unwrap_err();
         assert!(matches!(taken, AccessError::NameTaken(_)), "{taken}");
-        let listed = list(&vault).await.unwrap();
+        let listed = list(&vault).await.unwrap().grants;
         assert_eq!(listed.len(), 1);
         assert_eq!((listed[0].scope, listed[0].created), (Scope::Use, now));
         assert!(!format!("{listed:?}").contains(token.expose().trim_start_matches(TOKEN_PREFIX)));
         let name = "robot".parse().unwrap();
         note_use(&vault, &name, now).await.unwrap();
-        assert_eq!(list(&vault).await.unwrap()[0].last_used, Some(now));
+        assert_eq!(list(&vault).await.unwrap().grants[0].last_used, Some(now));
         assert!(remove(&vault, &name).await.unwrap());
         note_use(&vault, &name, now).await.unwrap();
         assert!(!remove(&vault, &name).await.unwrap());
         assert_eq!(vault.list().await.unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn a_token_of_a_later_version_leaves_the_others_alone() {
+        let vault = Vault::in_memory(&StoreOptions::default()).await.unwrap();
+        let now = Timestamp::from_seconds(5);
+        add(&vault, named("robot"), now).await.unwrap();
+        let later: Name = "later".parse().unwrap();
+        let plain = br#"{"version":2,"holder":"robot"}"#.to_vec();
+        let row = later.beside(Room::Access);
+        let write = move |_before: Option<&Opened>| {
+            Ok::<_, AccessError>(NextPlain::Write {
+                generation: 0,
+                plain: Zeroizing::new(plain),
+                fence: None,
+            })
+        };
+        vault.update(&row, write).await.unwrap();
+        let listed = list(&vault).await.unwrap();
+        assert_eq!(listed.grants.len(), 1);
+        assert_eq!(listed.unreadable, std::slice::from_ref(&later));
+        note_use(&vault, &later, now).await.unwrap();
+        assert_eq!(list(&vault).await.unwrap(), listed);
     }
 
     #[test]

@@ -15,7 +15,8 @@ use utoipa::ToSchema;
 
 use super::Daemon;
 use super::extract::{Asked, MayUse, Named};
-use super::view::CookieView;
+use super::view::{CookieView, RefusalView};
+use crate::fetch::VerdictName;
 use crate::open::InUse;
 use crate::problem::{Kind, Problem};
 use crate::times;
@@ -38,6 +39,38 @@ pub(super) struct Header {
     value: String,
 }
 
+/// What is known of a login that is handed out.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct LoginSeen {
+    /// What the last reply or check that this daemon saw says of the session; none where there was
+    /// none, and for sessions of pools, whose pool looks after them.
+    #[schema(required = true)]
+    verdict: Option<&'static str>,
+    #[schema(required = true)]
+    last_refusal: Option<RefusalView>,
+}
+
+impl LoginSeen {
+    /// Whoever gets a login that is known to be dead is told, and so is the log.
+    fn of(kept: &Kept, record: &Record, verdict: Option<VerdictName>) -> Self {
+        let refusal = record.last.refusal.as_ref();
+        let verdict_name = verdict.map(VerdictName::as_str);
+        if refusal.is_some() || verdict.is_some_and(|verdict| !verdict.is_for_session()) {
+            tracing::warn!(
+                session = %kept.name(),
+                verdict = verdict_name,
+                is_refused = refusal.is_some(),
+                "a login is handed out that doesn't hold any more"
+            );
+        }
+        Self {
+            verdict: verdict_name,
+            last_refusal: refusal.map(RefusalView::of),
+        }
+    }
+}
+
 /// The headers of one request.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -50,6 +83,8 @@ pub(super) struct Headers {
     /// When the first of its cookies or its token ends; none where nothing is known to end.
     #[schema(required = true)]
     expires: Option<String>,
+    #[serde(flatten)]
+    seen: LoginSeen,
 }
 
 /// The headers that a request to a URL carries at this moment.
@@ -64,10 +99,14 @@ pub(super) async fn headers(
     Asked(asked): Asked<ForRequest>,
 ) -> Result<Json<Headers>, Problem> {
     let session = up_to_date(&daemon, &name).await?;
-    headers_of(session.kept(), &asked).map(Json)
+    headers_of(session.kept(), &asked, session.verdict()).map(Json)
 }
 
-pub(super) fn headers_of(kept: &Kept, asked: &ForRequest) -> Result<Headers, Problem> {
+pub(super) fn headers_of(
+    kept: &Kept,
+    asked: &ForRequest,
+    verdict: Option<VerdictName>,
+) -> Result<Headers, Problem> {
     let method = asked.method.as_deref().unwrap_or("GET");
     let method = Method::from_bytes(method.as_bytes())
         .map_err(|_not_a_token| Problem::new(Kind::BadRequest, "`method` isn't one"))?;
@@ -80,6 +119,7 @@ pub(super) fn headers_of(kept: &Kept, asked: &ForRequest) -> Result<Headers, Pro
         generation: record.state.generation(),
         headers: listed(&headers),
         expires: expires(&record).map(times::text),
+        seen: LoginSeen::of(kept, &record, verdict),
     })
 }
 
@@ -133,6 +173,8 @@ pub(super) struct Bundle {
     expires: Option<String>,
     /// Where the next bundle is.
     next: String,
+    #[serde(flatten)]
+    seen: LoginSeen,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -153,7 +195,7 @@ pub(super) async fn bundle(
     Named(name): Named,
 ) -> Result<Json<Bundle>, Problem> {
     let session = up_to_date(&daemon, &name).await?;
-    bundle_of(session.kept(), own_path(&name)).map(Json)
+    bundle_of(session.kept(), own_path(&name), session.verdict()).map(Json)
 }
 
 /// The path of a session's bundle.
@@ -166,7 +208,11 @@ fn own_path(name: &Name) -> String {
     url.path().to_owned()
 }
 
-pub(super) fn bundle_of(kept: &Kept, next: String) -> Result<Bundle, Problem> {
+pub(super) fn bundle_of(
+    kept: &Kept,
+    next: String,
+    verdict: Option<VerdictName>,
+) -> Result<Bundle, Problem> {
     let record = kept.record();
     let state = &record.state;
     let base = state
@@ -195,5 +241,6 @@ pub(super) fn bundle_of(kept: &Kept, next: String) -> Result<Bundle, Problem> {
         proxy: state.proxy().map(|proxy| proxy.url().expose().clone()),
         expires: expires(&record).map(times::text),
         next,
+        seen: LoginSeen::of(kept, &record, verdict),
     })
 }

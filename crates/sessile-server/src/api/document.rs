@@ -8,6 +8,7 @@ use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, ResponseBuilder};
 
+use crate::events;
 use crate::problem::Shown;
 
 /// What the document says of the API as a whole.
@@ -39,7 +40,19 @@ pub(super) fn complete(api: &mut OpenApi) {
     for item in api.paths.paths.values_mut() {
         for (method, operation) in operations(item) {
             finish(method, operation);
+            if operation.operation_id.as_deref() == Some("events") {
+                list_kinds(operation);
+            }
         }
+    }
+}
+
+/// Which events there are.
+fn list_kinds(operation: &mut Operation) {
+    let text = operation.description.get_or_insert_default();
+    text.push_str("\n\nKinds of events; later versions may have others:\n");
+    for (kind, meaning) in events::KINDS {
+        text.push_str(&format!("\n- `{kind}`: {meaning}"));
     }
 }
 

@@ -17,8 +17,8 @@ use crate::events::{Event, Next};
 /// Events as they happen: `text/event-stream`, each with an `id`, its kind as `event`, and an `Event`
 /// as `data`.
 ///
-/// Who comes back with `Last-Event-ID` gets what it missed; an event `gap` says that not all of it is
-/// kept any more. A comment comes every 15 seconds, so that a dead connection is noticed.
+/// Who comes back with `Last-Event-ID` gets what it missed; an event `gap`, whose data is `{}`, says
+/// that not all of it is there any more: look at the state anew. A comment comes every 15 seconds, so that a dead connection is noticed.
 #[utoipa::path(get, path = "/api/events", tag = "events",
     params(("Last-Event-ID" = Option<String>, Header, description = "The last event that was seen")),
     security(("token" = ["read"])),

@@ -13,6 +13,7 @@ use sessile::store::Name;
 use super::Daemon;
 use crate::access::{Caller, Scope, bearer};
 use crate::problem::{Kind, Problem};
+use crate::traced;
 
 /// Somebody who may do what this scope allows.
 pub(super) struct May<const SCOPE: u8>(pub(super) Caller);
@@ -59,7 +60,9 @@ impl FromRequestParts<Daemon> for Named {
         let Path(text) = Path::<String>::from_request_parts(parts, daemon)
             .await
             .map_err(|why| Problem::new(Kind::BadRequest, why.body_text()))?;
-        Ok(Self(Name::parse(text.strip_prefix('-').unwrap_or(&text))?))
+        let name = Name::parse(text.strip_prefix('-').unwrap_or(&text))?;
+        traced::note_session(&name);
+        Ok(Self(name))
     }
 }
 
@@ -112,19 +115,34 @@ impl<T: DeserializeOwned> FromRequest<Daemon> for MaybeGiven<T> {
             let detail = "send the document as `Content-Type: application/json`";
             return Err(Problem::new(Kind::UnsupportedMediaType, detail));
         }
-        // The reader's words may repeat what was sent, a password for example: only the place is said.
-        serde_json::from_slice(&bytes).map(Self).map_err(|why| {
-            let (line, column) = (why.line(), why.column());
-            let what = match why.classify() {
-                serde_json::error::Category::Data => "isn't of the shape that is wanted",
-                _ => "isn't JSON",
-            };
-            Problem::new(
+        let mut reader = serde_json::Deserializer::from_slice(&bytes);
+        let read = serde_path_to_error::deserialize(&mut reader);
+        let read = read.map_err(|why| Problem::new(Kind::BadRequest, misread(&why)))?;
+        match reader.end() {
+            Ok(()) => Ok(Self(Some(read))),
+            Err(_more) => Err(Problem::new(
                 Kind::BadRequest,
-                format!("the document {what}: line {line}, column {column}"),
-            )
-        })
+                "something follows the document",
+            )),
+        }
     }
+}
+
+/// What is wrong with a document. The reader's words may repeat what was sent, a password for
+/// example: only the place is said.
+fn misread(why: &serde_path_to_error::Error<serde_json::Error>) -> String {
+    let (path, why) = (why.path().to_string(), why.inner());
+    let (line, column) = (why.line(), why.column());
+    let what = match why.classify() {
+        serde_json::error::Category::Data if path == "." => {
+            "the document isn't of the shape that is wanted".to_owned()
+        }
+        serde_json::error::Category::Data => {
+            format!("`{path}` isn't known or isn't of the kind that is wanted")
+        }
+        _ => "the document isn't JSON".to_owned(),
+    };
+    format!("{what}: line {line}, column {column}")
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -14,6 +14,7 @@ use sessile::renew::Answer;
 use sessile::session::Redirects;
 use sessile::{Error, Reply, Verdict};
 use tokio::time::Instant;
+use url::Url;
 use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 
@@ -35,8 +36,8 @@ pub(super) fn route() -> UtoipaMethodRouter<Daemon> {
 pub(super) struct Fetch {
     /// The URL to fetch; it may be relative to the session's base URL.
     pub(super) url: String,
-    /// How many redirects are followed, at most 20; 0 answers the redirect itself. Defaults to the
-    /// session's habit.
+    /// How many redirects are followed, at most 20; 0 answers the redirect itself, with
+    /// `Sessile-Location` in place of `Location`. Defaults to the session's habit.
     #[param(minimum = 0, maximum = 20)]
     pub(super) redirects: Option<u8>,
 }
@@ -67,7 +68,10 @@ pub(super) async fn fetch(
     let request = for_site(&asked, request, daemon.metrics.sent()).await?;
     let sending = session.kept().send(request);
     let sent = measured(&daemon, sending, |answer| answer.reply.verdict()).await;
-    let Answer { reply, renewal, .. } = sent.map_err(|error| daemon.failed(&name, error))?;
+    let Answer { reply, renewal, .. } = sent.map_err(|error| {
+        session.note_failure(&error);
+        daemon.failed(&name, error)
+    })?;
     if let Some(renewal) = renewal {
         session.note_since(daemon.now());
         let event = daemon.event("renewed").session(&name);
@@ -170,6 +174,9 @@ pub(super) fn answer<S: Send + 'static>(
     *response.status_mut() = status;
     let headers = response.headers_mut();
     hand_out(reply.headers(), reply.is_decoded(), headers);
+    if status.is_redirection() {
+        point(reply.url(), headers);
+    }
     headers.insert(FROM, HeaderValue::from_static("site"));
     headers.insert(VERDICT, HeaderValue::from_static(verdict.as_str()));
     headers.insert(GENERATION, generation.into());
@@ -178,6 +185,17 @@ pub(super) fn answer<S: Send + 'static>(
     }
     *response.body_mut() = passed_on(reply, passing);
     response
+}
+
+/// Says where a redirect leads in a field of our own: whoever follows redirects by itself would send
+/// its token there, or resolve a path as if it were the daemon's.
+fn point(from: &Url, headers: &mut HeaderMap) {
+    let Some(place) = headers.remove(header::LOCATION) else {
+        return;
+    };
+    let whole = place.to_str().ok().and_then(|place| from.join(place).ok());
+    let whole = whole.and_then(|url| HeaderValue::from_str(url.as_str()).ok());
+    headers.insert(LOCATION, whole.unwrap_or(place));
 }
 
 /// The body, as fast as it is taken. Where it breaks off, so does the answer.
@@ -201,6 +219,7 @@ fn percent_encoded(name: &str) -> String {
 /// How large a body may be that is kept in case it has to be sent again.
 const REPLAYABLE: u64 = 1024 * 1024;
 
+const LOCATION: HeaderName = HeaderName::from_static("sessile-location");
 const GENERATION: HeaderName = HeaderName::from_static("sessile-generation");
 const SESSION: HeaderName = HeaderName::from_static("sessile-session");
 const VERDICT: HeaderName = HeaderName::from_static("sessile-verdict");

@@ -23,6 +23,7 @@ use crate::faults::of_pool;
 use crate::leases::Handed;
 use crate::problem::{Kind, Problem};
 use crate::times;
+use crate::traced;
 
 /// What is wished for.
 #[derive(Default, Deserialize, ToSchema)]
@@ -155,8 +156,11 @@ async fn grant(pool: &Pool, wish: &Wish, wait: Duration) -> Result<Lease, Proble
         let ensured = pool.ensure_target(target, None).await;
         ensured.map_err(|error| of_pool(error, pool.now()))?;
     }
+    let span = traced::lease(pool.name());
     let granted = pool.lease(wish, wait).await;
-    granted.map_err(|error| of_pool(error, pool.now()))
+    let granted = granted.map_err(|error| of_pool(error, pool.now()));
+    traced::leased(&span, &granted);
+    granted
 }
 
 /// Shows a running lease.
@@ -281,7 +285,7 @@ pub(super) async fn headers(
 ) -> Result<Json<Headers>, Problem> {
     let lease = running(&daemon, &id)?;
     lease.session().bring_up_to_date().await?;
-    bundle::headers_of(lease.session(), &asked).map(Json)
+    bundle::headers_of(lease.session(), &asked, None).map(Json)
 }
 
 /// Everything that another program needs to use a lease's session by itself.
@@ -296,7 +300,8 @@ pub(super) async fn bundle(
 ) -> Result<Json<Bundle>, Problem> {
     let lease = running(&daemon, &id)?;
     lease.session().bring_up_to_date().await?;
-    bundle::bundle_of(lease.session(), format!("/api/leases/{id}/bundle")).map(Json)
+    let next = format!("/api/leases/{id}/bundle");
+    bundle::bundle_of(lease.session(), next, None).map(Json)
 }
 
 fn running(daemon: &Daemon, id: &str) -> Result<Lease, Problem> {
@@ -337,7 +342,8 @@ pub(super) async fn lease_fetch(
 pub(super) struct PoolFetch {
     /// The URL to fetch; it may be relative to the sessions' base URL.
     url: String,
-    /// How many redirects are followed, at most 20; 0 answers the redirect itself.
+    /// How many redirects are followed, at most 20; 0 answers the redirect itself, with
+    /// `Sessile-Location` in place of `Location`.
     #[param(minimum = 0, maximum = 20)]
     redirects: Option<u8>,
     /// The target whose session is wanted. It is made where it has none.

@@ -31,6 +31,7 @@ use utoipa_axum::routes;
 
 use crate::daemon::Shared;
 use crate::problem::{Kind, Problem};
+use crate::traced;
 
 /// The API's document, OpenAPI 3.1, as JSON.
 pub fn openapi() -> String {
@@ -143,14 +144,16 @@ pub(crate) const FROM: HeaderName = HeaderName::from_static("sessile-from");
 async fn attend(State(around): State<Around>, request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
+    let span = traced::request(&around.shared, &request, route.as_ref());
     let mut response = if around.checks_host && !extract::is_for_loopback(request.headers()) {
         let detail = "over plain loopback only the names `localhost` and 127.0.0.1 are served";
         Problem::new(Kind::Misdirected, detail).into_response()
     } else if around.shared.closing.is_cancelled() && !is_served_to_the_end(request.uri().path()) {
         Problem::new(Kind::Closing, "the daemon is stopping").into_response()
     } else {
-        next.run(request).await
+        traced::within(&span, next.run(request)).await
     };
+    traced::answered(&span, &response);
     let headers = response.headers_mut();
     if !headers.contains_key(FROM) {
         headers.insert(FROM, HeaderValue::from_static("daemon"));

@@ -3,7 +3,9 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
-use sessile::pool::{AccountInfo, MemberInfo, Ordered, Phase, Pool, ProxyInfo, Target, Which};
+use sessile::pool::{
+    AccountInfo, MemberInfo, Ordered, Phase, Pool, PoolError, ProxyInfo, Target, Which,
+};
 use sessile::store::Name;
 use utoipa::ToSchema;
 
@@ -337,7 +339,7 @@ enum Order {
     Validate,
 }
 
-/// Tells it to the pools that are meant.
+/// Tells it to the pools that are meant; one session or target is known to one of them.
 async fn give(
     order: Order,
     daemon: &Daemon,
@@ -348,11 +350,21 @@ async fn give(
     let mut done = Done { pools: Vec::new() };
     for pool in daemon.pools.some(asked.pool.as_deref())? {
         let ordered = match order {
-            Order::Refresh => pool.refresh(&which).await?,
-            Order::Rotate => pool.rotate(&which).await?,
-            Order::Validate => pool.validate(&which).await?,
+            Order::Refresh => pool.refresh(&which).await,
+            Order::Rotate => pool.rotate(&which).await,
+            Order::Validate => pool.validate(&which).await,
         };
-        done.add(&pool, ordered);
+        match ordered {
+            Ok(ordered) => done.add(&pool, ordered),
+            Err(PoolError::UnknownPart { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
-    Ok(Json(done))
+    match (which, done.pools.is_empty()) {
+        (Which::Seat(_) | Which::Target(_), true) => Err(Problem::new(
+            Kind::UnknownSession,
+            "no pool has this session; one of no pool has `login` and `check` for itself",
+        )),
+        (_, _) => Ok(Json(done)),
+    }
 }

@@ -7,12 +7,10 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use sessile::login::{Credentials, FormPlace, How, Login, OtpSecret};
-use sessile::record::{Last, Record};
 use sessile::renew::{self, Kept};
 use sessile::site::Site;
 use sessile::store::Name;
 use sessile::{ProfileChoice, Secret};
-use sessile_jar::Timestamp;
 use url::Url;
 use utoipa::ToSchema;
 use zeroize::Zeroize;
@@ -235,23 +233,13 @@ pub(super) async fn clean(
     let (cookies_only, now) = (cleaning.unwrap_or_default().cookies_only, daemon.now());
     let change = renew::edit(&daemon.vault, &name, move |record| match cookies_only {
         true => record.state.jar_mut().clear(now),
-        false => empty(record, now),
+        false => record.empty(now),
     });
     change.await.map_err(|error| daemon.failed(&name, error))?;
     daemon.note_reset();
     tracing::info!(session = %name, caller = %caller.name, "cleaned");
     daemon.tell(daemon.event("cleaned").session(&name));
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// What is left is a name: no cookie, no login, no header, no token file.
-fn empty(record: &mut Record, now: Timestamp) {
-    record.login = None;
-    record.check = None;
-    record.tokens = None;
-    record.last = Last::default();
-    record.token_file = None;
-    record.state.clear(now);
 }
 
 /// A one-time code.

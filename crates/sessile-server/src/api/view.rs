@@ -1,7 +1,7 @@
 //! Sessions as the API shows them: every secret masked.
 
 use serde::Serialize;
-use sessile::record::Record;
+use sessile::record::{KeptRefusal, Record};
 use sessile::store::{Name, RowSummary};
 use sessile::transport::Proxy;
 use sessile::{Authorization, ShownUrl};
@@ -78,6 +78,7 @@ pub(super) struct CheckView {
     found: String,
 }
 
+/// A login that the site refused, after which none worked.
 #[derive(Serialize, ToSchema)]
 pub(super) struct RefusalView {
     at: String,
@@ -135,10 +136,7 @@ impl SessionView {
                 at: times::text(*at),
                 found: found.clone(),
             }),
-            last_refusal: last.refusal.as_ref().map(|refusal| RefusalView {
-                at: times::text(refusal.at),
-                message: refusal.message.clone(),
-            }),
+            last_refusal: last.refusal.as_ref().map(RefusalView::of),
             user: credentials.map(|credentials| credentials.user.clone()),
             login_page: login.map(|login| ShownUrl(login.how.start()).to_string()),
             base_url: state.base_url().map(|url| ShownUrl(url).to_string()),
@@ -155,6 +153,15 @@ impl SessionView {
                 .map(|(name, _)| name.to_string())
                 .collect(),
             cookies: state.jar().iter().map(CookieView::of).collect(),
+        }
+    }
+}
+
+impl RefusalView {
+    pub(super) fn of(refusal: &KeptRefusal) -> Self {
+        Self {
+            at: times::text(refusal.at),
+            message: refusal.message.clone(),
         }
     }
 }

@@ -170,12 +170,39 @@ async fn what_is_wrong_with_a_document_or_a_header_is_said() {
         assert_eq!(answer.status.as_u16(), status, "{shown} {answer:#?}");
         answer.refuses(status, problem);
     }
+    for (path, document, expected) in FIELDS {
+        let document: Value = serde_json::from_str(document).unwrap();
+        let answer = world.post(path, &document).await;
+        let detail = answer.refuses(400, "bad-request").json()["detail"].to_string();
+        assert!(detail.contains(expected), "{document}: {detail}");
+        assert!(!detail.contains("secret"), "{document}: {detail}");
+    }
     let get = |path: &str| world.request(Method::GET, path, Scope::Manage);
     let host = get("/api/sessions/ada/fetch?url=/").header("sessile-header-host", "x");
     world.send(host).await.refuses(400, "bad-request");
     let rebound = get("/healthz").header("host", "attacker.example");
     world.send(rebound).await.refuses(421, "misdirected");
 }
+
+/// The field that is wrong is named, and what it holds isn't repeated.
+const FIELDS: [(&str, &str, &str); 4] = [
+    (
+        "/api/sessions/x/login",
+        r#"{"password":["secret"]}"#,
+        "`password`",
+    ),
+    (
+        "/api/sessions/x/login",
+        r#"{"remember":"secret"}"#,
+        "`remember`",
+    ),
+    (
+        "/api/sessions/x/login",
+        r#"{"pasword":"secret"}"#,
+        "`pasword`",
+    ),
+    ("/api/sessions/ada/otp", "{}", "the document"),
+];
 
 #[tokio::test]
 async fn what_is_no_http_harms_nobody() {

@@ -227,6 +227,17 @@ async fn what_is_asked_of_all_sessions_is_begun() {
             .is(200)
             .json();
         assert_eq!(done["pools"][0]["owners"], 1, "{path}: {done}");
+        for nobody in [
+            json!({ "session": "nobody" }),
+            json!({ "session": "shop~99" }),
+            json!({ "target": "nobody" }),
+        ] {
+            let asked = world.post(path, &nobody).await;
+            asked.refuses(404, "unknown-session");
+        }
+        let one = json!({ "session": "shop~0" });
+        let done = world.post(path, &one).await.is(200).json();
+        assert_eq!(done["pools"].as_array().unwrap().len(), 1, "{done}");
     }
 }
 

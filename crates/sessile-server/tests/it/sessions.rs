@@ -1,7 +1,7 @@
 //! Stored sessions: logged in, used, looked at, emptied, removed.
 
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use sessile::renew;
 use sessile::store::Name;
 use sessile_jar::Timestamp;
@@ -223,6 +223,43 @@ async fn refusals_of_the_site_are_told_apart() {
         .get("/api/sessions/y/fetch?url=/members")
         .await
         .refuses(409, "person-needed");
+    // Whoever gets what it is made of all the same is told.
+    for path in ["bundle", "headers?url=/"] {
+        let handed = world.get(&format!("/api/sessions/y/{path}")).await.is(200);
+        assert_eq!(handed.json()["verdict"], "expired", "{handed:?}");
+    }
+    let fine = world.get("/api/sessions/ada/bundle").await.is(200).json();
+    assert_eq!(
+        (&fine["verdict"], &fine["lastRefusal"]),
+        (&Value::Null, &Value::Null)
+    );
+}
+
+#[tokio::test]
+async fn where_a_redirect_leads_is_told_to_people_and_not_to_clients_that_follow() {
+    let world = World::start().await;
+    world.log_in().await;
+    let answer = world
+        .get("/api/sessions/ada/fetch?url=/redirect/2&redirects=0")
+        .await;
+    let answer = answer.is(302);
+    assert!(!answer.headers.contains_key("location"), "{answer:?}");
+    let next = format!("{}/redirect/1", world.site.url());
+    assert_eq!(answer.header("sessile-location"), next);
+}
+
+#[tokio::test]
+async fn who_saw_events_of_an_earlier_daemon_is_told_that_some_are_missing() {
+    let world = World::start().await;
+    let listen = world
+        .request(Method::GET, "/api/events", Scope::Read)
+        .header("last-event-id", "00000000-7");
+    let mut told = world.open(listen).await;
+    let mut text = String::new();
+    while !text.contains("event: gap\n") {
+        let piece = told.chunk().await.unwrap().unwrap();
+        text.push_str(&String::from_utf8_lossy(&piece));
+    }
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod error;
 mod journal;
 mod line;
 mod list;
+mod outcome;
 mod run;
 mod target;
 mod template;
@@ -19,6 +20,7 @@ mod through;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use blake2::digest::consts::U16;
 use blake2::{Blake2b, Digest as _};
@@ -115,8 +117,22 @@ pub struct Progress {
     pub why_fallback: Option<Arc<str>>,
     /// How many are under way.
     pub running: u64,
+    /// What those under way wait for that have no session yet.
+    pub lack: Option<Lack>,
     /// How many wait to be tried again.
     pub waiting: u64,
+}
+
+/// Targets that wait for a session of the pool.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Lack {
+    /// How many of them there are.
+    pub targets: u64,
+    /// For how long none of them has got one.
+    pub waited: Duration,
+    /// What stands in the way.
+    pub why: Arc<str>,
 }
 
 /// What came of a batch.

@@ -16,12 +16,11 @@ use super::error::BatchError;
 use super::journal::{Order, Output, Pen};
 use super::line::{Fault, Line};
 use super::list::{Fed, Targets};
+use super::outcome;
 use super::target::{BadTarget, Target};
-use super::through::{Attempted, Replied, Sender, Sending};
+use super::through::{Attempted, Sender, Sending};
 use super::{Batch, End, Progress, Report};
 use crate::error::Error;
-use crate::pool::PoolError;
-use crate::renew::KeepError;
 
 /// How often what was written is brought to the disk.
 const SYNC: Duration = Duration::from_secs(1);
@@ -317,7 +316,7 @@ impl<'a> Run<'a> {
             let why_first = &mut self.progress.why_fallback;
             why_first.get_or_insert_with(|| why.to_string().into());
         }
-        let mut line = line(&job.target, attempted);
+        let mut line = outcome::line(&job.target, attempted);
         line.attempts = job.attempts;
         if line.url.is_none() {
             line.url = Some(shown(&job.address));
@@ -335,6 +334,7 @@ impl<'a> Run<'a> {
     fn tell(&mut self) {
         self.progress.running = self.running.len() as u64;
         self.progress.waiting = self.waiting.len() as u64;
+        self.progress.lack = self.batch.through.lack();
         (self.watch)(&self.progress);
     }
 
@@ -411,66 +411,4 @@ fn shown(address: &str) -> String {
 fn ending(attempted: Option<Attempted>) -> Ending {
     let error = attempted.and_then(|attempted| attempted.result.err());
     Ending::Fault(error.unwrap_or_else(|| Error::Closed.into()).into())
-}
-
-/// What came of the target, as its line says it.
-fn line(target: &str, attempted: Option<Attempted>) -> Line<'_> {
-    let Some(Attempted {
-        result,
-        elapsed,
-        sender,
-    }) = attempted
-    else {
-        let message = "the program failed at this target".to_owned();
-        let kind = "panicked";
-        return Line::without_reply(target, Fault { kind, message });
-    };
-    let mut line = match result {
-        Ok(replied) => with_reply(target, replied),
-        Err(error) => Line::without_reply(target, failure(&error)),
-    };
-    line.elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-    match sender {
-        Sender::Fallback(_) => line.fallback = true,
-        Sender::Nameless => {}
-        Sender::Session(name) => line.session = Some(name),
-    }
-    line
-}
-
-fn with_reply(target: &str, replied: Replied) -> Line<'_> {
-    let refused = (replied.verdict != crate::session::Verdict::Valid).then(|| Fault {
-        kind: replied.verdict.kind(),
-        message: replied.verdict.to_string(),
-    });
-    let lost = replied.lost().map(of_request);
-    Line {
-        target,
-        url: Some(replied.url),
-        status: Some(replied.status),
-        verdict: Some(replied.verdict.kind()),
-        body: replied.body.ok().flatten(),
-        error: refused.or(lost),
-        ..Line::new(target)
-    }
-}
-
-fn failure(error: &PoolError) -> Fault {
-    let kind = match error {
-        PoolError::Keep(KeepError::Request(error)) => return of_request(error),
-        PoolError::Keep(KeepError::NotReplayable { .. }) => "notReplayable",
-        PoolError::Keep(_) => "loggedOut",
-        _ => "noSession",
-    };
-    Fault {
-        kind,
-        message: error.to_string(),
-    }
-}
-
-fn of_request(error: &Error) -> Fault {
-    Fault {
-        kind: error.kind(),
-        message: error.to_string(),
-    }
 }

@@ -1,12 +1,14 @@
 //! What the requests of a batch go through, and one attempt.
 
 mod pooled;
+mod queue;
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::Lack;
 use super::body::{Bodies, BodyFault};
 use super::line::Body;
 use crate::error::Error;
@@ -92,6 +94,14 @@ impl Through {
     /// Whether another attempt may go through another session.
     pub(super) fn has_many(&self) -> bool {
         matches!(self, Self::Pool(_))
+    }
+
+    /// Who waits for a session, and why.
+    pub(super) fn lack(&self) -> Option<Lack> {
+        match self {
+            Self::Kept(_) | Self::Plain(_) => None,
+            Self::Pool(pooled) => pooled.lack(),
+        }
     }
 
     /// Sends the request and takes in the reply.

@@ -128,6 +128,11 @@ impl Answer {
             .collect();
         let is_elsewhere = matches!(self.status, 404 | 405 | 410);
         match messages::classify_refusal(&spaced) {
+            // Whoever says neither yes nor no may have said yes.
+            Refusal::Other if words.is_empty() && self.status < 400 => {
+                let what = message;
+                LoginError::Unproven { url, user, what }
+            }
             // Nothing is there that could have looked at the credentials.
             Refusal::Other if is_elsewhere => LoginError::Step { url, what: message },
             Refusal::Captcha => LoginError::Captcha { url, message },

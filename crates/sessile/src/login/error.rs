@@ -143,6 +143,17 @@ pub enum LoginError {
         /// What happened in its place.
         why: String,
     },
+    /// What the site file looks for doesn't show a login, and the site says nothing: the credentials
+    /// are wrong, or the file is.
+    #[error("nothing shows that {url} took the login of {user}: {what}")]
+    Unproven {
+        /// Where the login began.
+        url: String,
+        /// Who wanted to log in.
+        user: String,
+        /// What was looked for, and found in its place.
+        what: String,
+    },
 }
 
 impl LoginError {
@@ -164,7 +175,8 @@ impl LoginError {
             | Self::RateLimited { .. }
             | Self::Refused { .. }
             | Self::Request(_)
-            | Self::Step { .. } => false,
+            | Self::Step { .. }
+            | Self::Unproven { .. } => false,
         }
     }
 }

@@ -78,6 +78,10 @@ pub(super) async fn log_in(
             let silence = format!("it answered {} without a word", answer.status);
             Err(answer.refusal(&credentials.user, &silence, &secrets))
         }
+        status if status >= 400 => Err(LoginError::Step {
+            url: shown,
+            what: format!("it answered {status}, which says nothing of the login"),
+        }),
         _ => Ok(Landed::Answered),
     }
 }

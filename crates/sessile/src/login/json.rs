@@ -46,6 +46,24 @@ fn token_at(path: &JsonPath, json: &Value) -> Option<String> {
     }
 }
 
+/// What a reply has at its top, by name, for whoever looks for a token in it.
+fn names(json: Option<&Value>) -> String {
+    const MOST: usize = 8;
+    let Some(Value::Object(entries)) = json else {
+        return "no names".to_owned();
+    };
+    let names = entries.keys().take(MOST).map(|name| format!("`{name}`"));
+    match entries.len() {
+        0 => "nothing in it".to_owned(),
+        1..=MOST => names.collect::<Vec<_>>().join(", "),
+        count => format!(
+            "{} and {} more",
+            names.collect::<Vec<_>>().join(", "),
+            count - MOST
+        ),
+    }
+}
+
 /// What the reply grants.
 pub(super) fn grant(
     login: &JsonLogin,
@@ -79,9 +97,12 @@ pub(super) fn grant(
         });
     }
     let Some(token) = found.filter(|token| !token.is_empty()) else {
-        let silence = match (from, &json) {
-            (TokenFrom::Body(path), _) => format!("`{path}` finds no token in the reply"),
-            (TokenFrom::Header(name), _) => format!("the reply has no header `{name}`"),
+        let silence = match from {
+            TokenFrom::Body(path) => {
+                let names = names(json.as_ref());
+                format!("`{path}` finds no token in the reply, which has {names}")
+            }
+            TokenFrom::Header(name) => format!("the reply has no header `{name}`"),
         };
         return Err(answer.refusal(user, &silence, secrets));
     };

@@ -47,7 +47,8 @@ async fn by_site(
     trail: &mut Trail,
 ) -> Result<Option<Check>, LoginError> {
     let url = ShownUrl(&check.url).to_string();
-    match judge(member, &check).await? {
+    let (judgement, status) = judge(member, &check).await?;
+    match judgement {
         Judgement::Valid(why) => {
             trail.say(format!("logged in: at {url} {why}"));
             Ok(Some(check))
@@ -58,14 +59,19 @@ async fn by_site(
                 Landed::On(page) => flow::words(page, &login.credentials, &[]),
                 Landed::Answered | Landed::Found(_) | Landed::Proven => Vec::new(),
             };
-            let message = match words.is_empty() {
-                true => format!("the check at {url} says that nobody is logged in: {why}"),
-                false => words.join(" "),
-            };
-            Err(LoginError::Refused {
-                url: ShownUrl(login.how.start()).to_string(),
-                user: login.credentials.user.clone(),
-                message,
+            let start = ShownUrl(login.how.start()).to_string();
+            let user = login.credentials.user.clone();
+            Err(match words.is_empty() {
+                true => LoginError::Unproven {
+                    url: start,
+                    user,
+                    what: format!("the check at {url}, which answered {status}: {why}"),
+                },
+                false => LoginError::Refused {
+                    url: start,
+                    user,
+                    message: words.join(" "),
+                },
             })
         }
         Judgement::Unsure(why) => Err(LoginError::Step {
@@ -84,7 +90,7 @@ pub(super) async fn holds(
     let Some(check) = &known.check else {
         return Ok(false);
     };
-    let Judgement::Valid(why) = judge(member, check).await? else {
+    let (Judgement::Valid(why), _status) = judge(member, check).await? else {
         return Ok(false);
     };
     let shown = ShownUrl(&check.url).to_string();
@@ -103,7 +109,8 @@ pub(super) struct Proof {
 
 /// What the check of a site file says, where it says that somebody is logged in.
 pub(super) async fn by_rule(member: &Session, check: Check) -> Result<Option<Proof>, LoginError> {
-    Ok(match judge(member, &check).await? {
+    let (judgement, _status) = judge(member, &check).await?;
+    Ok(match judgement {
         Judgement::Valid(why) => Some(Proof {
             why: format!("logged in: at {} {why}", ShownUrl(&check.url)),
             check,
@@ -245,11 +252,12 @@ fn candidates(login: &Login, landed: &Visit, login_pages: &[Url]) -> Vec<Url> {
     urls
 }
 
-/// What a check says of its page.
-async fn judge(member: &Session, check: &Check) -> Result<Judgement, LoginError> {
+/// What a check says of its page, and the page's status.
+async fn judge(member: &Session, check: &Check) -> Result<(Judgement, u16), LoginError> {
     let request = visit::page_request(Request::get(check.url.as_str()));
     let mut reply = member.send(request).await?;
-    Ok(visit::judge(check, &mut reply, member).await?.0)
+    let (judgement, _findings) = visit::judge(check, &mut reply, member).await?;
+    Ok((judgement, reply.status().as_u16()))
 }
 
 async fn evidence(session: &Session, url: &Url) -> Result<Evidence, LoginError> {

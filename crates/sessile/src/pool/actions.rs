@@ -7,6 +7,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::make::Made;
+use super::proxies::proxy_of;
 use super::state::{Action, Fault, SeatId, Task, Which};
 use super::trouble::Trouble;
 use super::{PoolEventKind, Shared};
@@ -42,7 +43,7 @@ impl Shared {
         // On a task of its own: a panic in it is one failed action.
         let task = self.tasks.spawn(async move {
             tokio::select! {
-                done = timeout(LONGEST, doing.carry_out(action)) => done.unwrap_or_else(|_elapsed| {
+                done = timeout(LONGEST, doing.carry_out_traced(action)) => done.unwrap_or_else(|_elapsed| {
                     let why = format!("it took longer than {} s", LONGEST.as_secs());
                     Err(Trouble::new(Fault::Failed, &why))
                 }),
@@ -58,7 +59,7 @@ impl Shared {
         })
     }
 
-    async fn carry_out(&self, action: Action) -> Result<Done, Trouble> {
+    pub(super) async fn carry_out(&self, action: Action) -> Result<Done, Trouble> {
         let is_begun = matches!(action.task, Task::Make | Task::Refresh | Task::Renew);
         if is_begun && !self.is_sure_of(action.seat) {
             return Err(Trouble::later("the store can't be reached".to_owned()).untried());
@@ -92,7 +93,7 @@ impl Shared {
         let report = kept
             .check()
             .await
-            .map_err(|error| self.trouble(seat, &error))?;
+            .map_err(|error| self.trouble(kept, &error))?;
         match report.verdict {
             Verdict::Valid => {
                 self.replace_if_too_long(seat, kept);
@@ -112,7 +113,7 @@ impl Shared {
             .map(|check| check.url.clone());
         let page = check.unwrap_or_else(|| definition.site.home());
         let answer = kept.send(Request::get(page.as_str())).await;
-        let answer = answer.map_err(|error| self.trouble(seat, &error))?;
+        let answer = answer.map_err(|error| self.trouble(kept, &error))?;
         let (verdict, status) = (answer.reply.verdict().clone(), answer.reply.status());
         // The connection is for the next.
         drop(answer.reply.bytes().await);
@@ -122,7 +123,7 @@ impl Shared {
         }
         self.replace_if_too_long(seat, kept);
         let saved = kept.save().await;
-        saved.map_err(|error| self.trouble(seat, &error))
+        saved.map_err(|error| self.trouble(kept, &error))
     }
 
     /// A session whose cookies have become too many for a header serves on until another follows.
@@ -138,9 +139,9 @@ impl Shared {
         self.tell(PoolEventKind::CheckFailed { session, why });
     }
 
-    /// What an error of a seat's session says; where its proxy is to blame, that is noted too.
-    pub(super) fn trouble(&self, seat: SeatId, error: &KeepError) -> Trouble {
-        self.proxy_failed(seat, error);
+    /// What an error of a session says; where its proxy is to blame, that is noted too.
+    pub(super) fn trouble(&self, kept: &Kept, error: &KeepError) -> Trouble {
+        self.proxy_failed(proxy_of(kept).as_deref(), error);
         Trouble::of(error, self.now())
     }
 }

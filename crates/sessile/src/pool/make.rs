@@ -90,14 +90,14 @@ impl Shared {
         let plan = self.plan(seat, &definition).await;
         let plan = plan.map_err(Trouble::untried)?;
         let pause = Pause::begin(plan.before.clone()).await;
-        let kept = self.log_in(seat, &plan, &definition).await?;
+        let kept = self.log_in(&plan, &definition).await?;
         let target_proxy = plan.target_proxy.clone();
         let made = Made {
             kept,
             target_proxy,
             pause,
         };
-        match self.prove(seat, &made.kept, &plan, &definition).await {
+        match self.prove(&made.kept, &plan, &definition).await {
             Ok(()) => Ok(made),
             Err(trouble) => {
                 made.dismiss();
@@ -192,12 +192,7 @@ impl Shared {
     }
 
     /// Logs in under the new name.
-    async fn log_in(
-        &self,
-        seat: SeatId,
-        plan: &Plan,
-        definition: &Definition,
-    ) -> Result<Kept, Trouble> {
+    async fn log_in(&self, plan: &Plan, definition: &Definition) -> Result<Kept, Trouble> {
         let account = plan
             .account
             .as_deref()
@@ -217,7 +212,8 @@ impl Shared {
                 Ok(kept)
             }
             Err(error) => {
-                self.proxy_failed(seat, &error);
+                let proxy = plan.proxy.as_ref().map(ToString::to_string);
+                self.proxy_failed(proxy.as_deref(), &error);
                 Err(self.blame(plan, error).await)
             }
         }
@@ -246,7 +242,6 @@ impl Shared {
     /// Warms the member up and checks it.
     async fn prove(
         &self,
-        seat: SeatId,
         kept: &Kept,
         plan: &Plan,
         definition: &Definition,
@@ -264,7 +259,7 @@ impl Shared {
         let report = kept
             .check()
             .await
-            .map_err(|error| self.trouble(seat, &error))?;
+            .map_err(|error| self.trouble(kept, &error))?;
         if report.verdict != Verdict::Valid {
             return Err(Trouble::of_verdict(
                 &report.verdict,
@@ -375,6 +370,7 @@ pub(super) fn is_accounts(error: &LoginError) -> bool {
             | LoginError::CodeRefused { .. }
             | LoginError::Consent { .. }
             | LoginError::SecondFactor { .. }
+            | LoginError::Unproven { .. }
             | LoginError::OAuth(OAuthError::Refused { .. })
     )
 }

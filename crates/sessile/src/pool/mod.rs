@@ -31,6 +31,7 @@ mod seat;
 mod share;
 pub mod state;
 mod targets;
+mod traced;
 mod trouble;
 mod upkeep;
 mod waiting;
@@ -61,7 +62,7 @@ pub use lease::Lease;
 pub use look::{PoolView, SeatInfo, SessionInfo};
 pub use open::Closed;
 pub use orders::{Ordered, Which};
-pub use state::{Assign, LeaseId, MemberId, Mode, Outcome, Phase, SeatId, Target, Wish};
+pub use state::{Assign, Dead, LeaseId, MemberId, Mode, Outcome, Phase, SeatId, Target, Wish};
 
 use clock::PoolClock;
 use hold::Holds;

@@ -47,7 +47,8 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// [`PoolError::Store`] where other processes can't be told.
+    /// [`PoolError::UnknownPart`] where there is no such session; [`PoolError::Store`] where other
+    /// processes can't be told.
     pub async fn rotate(&self, which: &Which) -> Result<Ordered, PoolError> {
         order(&self.0.vault, &self.0.name, OrderTask::Rotate, which).await
     }
@@ -74,7 +75,7 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// [`PoolError::Unknown`], [`PoolError::Store`].
+    /// [`PoolError::Unknown`], [`PoolError::UnknownPart`], [`PoolError::Store`].
     pub async fn ask_rotation(
         vault: &Vault,
         name: &Name,
@@ -88,7 +89,7 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// [`PoolError::Unknown`], [`PoolError::Store`].
+    /// As [`Pool::ask_rotation`].
     pub async fn ask_validation(
         vault: &Vault,
         name: &Name,
@@ -138,8 +139,11 @@ async fn order(
 ) -> Result<Ordered, PoolError> {
     let seat = match which {
         Which::All => None,
-        Which::Seat(name) => Some(seat_of(name).to_owned()),
-        Which::Target(target) => Some(seat::of_target(pool, target.as_str())?.to_string()),
+        Which::Seat(name) => Some(known_seat(vault, pool, seat_of(name), name.as_str()).await?),
+        Which::Target(target) => {
+            let seat = seat::of_target(pool, target.as_str())?;
+            Some(known_seat(vault, pool, seat.as_str(), target.as_str()).await?)
+        }
     };
     let (number, roster) = roster::ask(vault, pool, task, seat).await?;
     let asked: Vec<String> = roster.owners().map(str::to_owned).collect();
@@ -161,6 +165,22 @@ async fn order(
         }
         sleep(LOOK).await;
     }
+}
+
+/// A seat that the pool has; `asked` is what it was asked for by.
+async fn known_seat(
+    vault: &Vault,
+    pool: &Name,
+    seat: &str,
+    asked: &str,
+) -> Result<String, PoolError> {
+    let is_of_pool = seat
+        .strip_prefix(pool.as_str())
+        .is_some_and(|rest| rest.starts_with(SEPARATOR));
+    if is_of_pool && seat::load(vault, &Name::parse(seat)?).await?.is_some() {
+        return Ok(seat.to_owned());
+    }
+    Err(PoolError::unknown_part(pool, "session", asked.to_owned()))
 }
 
 /// The seat of a session: `shop~3` of `shop~3.17`.

@@ -1,6 +1,6 @@
 //! What the answer to a leased request says of the session.
 
-use super::proxies::is_proxys;
+use super::proxies::{is_proxys, proxy_of};
 use super::state::{Granted, Outcome, Which};
 use super::{PoolEventKind, Shared};
 use crate::error::Error as RequestError;
@@ -24,15 +24,16 @@ impl Shared {
             live.state.validate(Which::Seat(granted.seat), now);
         }
         let member = live.members.get(&granted.member);
+        let proxy = member.and_then(|member| proxy_of(&member.kept));
         let session = member.map(|member| member.kept.name().clone());
         self.settle(live, now);
         match outcome {
-            Outcome::Ok => return self.proxy_serves(granted.seat),
+            Outcome::Ok => return self.proxy_serves(proxy.as_deref()),
             Outcome::Dropped => return,
             _ => {}
         }
         if let Err(error) = answer {
-            self.proxy_failed(granted.seat, error);
+            self.proxy_failed(proxy.as_deref(), error);
         }
         if let (Ok(()), Some(session)) = (noted, session) {
             self.tell(PoolEventKind::UseFailed { session, outcome });

@@ -10,7 +10,8 @@ use super::state::{SeatId, Which};
 use super::{PoolEventKind, ProxyInfo, Shared};
 use crate::error::{Error as RequestError, Obstacle};
 use crate::login::LoginError;
-use crate::renew::KeepError;
+use crate::renew::{KeepError, Kept};
+use crate::session::SessionState;
 use crate::transport::Proxy;
 
 /// How the proxies stand, by their addresses without logins.
@@ -120,6 +121,13 @@ pub(super) fn weight(place: &str, choice: &str) -> u64 {
     mixed ^ (mixed >> 29)
 }
 
+/// What a session goes through, without the proxy's login. Its seat may have another one by now, of
+/// the session that is to follow.
+pub(super) fn proxy_of(kept: &Kept) -> Option<String> {
+    let proxy = |state: &SessionState| state.proxy().map(ToString::to_string);
+    kept.session().read(proxy)
+}
+
 /// Whether an error is the proxy's.
 pub(super) fn is_proxys(error: &KeepError) -> bool {
     let (KeepError::Request(error) | KeepError::Login(LoginError::Request(error))) = error else {
@@ -135,12 +143,12 @@ pub(super) fn is_proxys(error: &KeepError) -> bool {
 }
 
 impl Shared {
-    /// A request of a seat failed: where that is its proxy's fault often enough, its seats get
-    /// another one, with another member.
-    pub(super) fn proxy_failed(&self, seat: SeatId, error: &KeepError) {
-        if !is_proxys(error) {
+    /// A request through a proxy failed: where that is its fault often enough, its seats get another
+    /// one, with another member.
+    pub(super) fn proxy_failed(&self, proxy: Option<&str>, error: &KeepError) {
+        let Some(proxy) = proxy.filter(|_| is_proxys(error)) else {
             return;
-        }
+        };
         let pool = &self.definition().site.pool;
         let rules = ProxyRules {
             failures: pool.failures,
@@ -148,11 +156,8 @@ impl Shared {
             longest: pool.longest_cool_down,
         };
         let now = self.now();
-        let Some(proxy) = self.proxy_of(seat) else {
-            return;
-        };
         let mut health = self.proxies.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(until) = health.fail(&proxy, rules, now) else {
+        let Some(until) = health.fail(proxy, rules, now) else {
             return;
         };
         drop(health);
@@ -160,28 +165,22 @@ impl Shared {
         let affected = live
             .seats
             .iter()
-            .filter(|(_, seat)| seat.row.proxy.as_ref() == Some(&proxy));
+            .filter(|(_, seat)| seat.row.proxy.as_deref() == Some(proxy));
         let affected: Vec<SeatId> = affected.map(|(id, _)| *id).collect();
         for seat in affected {
             live.state.rotate(Which::Seat(seat), now);
         }
         self.settle(live, now);
+        let proxy = proxy.to_owned();
         self.tell(PoolEventKind::ProxyCools { proxy, until });
     }
 
-    /// A request of a seat came through.
-    pub(super) fn proxy_serves(&self, seat: SeatId) {
-        if self.definition().proxies.is_empty() {
-            return;
-        }
-        if let Some(proxy) = self.proxy_of(seat) {
+    /// A request through a proxy came through.
+    pub(super) fn proxy_serves(&self, proxy: Option<&str>) {
+        if let Some(proxy) = proxy {
             let mut health = self.proxies.lock().unwrap_or_else(PoisonError::into_inner);
-            health.serve(&proxy);
+            health.serve(proxy);
         }
-    }
-
-    fn proxy_of(&self, seat: SeatId) -> Option<String> {
-        self.live().seats.get(&seat)?.row.proxy.clone()
     }
 }
 

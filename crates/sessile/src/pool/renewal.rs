@@ -18,7 +18,7 @@ impl Shared {
         let Err(error) = kept.log_in_again().await else {
             return Ok(());
         };
-        let trouble = self.trouble(seat, &error);
+        let trouble = self.trouble(kept, &error);
         let is_accounts = match &error {
             KeepError::Login(error) => is_accounts(error),
             _ => trouble.fault == Fault::Refused,

@@ -116,7 +116,9 @@ impl From<PoolError> for Trouble {
 
 fn of_login(error: &LoginError, now: Timestamp) -> Fault {
     match error {
-        LoginError::Refused { .. } | LoginError::CodeRefused { .. } => Fault::Refused,
+        LoginError::Refused { .. }
+        | LoginError::CodeRefused { .. }
+        | LoginError::Unproven { .. } => Fault::Refused,
         LoginError::RateLimited { wait, .. } => Fault::Later {
             until: wait.map(|wait| now.plus(Duration::from_secs(wait))),
         },

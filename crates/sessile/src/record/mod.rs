@@ -160,6 +160,17 @@ impl Record {
             token_file: None,
         }
     }
+
+    /// Empties it: what is left is a name. Its cookies are removed as of `now`; login, check, tokens,
+    /// headers and token file are gone.
+    pub fn empty(&mut self, now: Timestamp) {
+        self.login = None;
+        self.check = None;
+        self.tokens = None;
+        self.last = Last::default();
+        self.token_file = None;
+        self.state.clear(now);
+    }
 }
 
 impl Last {

@@ -3,11 +3,13 @@
 //! The types here are what is written, and change only together with the version. Sealing the
 //! bytes is the vault's.
 
+mod check;
+mod login;
+mod session;
+mod token_file;
 mod tokens;
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
 use base64ct::{Base64, Encoding};
 use http::{HeaderName, HeaderValue};
@@ -16,17 +18,17 @@ use sessile_jar::{Delta, Jar, Timestamp};
 use url::Url;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{Check, CheckRule, KeptLogin, KeptRefusal, Last, Record, Tokens};
-use crate::check::learn::LearnedCheck;
-use crate::check::mark::Mark;
-use crate::login::{BrowserPlace, Credentials, FormPlace, How, OtpSecret};
+use super::{Check, KeptLogin, KeptRefusal, Last, Record, Tokens};
 use crate::profile::Profile;
 use crate::secret::Secret;
 use crate::session::{Authorization, Counts, Headers, OriginStorage, Scope, SessionState, Signs};
-use crate::site::Site;
-use crate::token_file::{Digest, Seen, TokenFile, TokenNames};
+use crate::token_file::TokenFile;
 use crate::transport::Proxy;
 
+use check::WireCheck;
+use login::{WireLogin, WireRefusal};
+use session::{WireAuthorization, WireStorage};
+use token_file::WireTokenFile;
 use tokens::WireTokens;
 
 /// The version that is written. What is new in it: 2, the proxy; 3, ways of logging in beside the
@@ -99,96 +101,6 @@ struct WireRecord {
     #[serde(default)]
     told: Vec<(String, i64)>,
     token_file: Option<WireTokenFile>,
-}
-
-#[derive(Deserialize, Serialize, Zeroize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
-enum WireAuthorization {
-    Basic { user: String, password: String },
-    Bearer { token: String },
-    Digest { user: String, password: String },
-    Header { value: String },
-    Named { name: String, value: String },
-}
-
-#[derive(Deserialize, Serialize)]
-struct WireLogin {
-    #[serde(default)]
-    way: WireWay,
-    /// Where it starts.
-    url: String,
-    /// Which form of the page.
-    form: Option<String>,
-    /// The site file and what it was called, where there was one.
-    site: Option<(String, String)>,
-    user: String,
-    password: Option<String>,
-    /// What codes are made from, as an `otpauth:` address.
-    otp: Option<String>,
-    #[serde(default)]
-    trusts_device: bool,
-    /// The first records had none: then the login's own page is where a password was sent.
-    sent_to: Option<Vec<String>>,
-}
-
-#[derive(Default, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum WireWay {
-    Browser,
-    #[default]
-    Form,
-    Site,
-}
-
-#[derive(Deserialize, Serialize)]
-struct WireStorage {
-    origin: String,
-    items: Vec<(String, String)>,
-}
-
-#[derive(Deserialize, Serialize)]
-struct WireCheck {
-    url: String,
-    landing: String,
-    member: Vec<WireMark>,
-    stranger: Vec<WireMark>,
-}
-
-#[derive(Deserialize, Serialize)]
-#[serde(tag = "kind", content = "value", rename_all = "kebab-case")]
-enum WireMark {
-    BodyClass(String),
-    LandsAt(String),
-    Link(String),
-    LoginForm,
-    LogoutLink(String),
-    Status(u16),
-    Text(String),
-    UserName(String),
-}
-
-#[derive(Deserialize, Serialize)]
-struct WireRefusal {
-    at: i64,
-    message: String,
-    again: Option<i64>,
-}
-
-#[derive(Deserialize, Serialize)]
-struct WireTokenFile {
-    path: String,
-    url: String,
-    /// `None`: those that the file names.
-    names: Option<Vec<String>>,
-    seen: Vec<WireToken>,
-}
-
-/// What is known of a token; digests are in base64.
-#[derive(Deserialize, Serialize)]
-struct WireToken {
-    name: String,
-    value: Option<String>,
-    replaced: Vec<(String, i64)>,
 }
 
 /// A record's bytes, wiped when dropped.
@@ -358,292 +270,12 @@ fn parse_url(text: &str, what: &str) -> Result<Url, WireError> {
     Url::parse(text).map_err(|_invalid| bad(what))
 }
 
-impl From<&Authorization> for WireAuthorization {
-    fn from(authorization: &Authorization) -> Self {
-        match authorization {
-            Authorization::Basic { user, password } => Self::Basic {
-                user: user.clone(),
-                password: text(password),
-            },
-            Authorization::Bearer(token) => Self::Bearer { token: text(token) },
-            Authorization::Digest { user, password } => Self::Digest {
-                user: user.clone(),
-                password: text(password),
-            },
-            Authorization::Header(value) => Self::Header { value: text(value) },
-            Authorization::Named { name, value } => Self::Named {
-                name: name.clone(),
-                value: text(value),
-            },
-        }
-    }
-}
-
-impl From<&WireAuthorization> for Authorization {
-    fn from(wire: &WireAuthorization) -> Self {
-        match wire {
-            WireAuthorization::Basic { user, password } => Self::Basic {
-                user: user.clone(),
-                password: password.clone().into(),
-            },
-            WireAuthorization::Bearer { token } => Self::Bearer(token.clone().into()),
-            WireAuthorization::Digest { user, password } => Self::Digest {
-                user: user.clone(),
-                password: password.clone().into(),
-            },
-            WireAuthorization::Header { value } => Self::Header(value.clone().into()),
-            WireAuthorization::Named { name, value } => Self::Named {
-                name: name.clone(),
-                value: value.clone().into(),
-            },
-        }
-    }
-}
-
-/// A site file that was read when it was kept is read again.
-fn read_site(name: &str, source: &str) -> Result<Site, WireError> {
-    let site = Site::parse(source, name).map_err(|errors| WireError::Malformed {
-        what: format!("the site file kept with it: {errors}"),
-    })?;
-    Ok(Site {
-        name: name.to_owned(),
-        ..site
-    })
-}
-
-impl From<&KeptLogin> for WireLogin {
-    fn from(login: &KeptLogin) -> Self {
-        let (way, form, site) = match &login.how {
-            How::Browser(_) => (WireWay::Browser, None, None),
-            How::Form(place) => (WireWay::Form, place.form.clone(), None),
-            How::Site(site) => {
-                let site = (site.name.clone(), site.source.clone());
-                (WireWay::Site, None, Some(site))
-            }
-        };
-        let credentials = &login.credentials;
-        let trusts_device = match &login.how {
-            How::Form(place) => place.trusts_device,
-            How::Browser(_) | How::Site(_) => false,
-        };
-        Self {
-            way,
-            url: login.how.start().to_string(),
-            form,
-            site,
-            user: credentials.user.clone(),
-            password: credentials.password.as_ref().map(text),
-            otp: credentials.otp.as_ref().map(|otp| text(&otp.to_address())),
-            trusts_device,
-            sent_to: Some(login.sent_to.clone()),
-        }
-    }
-}
-
-impl TryFrom<WireLogin> for KeptLogin {
-    type Error = WireError;
-
-    fn try_from(wire: WireLogin) -> Result<Self, WireError> {
-        let otp = wire.otp.map(Zeroizing::new);
-        let otp = otp.map(|address| OtpSecret::parse(&address));
-        let url = parse_url(&wire.url, "login URL")?;
-        let origin = vec![url.origin().ascii_serialization()];
-        let how = match (wire.way, &wire.site) {
-            (_, Some((name, source))) => How::Site(Arc::new(read_site(name, source)?)),
-            (WireWay::Site, None) => return Err(bad("site file")),
-            (WireWay::Browser, None) => How::Browser(BrowserPlace::new(url)),
-            (WireWay::Form, None) => {
-                let mut place = FormPlace::new(url);
-                place.form = wire.form;
-                place.trusts_device = wire.trusts_device;
-                How::Form(place)
-            }
-        };
-        let credentials = Credentials {
-            user: wire.user,
-            password: wire.password.map(Secret::from),
-            otp: otp
-                .transpose()
-                .map_err(|_unreadable| bad("second factor"))?,
-        };
-        Ok(Self {
-            how,
-            credentials,
-            sent_to: wire.sent_to.unwrap_or(origin),
-        })
-    }
-}
-
-impl WireCheck {
-    /// A check of the site file is in the site file.
-    fn of(check: &Check) -> Option<Self> {
-        let CheckRule::Learned(learned) = &check.rule else {
-            return None;
-        };
-        let marks = |marks: &[Mark]| marks.iter().map(WireMark::from).collect();
-        Some(Self {
-            url: check.url.to_string(),
-            landing: learned.landing.clone(),
-            member: marks(&learned.member),
-            stranger: marks(&learned.stranger),
-        })
-    }
-}
-
-impl TryFrom<WireCheck> for Check {
-    type Error = WireError;
-
-    fn try_from(wire: WireCheck) -> Result<Self, WireError> {
-        let marks = |marks: Vec<WireMark>| marks.into_iter().map(Mark::from).collect();
-        let learned = LearnedCheck::new(wire.landing, marks(wire.member), marks(wire.stranger));
-        Ok(Self::learned(parse_url(&wire.url, "check URL")?, learned))
-    }
-}
-
-impl From<&OriginStorage> for WireStorage {
-    fn from(storage: &OriginStorage) -> Self {
-        let items = storage.items.iter();
-        Self {
-            origin: storage.origin.clone(),
-            items: items
-                .map(|(name, value)| (name.clone(), text(value)))
-                .collect(),
-        }
-    }
-}
-
-impl From<&WireStorage> for OriginStorage {
-    fn from(wire: &WireStorage) -> Self {
-        let items = wire.items.iter();
-        let items = items.map(|(name, value)| (name.clone(), value.clone().into()));
-        Self::new(wire.origin.clone(), items.collect())
-    }
-}
-
 fn told((what, at): &(String, Timestamp)) -> (String, i64) {
     (what.clone(), at.as_millis())
 }
 
 fn text(secret: &Secret<String>) -> String {
     secret.expose().clone()
-}
-
-impl From<&Mark> for WireMark {
-    fn from(mark: &Mark) -> Self {
-        match mark {
-            Mark::BodyClass(class) => Self::BodyClass(class.clone()),
-            Mark::LandsAt(path) => Self::LandsAt(path.clone()),
-            Mark::Link(key) => Self::Link(key.clone()),
-            Mark::LoginForm => Self::LoginForm,
-            Mark::LogoutLink(key) => Self::LogoutLink(key.clone()),
-            Mark::Status(status) => Self::Status(*status),
-            Mark::Text(text) => Self::Text(text.clone()),
-            Mark::UserName(name) => Self::UserName(name.clone()),
-        }
-    }
-}
-
-impl From<WireMark> for Mark {
-    fn from(wire: WireMark) -> Self {
-        match wire {
-            WireMark::BodyClass(class) => Self::BodyClass(class),
-            WireMark::LandsAt(path) => Self::LandsAt(path),
-            WireMark::Link(key) => Self::Link(key),
-            WireMark::LoginForm => Self::LoginForm,
-            WireMark::LogoutLink(key) => Self::LogoutLink(key),
-            WireMark::Status(status) => Self::Status(status),
-            WireMark::Text(text) => Self::Text(text),
-            WireMark::UserName(name) => Self::UserName(name),
-        }
-    }
-}
-
-impl From<&KeptRefusal> for WireRefusal {
-    fn from(refusal: &KeptRefusal) -> Self {
-        Self {
-            at: refusal.at.as_millis(),
-            message: refusal.message.clone(),
-            again: refusal.again.map(Timestamp::as_millis),
-        }
-    }
-}
-
-impl From<WireRefusal> for KeptRefusal {
-    fn from(wire: WireRefusal) -> Self {
-        Self {
-            at: Timestamp::from_millis(wire.at),
-            message: wire.message,
-            again: wire.again.map(Timestamp::from_millis),
-        }
-    }
-}
-
-impl From<&TokenFile> for WireTokenFile {
-    fn from(file: &TokenFile) -> Self {
-        let names = match file.names() {
-            TokenNames::Listed(names) => Some(names.clone()),
-            TokenNames::OfTheFile => None,
-        };
-        let tokens = file.seen().iter().map(|(name, seen)| WireToken {
-            name: name.clone(),
-            value: seen.value.map(wire_digest),
-            replaced: seen
-                .replaced
-                .iter()
-                .map(|(digest, at)| (wire_digest(*digest), at.as_millis()))
-                .collect(),
-        });
-        Self {
-            path: file.path().to_owned(),
-            url: file.url().to_string(),
-            names,
-            seen: tokens.collect(),
-        }
-    }
-}
-
-impl TryFrom<WireTokenFile> for TokenFile {
-    type Error = WireError;
-
-    fn try_from(wire: WireTokenFile) -> Result<Self, WireError> {
-        let names = match wire.names {
-            Some(names) => TokenNames::Listed(names),
-            None => TokenNames::OfTheFile,
-        };
-        let url = parse_url(&wire.url, "token file's URL")?;
-        let file = Self::new(wire.path, url, names).map_err(|_trouble| bad("token file"))?;
-        let mut seen = BTreeMap::new();
-        for token in wire.seen {
-            let replaced = token.replaced.into_iter().map(|(digest, at)| {
-                read_digest(&digest).map(|digest| (digest, Timestamp::from_millis(at)))
-            });
-            let value = token.value.as_deref().map(read_digest);
-            let known = Seen {
-                value: value.transpose()?,
-                replaced: replaced.collect::<Result<_, _>>()?,
-            };
-            seen.insert(token.name, known);
-        }
-        Ok(file.with_seen(seen))
-    }
-}
-
-fn wire_digest(digest: Digest) -> String {
-    Base64::encode_string(&digest.0)
-}
-
-fn read_digest(text: &str) -> Result<Digest, WireError> {
-    let mut digest = [0; 32];
-    match Base64::decode(text, &mut digest) {
-        Ok(bytes) if bytes.len() == 32 => Ok(Digest(digest)),
-        _ => Err(bad("token's digest")),
-    }
-}
-
-impl Drop for WireAuthorization {
-    fn drop(&mut self) {
-        self.zeroize();
-    }
 }
 
 impl Drop for WireRecord {

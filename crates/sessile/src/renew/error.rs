@@ -1,5 +1,8 @@
 //! Why a kept session has no answer.
 
+use std::fmt;
+use std::time::Duration;
+
 use thiserror::Error;
 
 use crate::error::Error as RequestError;
@@ -67,6 +70,25 @@ pub enum KeepError {
     },
 }
 
+/// When a login that the site has refused is tried again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "by itself or not by itself")]
+pub enum Again {
+    /// When so much time has passed.
+    After(Duration),
+    /// When a person logs in.
+    ByHand,
+}
+
+impl fmt::Display for Again {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::After(wait) => write!(f, "{} s have passed", wait.as_millis().div_ceil(1000)),
+            Self::ByHand => f.write_str("you run `sessile login` again"),
+        }
+    }
+}
+
 /// Why a login that is gone was not renewed.
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
@@ -103,8 +125,8 @@ pub enum NoRenewal {
     Refused {
         /// In the site's words.
         message: String,
-        /// A time, or what has to happen.
-        again: String,
+        /// When it is.
+        again: Again,
     },
     /// The new login works, but this page still says that there is none.
     #[error("it was logged in again, but the page still asks for a login")]

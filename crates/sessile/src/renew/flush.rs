@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::Inner;
+use super::away::is_absence;
 
 /// The owner of the task that waits.
 #[derive(Debug, Default)]
@@ -42,8 +43,7 @@ pub(super) fn schedule(inner: &Arc<Inner>) {
     if state.stage != Stage::Idle {
         return;
     }
-    // Those that are done leave nothing behind.
-    while state.tasks.try_join_next().is_some() {}
+    state.reap();
     state.stage = Stage::Waiting;
     let (session, pause) = (Arc::downgrade(inner), inner.save_every);
     state.tasks.spawn(flush_after(session, pause));
@@ -59,9 +59,22 @@ async fn flush_after(session: Weak<Inner>, pause: Duration) {
     if !inner.is_unsaved() {
         return;
     }
-    if let Err(error) = inner.push_and_step().await {
+    let Err(error) = inner.push_and_step().await else {
+        inner.note_presence();
+        return;
+    };
+    if is_absence(&error) {
+        inner.note_absence(&error);
+    } else {
         tracing::warn!(session = %inner.name, %error, "new cookies could not be stored; they wait on");
-        schedule(&inner);
+    }
+    schedule(&inner);
+}
+
+impl State {
+    /// Those that are done leave nothing behind.
+    fn reap(&mut self) {
+        while self.tasks.try_join_next().is_some() {}
     }
 }
 
@@ -74,6 +87,15 @@ impl Flusher {
             std::mem::take(&mut state.tasks)
         };
         tasks.shutdown().await;
+    }
+
+    /// Starts work that ends with the session, unless that is closed.
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let mut state = self.lock();
+        if state.stage != Stage::Closed {
+            state.reap();
+            state.tasks.spawn(work);
+        }
     }
 
     fn enter(&self, from: Stage, to: Stage) {

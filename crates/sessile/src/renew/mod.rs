@@ -3,9 +3,10 @@
 //! Joins session, login and store for one session. `sync` brings changes from and to the store,
 //! `single` sees to it that a login is renewed once however many notice, `judge` looks at what only
 //! a page's content shows, `in_step` joins a token file, `flush` stores what is new in a session
-//! that has gone quiet, `limits` shares the manners towards hosts. How to log in is not here, nor how
+//! that has gone quiet, `away` goes on where the store is away, `limits` shares the manners towards hosts. How to log in is not here, nor how
 //! bytes are kept.
 
+mod away;
 mod ends;
 mod error;
 mod flush;
@@ -34,7 +35,7 @@ use crate::session::{Reply, Request, Session, SessionBuilder, SessionState, Sign
 use crate::store::{HolderId, Name, Vault};
 use crate::token_file::{Stamp, TokenFile, TokenTrouble};
 
-pub use error::{KeepError, NoRenewal};
+pub use error::{Again, KeepError, NoRenewal};
 pub use gate::Logins;
 pub use in_step::{bring_in_step, keep_in_step, step, stop_in_step};
 pub use judge::CheckReport;
@@ -50,9 +51,13 @@ use refresh::Seen;
 use single::Start;
 use to_the_end::Renewals;
 
-/// How often, at most, a login is renewed for one request: more than once only while its token is so
+/// How often, at most, an access token is renewed for one request: more than once only while it is so
 /// short-lived that it ends on the way.
-const RENEWALS: u32 = 5;
+const TOKENS: u32 = 5;
+
+/// How often, at most, a login is renewed for one request: more than once only where a check can tell
+/// that it was ended again meanwhile.
+const LOGINS: u32 = 3;
 
 /// A stored session that many processes share and that logs in again when it has to.
 ///
@@ -373,7 +378,7 @@ impl Kept {
     /// [`KeepError::LoggedOut`] where the login can't be renewed, with the reason.
     pub async fn send(&self, request: Request) -> Result<Answer, KeepError> {
         let inner = &self.0;
-        inner.pull().await?;
+        inner.pull_if_there().await?;
         let mut renewal = inner.renew_if_due().await?;
         let mut request = request;
         let mut renewals = 0;
@@ -383,7 +388,7 @@ impl Kept {
             inner.judge(&mut reply).await?;
             inner.tell_of_challenge(reply.verdict()).await;
             let Verdict::Expired(sign) = reply.verdict().clone() else {
-                inner.save_if_due().await?;
+                inner.save_if_due_and_there().await?;
                 flush::schedule(inner);
                 return Ok(Answer { reply, renewal });
             };
@@ -416,7 +421,7 @@ impl Kept {
     ///
     /// As [`Kept::send`].
     pub async fn bring_up_to_date(&self) -> Result<Option<Renewal>, KeepError> {
-        self.0.pull().await?;
+        self.0.pull_if_there().await?;
         self.0.renew_if_due().await
     }
 
@@ -565,9 +570,20 @@ impl Inner {
         has_login && (!has_tokens || self.is_about_token(reply))
     }
 
-    /// A request is sent again once, and once more where a short-lived token has ended meanwhile.
+    /// A request is sent again once, and once more where its token or login may have ended meanwhile:
+    /// a renewal begins with the check, which says whether it has.
     fn may_send_again(&self, renewals: u32) -> bool {
-        renewals == 0 || (renewals < RENEWALS && self.is_token_due())
+        let has_tokens = self.held().tokens.is_some();
+        renewals == 0
+            || match has_tokens {
+                true => renewals < TOKENS && self.is_token_due(),
+                false => renewals < LOGINS && self.can_tell(),
+            }
+    }
+
+    /// Whether a check tells a login that works from one that doesn't.
+    fn can_tell(&self) -> bool {
+        self.held().check.is_some()
     }
 
     /// The error for a page that asks for a login right after one.
@@ -581,7 +597,8 @@ impl Inner {
             self.remember_refused_token().await?;
             return Ok(self.logged_out(sign, NoRenewal::TokenRefused));
         }
-        if by == Some(Renewer::Ourselves) {
+        // Each login that a check has proven worked, and was ended by something else.
+        if by == Some(Renewer::Ourselves) && !self.can_tell() {
             self.remember_fruitless_login().await?;
         }
         Ok(self.logged_out(sign, NoRenewal::StillAsking))

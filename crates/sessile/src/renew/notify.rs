@@ -65,7 +65,9 @@ impl TroubleKind {
         match error {
             LoginError::Captcha { .. } | LoginError::Challenged { .. } => Some(Self::Challenge),
             LoginError::CodeRefused { .. } | LoginError::SecondFactor { .. } => Some(Self::Code),
-            LoginError::NotSafe { .. } | LoginError::Refused { .. } => Some(Self::Login),
+            LoginError::NotSafe { .. }
+            | LoginError::Refused { .. }
+            | LoginError::Unproven { .. } => Some(Self::Login),
             other => other.needs_person().then_some(Self::Login),
         }
     }

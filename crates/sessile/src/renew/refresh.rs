@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::sync::Purpose;
-use super::{Inner, KeepError, Mode, NoRenewal, Renewal, Renewer};
+use super::{Again, Inner, KeepError, Mode, NoRenewal, Renewal, Renewer};
 use crate::login::oauth2::{Granted, OAuth2, OAuthError};
 use crate::login::{How, LoginError};
 use crate::record::{KeptLogin, Tokens};
@@ -77,6 +77,7 @@ impl Inner {
             || self.is_held()
             || self.is_replaced()
             || !self.is_end_near()
+            || (self.vault.presence().is_away() && !self.is_over())
         {
             return false;
         }
@@ -183,7 +184,7 @@ impl Inner {
             tracing::warn!(session = %self.name, %unsaved, "the refusal was not stored");
         }
         if is_dead {
-            let again = super::single::by_hand();
+            let again = Again::ByHand;
             return self.logged_out(sign, NoRenewal::Refused { message, again });
         }
         error

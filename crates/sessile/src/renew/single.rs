@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use tokio::time::sleep;
+use tracing::Instrument as _;
 
 use super::mailbox::Mailbox;
 use super::notify::TroubleKind;
 use super::refresh::Seen;
 use super::sync::Purpose;
-use super::{Inner, KeepError, NoRenewal, Renewal, Renewed, Renewer};
+use super::{Again, Inner, KeepError, NoRenewal, Renewal, Renewed, Renewer};
 use crate::error::{Error as RequestError, Phase};
 use crate::login::oauth2::OAuthError;
 use crate::login::{
@@ -21,6 +22,7 @@ use crate::login::{
 use crate::record::{KeptLogin, KeptRefusal, Record};
 use crate::secret::Secret;
 use crate::session::{SessionState, Sign, Verdict};
+use crate::spans;
 use crate::store::{Acquired, HolderId, Lease, LeaseKey, Name, StoreError, Vault};
 
 /// How long a lease lasts that nobody extends: as long as others wait for a killed process.
@@ -216,10 +218,10 @@ impl Inner {
         let again = match refusal.again {
             Some(again) if again <= now => return Ok(()),
             Some(again) => {
-                let seconds = (again.as_millis() - now.as_millis() + 999) / 1000;
-                format!("{seconds} s have passed")
+                let millis = again.as_millis() - now.as_millis();
+                Again::After(Duration::from_millis(millis.unsigned_abs()))
             }
-            None => by_hand(),
+            None => Again::ByHand,
         };
         Err(self.logged_out(
             sign,
@@ -333,7 +335,12 @@ impl Inner {
                 }
             }
         }
-        Ok(login::log_in(&self.session, state, login, known).await?)
+        let span = spans::login(&self.name);
+        let logging_in = login::log_in(&self.session, state, login, known);
+        let done = logging_in.instrument(span.clone()).await;
+        let done = done.map_err(KeepError::from);
+        spans::ended(&span, &done);
+        done
     }
 
     /// What is to be kept of a login that worked.
@@ -367,7 +374,8 @@ impl Inner {
         (record, report)
     }
 
-    /// A page that asks for a login right after one would be asked for again and again.
+    /// A page that asks for a login right after one that nothing could prove would be asked for again
+    /// and again.
     pub(super) async fn remember_fruitless_login(&self) -> Result<(), KeepError> {
         let now = self.session.now();
         let again = Some(now.plus(Duration::from_secs(COOL_DOWN)));
@@ -399,7 +407,9 @@ impl Inner {
                 Some(now.plus(Duration::from_secs(wait)))
             }
             LoginError::OAuth(error) if error.is_passing() => return Ok(()),
-            LoginError::OAuth(OAuthError::Refused { .. }) | LoginError::Refused { .. } => None,
+            LoginError::OAuth(OAuthError::Refused { .. })
+            | LoginError::Refused { .. }
+            | LoginError::Unproven { .. } => None,
             other if other.needs_person() => None,
             _ => Some(now.plus(Duration::from_secs(COOL_DOWN))),
         };
@@ -519,9 +529,4 @@ async fn note_step(vault: &Vault, name: &Name, step: u64) {
         Ok(()) | Err(KeepError::Unknown { .. }) => {}
         Err(error) => tracing::warn!(session = %name, %error, "the code was not noted"),
     }
-}
-
-/// When a login that was refused may be tried again, where only a person can know.
-pub(super) fn by_hand() -> String {
-    "you run `sessile login` again".to_owned()
 }

@@ -343,7 +343,7 @@ impl Inner {
         self.step_and_pull().await
     }
 
-    fn is_due(&self) -> bool {
+    pub(super) fn is_due(&self) -> bool {
         let at = self.held().saved.at;
         self.is_unsaved() && self.session.now() >= at.plus(self.save_every)
     }

@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use super::refresh::Seen;
 use super::{Inner, KeepError, NoRenewal, Renewal};
 use crate::session::Sign;
+use crate::spans;
 
 /// The owner of the renewals under way.
 #[derive(Debug, Default)]
@@ -25,8 +27,12 @@ impl Inner {
     ) -> Result<Option<Renewal>, KeepError> {
         let (answer, answered) = oneshot::channel();
         let (inner, why) = (Arc::clone(self), sign.clone());
+        let span = spans::renewal(&self.name);
         self.renewals.spawn(async move {
-            let renewed = inner.renew(seen, &why).await;
+            let renewing = inner.renew(seen, &why).instrument(span.clone());
+            let renewed = renewing.await;
+            spans::ended(&span, &renewed);
+            drop(span);
             // Whoever asked may have stopped waiting.
             let _unheard = answer.send(renewed);
         });

@@ -57,7 +57,7 @@ pub(crate) use manners::{Entry, Fault, Register, Standing, key};
 pub use manners::{Limits, Manners};
 pub use multipart::{Multipart, Part};
 pub use reply::{Content, Hop, Reply};
-pub use request::{Redirects, Request};
+pub use request::{RedirectRule, Redirects, Request};
 pub use retry::RetryPolicy;
 pub use state::{Counts, SessionState};
 pub use verdict::{Sign, Signs, Verdict};

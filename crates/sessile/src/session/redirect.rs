@@ -3,13 +3,15 @@
 use http::{Method, StatusCode};
 use url::Url;
 
-use super::request::Redirects;
+use super::request::{RedirectRule, Redirects};
 use crate::error::RedirectRefusal;
 
 /// What the rule looks at.
 pub(super) struct Attempt<'a> {
     pub(super) policy: Redirects,
     pub(super) may_downgrade: bool,
+    /// The caller's own.
+    pub(super) rule: Option<RedirectRule>,
     pub(super) method: &'a Method,
     pub(super) url: &'a Url,
     pub(super) status: StatusCode,
@@ -73,6 +75,9 @@ pub(super) fn decide(attempt: &Attempt<'_>) -> Decision {
     }
     if attempt.url.scheme() == "https" && url.scheme() == "http" && !attempt.may_downgrade {
         return fail(RedirectRefusal::Downgrade);
+    }
+    if let Some(why) = attempt.rule.and_then(|rule| rule(attempt.url, &url)) {
+        return fail(RedirectRefusal::Forbidden(why));
     }
     if keeps_body && attempt.body_stays && attempt.url.origin() != url.origin() {
         return fail(RedirectRefusal::BodyElsewhere);
@@ -180,6 +185,7 @@ mod tests {
         let decision = decide(&Attempt {
             policy: Redirects::Follow(20),
             may_downgrade: false,
+            rule: None,
             method: &method.parse().unwrap(),
             url: &url,
             status: StatusCode::from_u16(status).unwrap(),
@@ -208,12 +214,38 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_of_the_caller_s_keeps_from_following() {
+        let url = Url::parse("http://a.test/x").unwrap();
+        let to = |location: &str| {
+            decide(&Attempt {
+                policy: Redirects::Follow(1),
+                may_downgrade: false,
+                rule: Some(|from, to| (from.host() != to.host()).then_some("it is elsewhere")),
+                method: &Method::GET,
+                url: &url,
+                status: StatusCode::FOUND,
+                location: Some(location.as_bytes()),
+                is_replayable: true,
+                body_stays: false,
+                followed: 0,
+                was_there: &|_, _| false,
+            })
+        };
+        assert!(matches!(to("/y"), Decision::Follow(_)));
+        let Decision::Fail { why, .. } = to("http://b.test/") else {
+            panic!("followed")
+        };
+        assert_eq!(why, RedirectRefusal::Forbidden("it is elsewhere"));
+    }
+
+    #[test]
     fn a_body_for_one_site_is_not_sent_to_another() {
         let url = Url::parse("https://a.test/login").unwrap();
         let go = |status, location: &str| {
             decide(&Attempt {
                 policy: Redirects::Follow(1),
                 may_downgrade: false,
+                rule: None,
                 method: &Method::POST,
                 url: &url,
                 status,
@@ -251,6 +283,7 @@ mod tests {
         let mut attempt = Attempt {
             policy: Redirects::Follow(1),
             may_downgrade: false,
+            rule: None,
             method: &Method::GET,
             url: &url,
             status: StatusCode::FOUND,

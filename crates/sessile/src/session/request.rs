@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use serde::Serialize;
 use std::fmt;
 use std::time::Duration;
-use url::form_urlencoded;
+use url::{Url, form_urlencoded};
 
 use super::fallback::Tier;
 use super::multipart::{Multipart, MultipartBody, random_boundary};
@@ -36,6 +36,7 @@ pub struct Request {
     pub(super) cookies: Vec<(String, String)>,
     pub(super) body: Body,
     pub(super) redirects: Option<Redirects>,
+    pub(super) redirect_rule: Option<RedirectRule>,
     pub(super) timeout: Option<Duration>,
     pub(super) kind: Option<RequestKind>,
     /// The ways to try, in order; none means directly.
@@ -70,6 +71,9 @@ pub enum Redirects {
     /// Answer the redirect itself.
     Stay,
 }
+
+/// Why a page may not redirect to another one, from its address and the other's; `None` where it may.
+pub type RedirectRule = fn(from: &Url, to: &Url) -> Option<&'static str>;
 
 /// A request's body.
 #[derive(Default)]
@@ -107,6 +111,7 @@ impl Request {
             cookies: Vec::new(),
             body: Body::Empty,
             redirects: None,
+            redirect_rule: None,
             timeout: None,
             kind: None,
             tiers: Vec::new(),
@@ -249,6 +254,13 @@ impl Request {
         self
     }
 
+    /// Asks a rule before each redirect is followed, so that nothing is sent to where it may not
+    /// lead. Defaults to no rule beside the session's own.
+    pub fn redirect_rule(mut self, rule: RedirectRule) -> Self {
+        self.redirect_rule = Some(rule);
+        self
+    }
+
     /// How long the whole exchange may take, redirects included. Defaults to the session's limit.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -323,6 +335,7 @@ impl Request {
             cookies: self.cookies.clone(),
             body,
             redirects: self.redirects,
+            redirect_rule: self.redirect_rule,
             timeout: self.timeout,
             kind: self.kind,
             tiers: self.tiers.clone(),

@@ -26,6 +26,7 @@ use super::{Inner, Live, cookies, decode, permission, prepare, window};
 use crate::error::Error;
 use crate::profile::{self, Browser, Occasion, RequestKind};
 use crate::redact::ShownUrl;
+use crate::spans;
 use crate::transport::{Incoming, Outgoing};
 
 pub(super) async fn run(session: &Inner, mut request: Request) -> Result<Reply, Error> {
@@ -127,6 +128,7 @@ fn decide(session: &Inner, hop: &Hop, incoming: &Incoming) -> Decision {
     redirect::decide(&Attempt {
         policy: hop.request.redirects.unwrap_or(session.habits.redirects),
         may_downgrade: session.habits.may_downgrade,
+        rule: hop.request.redirect_rule,
         method: &hop.request.method,
         url: &hop.url,
         status: incoming.status,
@@ -189,11 +191,14 @@ async fn attempt(session: &Inner, hop: &mut Hop) -> Result<Answered, Error> {
             None => None,
         };
         let (outgoing, sender) = prepare(session, hop)?;
+        let span = spans::request(&outgoing, made);
         let sending = exchange(session, hop, outgoing, sender.generation);
         let mut result = match &turn {
             Some(turn) => turn.during(sending).boxed().await,
             None => sending.await,
         };
+        spans::answered(&span, &result);
+        drop(span);
         let ender = match (turn, &mut result) {
             (Some(turn), Ok(incoming)) => mind(session, &hop.url, incoming, turn).boxed().await,
             (Some(_), Err(_)) | (None, _) => None,

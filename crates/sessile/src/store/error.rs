@@ -216,3 +216,10 @@ pub enum StoreError {
         given: KeyId,
     },
 }
+
+impl StoreError {
+    /// Whether it may pass by itself: the store is away or in use, and what was asked isn't at fault.
+    pub(crate) const fn is_passing(&self) -> bool {
+        matches!(self, Self::Locked { .. } | Self::Unreachable { .. })
+    }
+}

@@ -7,6 +7,7 @@ mod aside;
 mod change;
 mod error;
 mod files;
+mod job_thread;
 mod key;
 mod key_table;
 mod keyring;
@@ -16,6 +17,7 @@ mod name;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod postgres_url;
+mod presence;
 mod rotate;
 mod seal;
 mod sqlite;

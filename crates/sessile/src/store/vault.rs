@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::change::{Decided, moving, open_row, sealing, tampered};
 use super::key::RootSource;
 use super::key_table::{KeyTable, Root};
+use super::presence::Presence;
 use super::seal::{Key, KeyRing, Unopened};
 use super::{
     Acquired, Change, HolderId, KeyRow, KeySource, Lease, LeaseKey, Name, Next, NextPlain, Opened,
@@ -26,6 +27,7 @@ struct Inner {
     /// Where the outside key was found, to look there again when it has changed.
     origin: KeySource,
     keys: RwLock<Arc<Keys>>,
+    presence: Presence,
 }
 
 /// The keys as they were at some revision of the store's key table, and what opened it.
@@ -64,6 +66,7 @@ impl Vault {
             store,
             origin,
             keys,
+            presence: Presence::default(),
         })))
     }
 
@@ -255,6 +258,11 @@ impl Vault {
     /// It is cheap enough to ask before every use of a record.
     pub fn changes(&self) -> Result<u64, StoreError> {
         self.store().changes()
+    }
+
+    /// Whether it answers.
+    pub(crate) fn presence(&self) -> &Presence {
+        &self.0.presence
     }
 
     /// Writes everything, sealed as it is, into one new file that only its owner may read.

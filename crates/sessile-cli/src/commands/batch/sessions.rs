@@ -89,7 +89,7 @@ async fn open_pool(
     work: &mut Work<'_>,
 ) -> Outcome<Sessions> {
     let name = work::name(name)?;
-    let vault = work.vault().await?;
+    let vault = work.present_vault(Purpose::Send).await?;
     let keeping = work.keeping()?;
     let mut options = PoolOptions::default();
     options.builder = builder.clone();
@@ -115,7 +115,7 @@ async fn open_pool(
 
 async fn kept(name: &str, builder: SessionBuilder, work: &Work<'_>) -> Outcome<Kept> {
     let name = work::name(name)?;
-    let vault = work.vault().await?;
+    let vault = work.present_vault(Purpose::Send).await?;
     let mut options = work.keeping()?;
     options.builder = builder;
     let kept = Kept::open(&vault, &name, options).await;

@@ -1,10 +1,12 @@
 //! What is said of a batch: what was there, and what came of it.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::json;
-use sessile::batch::{End, Found};
+use sessile::batch::{End, Found, Progress};
 
+use super::super::show;
 use super::super::work::Work;
 use super::Ending;
 use crate::args::BatchArgs;
@@ -49,6 +51,44 @@ pub(super) fn tell_found(found: &Found, args: &BatchArgs, work: &mut Work<'_>) {
         work.printer
             .note(&format!("going on: {} done already", many(count, "target")));
     }
+}
+
+/// What has been said of a pool that has no session to give.
+#[derive(Default)]
+pub(super) struct LackOfSessions {
+    is_wait_told: bool,
+    is_fallback_told: bool,
+}
+
+/// Sessions that are just being made are no news.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl LackOfSessions {
+    /// What is to be said now, where it hasn't been said before.
+    pub(super) fn text(&mut self, progress: &Progress, args: &BatchArgs) -> Option<String> {
+        if let (Some(why), false) = (&progress.why_fallback, self.is_fallback_told) {
+            self.is_fallback_told = true;
+            return Some(format!(
+                "warning: {why}; sent without the pool, which the lines say; --no-fallback makes \
+                 it an error"
+            ));
+        }
+        let lack = progress.lack.as_ref()?;
+        if lack.waited < PATIENCE || self.is_wait_told {
+            return None;
+        }
+        self.is_wait_told = true;
+        Some(waiting(&lack.why, args))
+    }
+}
+
+fn waiting(why: &str, args: &BatchArgs) -> String {
+    let wait = show::length(args.wait);
+    let then = match args.no_fallback {
+        true => "is an error",
+        false => "is sent without the pool",
+    };
+    format!("{why}; waiting: a target that has none after {wait} (--wait) {then}")
 }
 
 /// Says what came of it, and how the command ends.
@@ -119,5 +159,51 @@ fn many(count: u64, thing: &str) -> String {
     match count {
         1 => format!("1 {thing}"),
         _ => format!("{count} {thing}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    fn args(more: &str) -> BatchArgs {
+        let line = format!("sessile batch shop --targets t --url /{{target}} {more}");
+        match Cli::try_parse_from(line.split_whitespace())
+            .unwrap()
+            .command
+        {
+            Command::Batch(args) => *args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_fallback_is_told_once() {
+        let (args, mut told) = (args(""), LackOfSessions::default());
+        let mut progress = Progress::default();
+        assert_eq!(told.text(&progress, &args), None);
+        progress.why_fallback = Some(Arc::from("all are in use"));
+        let text = told.text(&progress, &args).unwrap();
+        assert!(
+            text.starts_with("warning: all are in use; sent without"),
+            "{text}"
+        );
+        assert_eq!(told.text(&progress, &args), None);
+    }
+
+    #[test]
+    fn a_wait_is_told_with_its_end() {
+        assert_eq!(
+            waiting("logins fail", &args("")),
+            "logins fail; waiting: a target that has none after 1 min 30 s (--wait) is sent without \
+             the pool"
+        );
+        let text = waiting("logins fail", &args("--no-fallback --wait 5s"));
+        assert!(text.ends_with("after 5 s (--wait) is an error"), "{text}");
     }
 }

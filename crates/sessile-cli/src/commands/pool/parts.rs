@@ -6,6 +6,7 @@ use sessile::pool::{Account, Pool, PoolError};
 use sessile::store::Name;
 use sessile::transport::Proxy;
 
+use super::super::failure::Purpose;
 use super::super::login;
 use super::super::work::{self, Work};
 use crate::args::{PoolAccount, PoolAccountAdd, PoolProxy, PoolProxyAdd};
@@ -19,7 +20,7 @@ pub(super) async fn account(command: PoolAccount, work: &mut Work<'_>) -> Outcom
         PoolAccount::Add(args) => add_account(args, work).await,
         PoolAccount::Rm { name, users } => {
             let name = work::name(&name)?;
-            let vault = work.vault().await?;
+            let vault = work.present_vault(Purpose::Manage).await?;
             let (pool, gone) = (name.clone(), users.clone());
             let removed = Pool::redefine(&vault, &name, move |definition| {
                 for user in gone {
@@ -37,7 +38,7 @@ pub(super) async fn account(command: PoolAccount, work: &mut Work<'_>) -> Outcom
 
 async fn add_account(args: PoolAccountAdd, work: &mut Work<'_>) -> Outcome {
     let name = work::name(&args.name)?;
-    let vault = work.vault().await?;
+    let vault = work.present_vault(Purpose::Manage).await?;
     let definition = Pool::definition(&vault, &name)
         .await
         .map_err(Failure::from)?;
@@ -64,7 +65,7 @@ pub(super) async fn proxy(command: PoolProxy, work: &mut Work<'_>) -> Outcome {
         PoolProxy::Add(args) => add_proxy(&args, work).await,
         PoolProxy::Rm { name, proxies } => {
             let name = work::name(&name)?;
-            let vault = work.vault().await?;
+            let vault = work.present_vault(Purpose::Manage).await?;
             let (pool, gone) = (name.clone(), proxies.clone());
             let removed = Pool::redefine(&vault, &name, move |definition| {
                 for proxy in gone {
@@ -95,7 +96,7 @@ async fn add_proxy(args: &PoolProxyAdd, work: &mut Work<'_>) -> Outcome {
         }
         (None, None) => return Err(Failure::usage("`none` is no proxy").into()),
     };
-    let vault = work.vault().await?;
+    let vault = work.present_vault(Purpose::Manage).await?;
     let shown = proxy.to_string();
     let added = Pool::redefine(&vault, &name, move |definition| {
         definition

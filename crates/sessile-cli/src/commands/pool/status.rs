@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use sessile::pool::{AccountInfo, Pool, PoolView, SeatInfo};
 use sessile_jar::Timestamp;
 
+use super::super::failure::Purpose;
 use super::super::show;
 use super::super::work::{self, Work};
 use crate::exit::{Exit, Failure, Outcome};
@@ -11,7 +12,7 @@ use crate::printer::plain;
 
 /// Lists the pools.
 pub(super) async fn list(work: &mut Work<'_>) -> Outcome {
-    let vault = work.vault().await?;
+    let vault = work.present_vault(Purpose::Manage).await?;
     let mut views = Vec::new();
     for name in Pool::names(&vault).await.map_err(Failure::from)? {
         views.push(Pool::look(&vault, &name).await.map_err(Failure::from)?);
@@ -45,7 +46,7 @@ pub(super) async fn list(work: &mut Work<'_>) -> Outcome {
 /// Shows one pool.
 pub(super) async fn show(name: &str, work: &mut Work<'_>) -> Outcome {
     let name = work::name(name)?;
-    let vault = work.vault().await?;
+    let vault = work.present_vault(Purpose::Manage).await?;
     let view = Pool::look(&vault, &name).await.map_err(Failure::from)?;
     if work.json() {
         work.printer.document(&document(&view))?;

@@ -1,6 +1,8 @@
 //! What the tests are written with: a person's machine, and the websites they meet.
 
 mod authority;
+#[cfg(feature = "otel")]
+pub(crate) mod collector;
 mod daemon;
 mod database;
 mod desk;

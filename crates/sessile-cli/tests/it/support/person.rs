@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -47,6 +47,19 @@ impl Person {
 
     pub(crate) fn run(&self, arguments: &str) -> Outcome {
         self.sessile(arguments).run()
+    }
+
+    /// Lines for a shell that finds `sessile`, in their home.
+    pub(crate) fn shell(&self, script: &str) -> Invocation {
+        let binary = Path::new(env!("CARGO_BIN_EXE_sessile"));
+        let folder = binary.parent().unwrap().display();
+        let home = self.home().display();
+        let mut shell = self
+            .program(Path::new("/bin/sh"), "-ec")
+            .argument(script)
+            .environment("PATH", format!("{home}/bin:{folder}:/usr/bin:/bin"));
+        shell.command.current_dir(self.home());
+        shell
     }
 
     /// Runs the same `count` times at once and waits for all.
@@ -186,6 +199,22 @@ impl Running {
             line.push(byte[0]);
         }
         (!line.is_empty()).then(|| String::from_utf8(line).unwrap())
+    }
+
+    /// The next lines of standard error, up to the first that has this in it.
+    pub(crate) fn errors_until(&mut self, text: &str) -> Vec<String> {
+        let stderr: &mut ChildStderr = self.child.stderr.as_mut().unwrap();
+        let mut lines = vec![String::new()];
+        let mut byte = [0];
+        while stderr.read(&mut byte).unwrap() == 1 {
+            let line = lines.last_mut().unwrap();
+            match byte[0] {
+                b'\n' if line.contains(text) => return lines,
+                b'\n' => lines.push(String::new()),
+                other => line.push(other.into()),
+            }
+        }
+        panic!("{text:?} wasn't said: {lines:#?}");
     }
 
     /// Ends it as nobody can prevent.

@@ -1,6 +1,7 @@
 //! The practice site, served beside the test that uses it.
 
 use std::ops::Deref;
+use std::time::Duration;
 
 use sessile_practice::{GRACE, GRACE_PASSWORD, Options, Site};
 use tokio::runtime::Runtime;
@@ -23,6 +24,14 @@ impl Practice {
     pub(crate) fn with_films() -> Self {
         Self::with(Options {
             media: Some(films()),
+            ..Options::default()
+        })
+    }
+
+    /// With a fresh code of the second factor each time so much has passed.
+    pub(crate) fn with_codes_every(period: Duration) -> Self {
+        Self::with(Options {
+            totp_period: period,
             ..Options::default()
         })
     }

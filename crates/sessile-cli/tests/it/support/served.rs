@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 use super::person::Running;
-use super::{Outcome, Person};
+use super::{Invocation, Outcome, Person};
 
 /// A running `sessile serve`.
 pub(crate) struct Served {
@@ -20,7 +20,12 @@ impl Served {
     /// Starts a daemon on a free port; its log goes on with `options`.
     pub(crate) fn start(me: &Person, options: &str) -> Self {
         let line = format!("serve --listen 127.0.0.1:0 --json {options}");
-        let mut running = me.sessile(&line).start();
+        Self::of(me, me.sessile(&line))
+    }
+
+    /// Starts a daemon by a line that has `--json`.
+    pub(crate) fn of(me: &Person, serve: Invocation) -> Self {
+        let mut running = serve.start();
         let mut text = String::new();
         while !text.ends_with("\n}\n") {
             text.push_str(&running.read(1));

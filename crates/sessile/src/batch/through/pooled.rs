@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::{Attempted, Replied, Sender, Sending, take_in, through_plain, timed};
+use super::queue::{Place, Queue};
+use super::{Attempted, Lack, Replied, Sender, Sending, take_in, through_plain, timed};
 use crate::pool::state::Dead;
 use crate::pool::{Assign, Lease, Pool, PoolError, Target, Wish};
 use crate::session::Session;
@@ -20,8 +21,9 @@ pub struct Pooled {
     is_sticky: bool,
     wait: Duration,
     fallback: Option<Session>,
-    /// Whether the last wait was in vain; the next ones don't wait then.
+    /// Whether the last wait was in vain; until the pool is alive again the next ones don't wait.
     was_in_vain: Arc<AtomicBool>,
+    queue: Queue,
 }
 
 /// How often a lease is extended while a body arrives, and for how long.
@@ -41,6 +43,7 @@ impl Pooled {
             wait: Duration::from_secs(30),
             fallback: None,
             was_in_vain: Arc::default(),
+            queue: Queue::default(),
         })
     }
 
@@ -55,6 +58,10 @@ impl Pooled {
     pub fn fallback(mut self, session: Session) -> Self {
         self.fallback = Some(session);
         self
+    }
+
+    pub(super) fn lack(&self) -> Option<Lack> {
+        self.queue.lack()
     }
 
     pub(super) async fn attempt(&self, sending: Sending<'_>) -> Attempted {
@@ -80,11 +87,7 @@ impl Pooled {
         if self.is_sticky {
             wish = wish.target(Target::new(target)).assign(Assign::Sticky);
         }
-        let wait = match self.was_in_vain.load(Ordering::Relaxed) {
-            true => Duration::ZERO,
-            false => self.wait,
-        };
-        let leased = self.lease_within(&wish, wait).await;
+        let leased = self.lease_in_time(&wish).await;
         // Those who have a fallback don't each wait for a pool that is dead; others have to.
         let is_in_vain = matches!(leased, Err(PoolError::NoneAlive { .. }));
         let may_give_up = self.fallback.is_some();
@@ -94,30 +97,43 @@ impl Pooled {
     }
 
     /// Asks again and again: those who wait in the pool's queue aren't told that nothing will come.
-    async fn lease_within(&self, wish: &Wish, wait: Duration) -> Result<Lease, PoolError> {
-        let mut left = wait;
+    async fn lease_in_time(&self, wish: &Wish) -> Result<Lease, PoolError> {
+        let mut left = self.wait;
+        let mut part = Duration::ZERO;
+        let mut place: Option<Place<'_>> = None;
         loop {
-            let part = left.min(PART);
-            left -= part;
-            match self.pool.lease(wish, part).await {
-                Err(why) if !left.is_zero() && may_come(&why) => {}
-                leased => return leased,
+            let why = match self.pool.lease(wish, part).await {
+                Ok(lease) => {
+                    self.queue.moves();
+                    return Ok(lease);
+                }
+                Err(why) if !left.is_zero() && self.may_come(&why) => why.to_string(),
+                Err(why) => return Err(why),
+            };
+            match &place {
+                Some(place) => place.stay(&why),
+                None => place = Some(self.queue.enter(&why)),
             }
+            part = left.min(PART);
+            left -= part;
+        }
+    }
+
+    /// Whether waiting may help.
+    fn may_come(&self, error: &PoolError) -> bool {
+        match error {
+            // Others may hand some over, now that this process has come.
+            PoolError::Busy { .. } | PoolError::ServedElsewhere { .. } => true,
+            PoolError::NoneAlive { why, .. } => {
+                !matches!(why, Dead::Stopped) && !self.was_in_vain.load(Ordering::Relaxed)
+            }
+            _ => false,
         }
     }
 }
 
 /// For how long it is waited at a time.
 const PART: Duration = Duration::from_secs(1);
-
-/// Whether waiting may help.
-fn may_come(error: &PoolError) -> bool {
-    match error {
-        PoolError::Busy { .. } | PoolError::ServedElsewhere { .. } => true,
-        PoolError::NoneAlive { why, .. } => !matches!(why, Dead::Stopped),
-        _ => false,
-    }
-}
 
 /// Whether there is just no session to be had.
 fn is_lack(error: &PoolError) -> bool {

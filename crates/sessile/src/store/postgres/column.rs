@@ -4,6 +4,7 @@
 use futures_util::future::{Either, select};
 use tokio_postgres::{Client, Error, SimpleQueryMessage};
 
+use super::fault;
 use super::line::Dial;
 use crate::store::{PostgresUrl, StoreOptions};
 
@@ -16,10 +17,7 @@ pub(crate) async fn read_column(
     sql: &str,
     most: usize,
 ) -> Result<Vec<String>, String> {
-    let words = |error: &Error| {
-        let said = error.as_db_error().map(|said| said.message().to_owned());
-        format!("{url}: {}", said.unwrap_or_else(|| error.to_string()))
-    };
+    let words = |error: &Error| format!("{url}: {}", fault::words(error));
     let dial = Dial::new(url, &StoreOptions::default()).map_err(|error| error.to_string())?;
     let (client, connection, _settings) = dial.bare().await.map_err(|error| words(&error))?;
     let asking = Box::pin(ask(client, sql, most));

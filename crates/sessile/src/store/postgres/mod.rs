@@ -84,11 +84,6 @@ impl Site {
         self.patience().saturating_mul(2)
     }
 
-    fn closed(&self) -> StoreError {
-        let place = self.place.clone();
-        StoreError::Closed { place }
-    }
-
     fn corrupt(&self, detail: &str) -> StoreError {
         StoreError::Corrupt {
             place: self.place.clone(),
@@ -157,9 +152,7 @@ impl Store for PostgresStore {
     /// Others' changes are seen when the database has announced them, a moment after they were stored; over a line
     /// that broke without a sign, within two seconds. While no line is there, every answer differs from the last.
     fn changes(&self) -> Result<u64, StoreError> {
-        if self.worker.is_closed() {
-            return Err(self.site.closed());
-        }
+        self.worker.check_open()?;
         if self.changes.begin() {
             drop(self.worker.run(async |hub| {
                 listen::start(&hub);

@@ -68,8 +68,8 @@ impl SqliteStore {
         &'a self,
         query: impl Fn(&Connection) -> Result<T, Fault> + Send + 'static,
     ) -> Answer<'a, T> {
-        if self.writer.is_closed() {
-            return Box::pin(ready(Err(self.site.closed())));
+        if let Err(closed) = self.writer.check_open() {
+            return Box::pin(ready(Err(closed)));
         }
         match query_locked(&self.reader, &query) {
             Ok(value) => Box::pin(ready(Ok(value))),
@@ -133,11 +133,6 @@ impl Site {
             holder: fault::lock_holder(&self.path),
             waited,
         }
-    }
-
-    fn closed(&self) -> StoreError {
-        let place = self.place.clone();
-        StoreError::Closed { place }
     }
 
     fn io(&self, doing: &'static str, error: &std::io::Error) -> StoreError {

@@ -1,31 +1,22 @@
 //! The thread that writes: whatever is waiting goes into one transaction, and all of it is acknowledged once that is
 //! on disk. So many callers cost hardly more than one.
 
-use std::future::ready;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
 
 use super::batch::Batch;
 use super::{Site, open};
-use crate::store::aside::aside;
+use crate::store::job_thread::{JobThread, Reply, Running};
 use crate::store::{Answer, StoreError};
 
-/// Hands jobs to the thread, which starts with the first one.
+/// Hands jobs to the thread.
 #[derive(Debug)]
 pub(super) struct Writer {
     site: Arc<Site>,
-    state: Mutex<State>,
-}
-
-#[derive(Debug)]
-enum State {
-    Closed,
-    Idle,
-    Running(Sender<Job>, JoinHandle<()>),
+    thread: JobThread<Sender<Job>>,
 }
 
 /// Does its part of a batch (or is told why there is none) and answers how to acknowledge it.
@@ -39,9 +30,9 @@ const JOBS_PER_BATCH: usize = 256;
 const BYTES_PER_BATCH: usize = 4 << 20;
 
 impl Writer {
-    pub(super) const fn new(site: Arc<Site>) -> Self {
-        let state = Mutex::new(State::Idle);
-        Self { site, state }
+    pub(super) fn new(site: Arc<Site>) -> Self {
+        let thread = JobThread::new(site.place.clone());
+        Self { site, thread }
     }
 
     /// Queues `work` at once and answers when it is on disk.
@@ -49,73 +40,32 @@ impl Writer {
         &'a self,
         work: impl FnOnce(&mut Batch<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Answer<'a, T> {
-        let (reply, answer) = oneshot::channel();
-        match self.queue(job(work, reply)) {
-            Err(error) => Box::pin(ready(Err(error))),
-            Ok(()) => {
-                Box::pin(
-                    async move { answer.await.unwrap_or_else(|_gone| Err(self.site.closed())) },
-                )
-            }
-        }
+        self.thread.run(|| self.start(), |reply| job(work, reply))
     }
 
-    pub(super) fn is_closed(&self) -> bool {
-        matches!(*self.lock(), State::Closed)
+    pub(super) fn check_open(&self) -> Result<(), StoreError> {
+        self.thread.check_open()
     }
 
     /// Lets the thread finish what is queued.
     pub(super) fn close(&self) -> Answer<'_, ()> {
-        let running = std::mem::replace(&mut *self.lock(), State::Closed);
-        let State::Running(jobs, thread) = running else {
-            return Box::pin(ready(Ok(())));
-        };
-        drop(jobs);
-        aside(move || {
-            // A panic of the thread was reported by the panic hook; nothing is left to be done.
-            let _ended = thread.join();
-            Ok(())
-        })
+        self.thread.close()
     }
 
-    fn queue(&self, job: Job) -> Result<(), StoreError> {
-        let mut state = self.lock();
-        if matches!(*state, State::Idle) {
-            let (sender, receiver) = channel();
-            let site = Arc::clone(&self.site);
-            let thread = thread::Builder::new()
-                .name("sessile-store".to_owned())
-                .spawn(move || serve(&site, &receiver));
-            let thread = thread.map_err(|error| self.site.io("start a thread for", &error))?;
-            *state = State::Running(sender, thread);
-        }
-        match &*state {
-            State::Running(jobs, _thread) => jobs.send(job).map_err(|_ended| self.site.closed()),
-            State::Closed | State::Idle => Err(self.site.closed()),
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        let running = std::mem::replace(&mut *self.lock(), State::Closed);
-        if let State::Running(jobs, thread) = running {
-            drop(jobs);
-            // The last handle may be dropped by a job, on the thread itself.
-            if thread.thread().id() != thread::current().id() {
-                let _ended = thread.join();
-            }
-        }
+    fn start(&self) -> Result<Running<Sender<Job>>, StoreError> {
+        let (jobs, receiver) = channel();
+        let site = Arc::clone(&self.site);
+        let thread = thread::Builder::new()
+            .name("sessile-store".to_owned())
+            .spawn(move || serve(&site, &receiver));
+        let thread = thread.map_err(|error| self.site.io("start a thread for", &error))?;
+        Ok(Running { jobs, thread })
     }
 }
 
 fn job<T: Send + 'static>(
     work: impl FnOnce(&mut Batch<'_>) -> Result<T, StoreError> + Send + 'static,
-    reply: oneshot::Sender<Result<T, StoreError>>,
+    reply: Reply<T>,
 ) -> Job {
     Box::new(move |batch| {
         let outcome = match batch {

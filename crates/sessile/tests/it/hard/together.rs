@@ -271,6 +271,31 @@ async fn a_late_refusal_of_another_holder_starts_nothing_and_brings_nothing_back
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_login_that_is_ended_again_and_again_is_renewed_as_often() {
+    let (world, holders) = World::new().await;
+    let kept = &holders[0];
+    for round in 0..20 {
+        let before = world.town.logins();
+        world.town.kill_again(2);
+        let answer = kept.send(get("/data")).await.unwrap();
+        assert_eq!(answer.reply.status(), 200, "{round}");
+        assert_eq!(world.town.logins(), before + 2, "{round}");
+    }
+    // One request asks for so many logins and no more; the next one is not held back by that.
+    let before = world.town.logins();
+    world.town.kill_again(9);
+    let refused = kept.send(get("/data")).await.unwrap_err();
+    let KeepError::LoggedOut { why, .. } = refused else {
+        panic!("{refused}");
+    };
+    assert!(matches!(why, NoRenewal::StillAsking), "{why}");
+    assert_eq!(world.town.logins(), before + 3);
+    world.town.kill_again(1);
+    let answer = kept.send(get("/data")).await.unwrap();
+    assert_eq!(answer.reply.status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_body_that_can_be_repeated_is_sent_twice_at_most_and_another_once() {
     let (world, holders) = World::new().await;
     world.town.kill();

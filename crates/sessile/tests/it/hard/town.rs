@@ -34,6 +34,8 @@ struct State {
     door: Door,
     session: u32,
     is_alive: bool,
+    /// How often a request for data still ends the login.
+    deaths: u32,
     attempts: u32,
     logins: u32,
     notes: Vec<Bytes>,
@@ -50,6 +52,7 @@ impl Town {
             door: Door::Open,
             session: 0,
             is_alive: false,
+            deaths: 0,
             attempts: 0,
             logins: 0,
             notes: Vec::new(),
@@ -66,6 +69,11 @@ impl Town {
     /// The login dies.
     pub(super) fn kill(&self) {
         self.state().is_alive = false;
+    }
+
+    /// The login dies as soon as data is asked for, so often.
+    pub(super) fn kill_again(&self, deaths: u32) {
+        self.state().deaths = deaths;
     }
 
     /// How often a password was sent.
@@ -99,7 +107,7 @@ impl Town {
         let cookies = request.headers.get(header::COOKIE);
         let cookies = cookies.map_or("", |line| line.to_str().unwrap()).to_owned();
         // Who asks is seen when the request comes in; what it takes comes after.
-        let is_member = self.state().is_member(&cookies);
+        let is_member = self.state().is_member(&cookies, &path);
         if is_member || path == "/login" {
             let agent = request.headers.get(header::USER_AGENT);
             let agent = agent.map_or("", |agent| agent.to_str().unwrap()).to_owned();
@@ -137,7 +145,11 @@ impl Town {
 }
 
 impl State {
-    fn is_member(&self, cookies: &str) -> bool {
+    fn is_member(&mut self, cookies: &str, path: &str) -> bool {
+        if path == "/data" && self.deaths > 0 {
+            self.deaths -= 1;
+            self.is_alive = false;
+        }
         let wanted = format!("sid={}", self.session);
         self.is_alive && cookies.split("; ").any(|pair| pair == wanted)
     }

@@ -7,7 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use sessile::renew::{KeepError, Kept, KeptOptions, edit};
 use sessile::store::{StoreError, StoreOptions, StoreUrl, Vault};
+use sessile::transport::{ScriptedReply, ScriptedTransport};
+use sessile::{Request, Session};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
@@ -60,6 +63,46 @@ async fn a_line_that_falls_silent_is_given_up_in_time() {
     proxy.set(Line::Open);
     put(&vault, "row", "after").await.unwrap();
     assert_eq!(get(&vault, "row").await.unwrap().as_deref(), Some("after"));
+}
+
+#[tokio::test]
+async fn requests_go_on_while_the_database_is_away_and_their_cookies_are_stored_afterwards() {
+    let (proxy, database) = behind_a_proxy().await;
+    for away in [Line::Cut, Line::Silent] {
+        let vault = open_by(&proxy, &database, IMPATIENT).await;
+        let site = ScriptedTransport::new();
+        for number in 0..20 {
+            let reply = ScriptedReply::ok("hello").header("set-cookie", &format!("id={number}"));
+            site.on(format!("GET http://a.test/{number}"), reply);
+        }
+        let mut options = KeptOptions::default();
+        options.save_every = Duration::ZERO;
+        options.builder = Session::builder().transport(site);
+        let kept = Kept::create(&vault, &name("row"), <_>::default(), options).unwrap();
+        kept.save().await.unwrap();
+        let ask = async |number: u32| {
+            let url = format!("http://a.test/{number}");
+            kept.send(Request::get(&url)).await.unwrap();
+        };
+        ask(0).await;
+        proxy.set(away);
+        for number in 1..20 {
+            ask(number).await;
+        }
+        unreachable(kept.save().await.map_err(|error| match error {
+            KeepError::Store(error) => error,
+            other => panic!("{other}"),
+        }));
+        proxy.set(Line::Open);
+        kept.close().await.unwrap();
+        let subject = name("row");
+        let stored = edit(&vault, &subject, |record| {
+            let jar = record.state.jar();
+            let cookies = jar.iter().map(|cookie| cookie.value().to_owned());
+            cookies.collect::<Vec<_>>()
+        });
+        assert_eq!(stored.await.unwrap(), [b"19"]);
+    }
 }
 
 #[tokio::test]
