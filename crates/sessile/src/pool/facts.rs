@@ -63,20 +63,21 @@ impl Shared {
         let Some(new) = self.unwritten(id)? else {
             return Ok(());
         };
-        let written = seat::store(&self.vault, &new.seat, &new.row, new.fence).await;
+        let written = seat::store(&self.vault, &new.seat, &new.row, new.fence.clone()).await;
         if let Some(seat) = self.live().seats.get_mut(&id) {
             seat.written = written.is_ok().then_some(new.row);
         }
-        self.note_fenced(&new.part, written)
+        self.note_fenced((&new.part, &new.fence), written)
     }
 
-    /// A part whose fence is passed is another process's.
+    /// A part whose fence is passed is another process's, unless it was taken anew meanwhile.
     pub(super) fn note_fenced(
         &self,
-        part: &str,
+        (part, fence): (&str, &Fence),
         written: Result<(), StoreError>,
     ) -> Result<(), PoolError> {
-        if let Err(StoreError::Fenced { .. }) = written {
+        let is_passed = matches!(written, Err(StoreError::Fenced { .. }));
+        if is_passed && self.holds.fence(part).is_none_or(|held| held == *fence) {
             self.lose_part(part);
         }
         Ok(written?)

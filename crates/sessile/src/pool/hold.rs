@@ -212,7 +212,9 @@ impl Shared {
         let extended = timeout(PATIENCE, self.holds.extend(&self.vault, &part, term)).await;
         match extended {
             Ok(Extended::Held) if self.holds.need(&part, until) => Ok(()),
-            Ok(Extended::Held | Extended::Lost) => {
+            // It was needed for less until just now.
+            Ok(Extended::Held) => Err(PoolError::LeaseEnded),
+            Ok(Extended::Lost) => {
                 self.lose_part(&part);
                 Err(PoolError::LeaseEnded)
             }

@@ -56,9 +56,9 @@ impl Shared {
         };
         let fence = self.holds.fence(&part).ok_or_else(Trouble::gone)?;
         accounts::free(&self.vault, &self.name, &name).await?;
-        let removed = seat::remove(&self.vault, &name, fence).await;
+        let removed = seat::remove(&self.vault, &name, fence.clone()).await;
         self.retry_waiting();
-        Ok(self.note_fenced(&part, removed)?)
+        Ok(self.note_fenced((&part, &fence), removed)?)
     }
 
     /// What seats wait for may be there now.

@@ -122,6 +122,7 @@ impl Pooled {
     /// Whether waiting may help.
     fn may_come(&self, error: &PoolError) -> bool {
         match error {
+            // Others may hand some over, now that this process has come.
             PoolError::Busy { .. } | PoolError::ServedElsewhere { .. } => true,
             PoolError::NoneAlive { why, .. } => {
                 !matches!(why, Dead::Stopped) && !self.was_in_vain.load(Ordering::Relaxed)
