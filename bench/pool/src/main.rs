@@ -1,57 +1,33 @@
-//! Leases of a pool, taken and given back in one thread.
+//! Leases of a pool, taken and given back; and a pool's sessions on disk.
 //!
-//! `pool-bench MEMBERS` prints lines of `what TAB members TAB a second`;
-//! `pool-bench instructions WHAT MEMBERS TIMES` does so many and prints nothing.
+//! `pool-bench state MEMBERS`, `pool-bench whole MEMBERS` and `pool-bench disk MEMBERS` print lines of
+//! `what TAB members TAB figure`; `pool-bench instructions WHAT MEMBERS TIMES` does so many and prints
+//! nothing.
 
-use std::hint::black_box;
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
+mod disk;
+mod site;
+mod state;
+mod whole;
 
-use sessile::clock::{Clock, SystemClock, Timestamp};
-use sessile::pool::state::{Assign, Outcome, Rules, State, Target, Wish};
+use std::time::Duration;
+
+use sessile::pool::Wish;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let number = |at: usize| arguments.get(at).and_then(|text| text.parse::<usize>().ok());
-    match (arguments.first().map(String::as_str), number(0)) {
-        (Some("instructions"), _) => {
-            let (what, members) = (arguments[1].as_str(), number(2).unwrap_or(1000));
-            let mut case = case(what, members);
-            for _ in 0..number(3).unwrap_or(1000) {
-                case();
-            }
-        }
-        (_, Some(members)) => CASES.iter().for_each(|what| measure(what, members)),
-        _ => eprintln!("pool-bench MEMBERS"),
+    match (arguments.first().map(String::as_str), number(1)) {
+        (Some("instructions"), _) => state::repeat(&arguments[1], number(2).unwrap_or(1000), number(3).unwrap_or(1000)),
+        (Some("disk"), Some(members)) => disk::measure(members),
+        (Some("state"), Some(members)) => state::measure(members),
+        (Some("whole"), Some(members)) => whole::measure(members),
+        _ => eprintln!("pool-bench state|whole|disk MEMBERS"),
     }
 }
 
-const CASES: [&str; 8] = [
-    "round-robin",
-    "random",
-    "least-used",
-    "sticky, 1,000 targets",
-    "own seat of a target",
-    "exclusive",
-    "16 held, round-robin",
-    "behind a lock, with the clock",
-];
-
-/// By the processor's time, which what else the machine does leaves alone, caches aside.
-fn measure(what: &str, members: usize) {
-    let mut case = case(what, members);
-    let begun = Instant::now();
-    while begun.elapsed() < Duration::from_millis(300) {
-        (0..256).for_each(|_| case());
-    }
-    let (begun, busy, mut done) = (Instant::now(), busy_seconds(), 0_u32);
-    while begun.elapsed() < Duration::from_secs(2) {
-        (0..256).for_each(|_| case());
-        done += 256;
-    }
-    let rate = f64::from(done) / (busy_seconds() - busy);
-    println!("{what}\t{members}\t{rate:.0}");
-}
+/// So long a case runs before it counts, and then while it counts.
+const WARM: Duration = Duration::from_millis(300);
+const COUNTED: Duration = Duration::from_secs(2);
 
 /// How long this thread has been running on a processor.
 fn busy_seconds() -> f64 {
@@ -60,95 +36,11 @@ fn busy_seconds() -> f64 {
     nanoseconds.expect("it begins with the time in nanoseconds") / 1e9
 }
 
-/// One lease taken and one given back, as often as it is called.
-fn case(what: &str, members: usize) -> Box<dyn FnMut()> {
-    let wish = Wish::default();
-    match what {
-        "random" => plain(pool(members, 0), wish.assign(Assign::Random)),
-        "least-used" => plain(pool(members, 0), wish.assign(Assign::LeastUsed)),
-        "sticky, 1,000 targets" => targeted(pool(members, 0), wish.assign(Assign::Sticky), 1000.min(members)),
-        "own seat of a target" => targeted(pool(members, members), wish, members),
-        "exclusive" => plain(pool(members, 0), wish.exclusive()),
-        "16 held, round-robin" => held(pool(members, 0), wish),
-        "behind a lock, with the clock" => locked(pool(members, 0), wish),
-        _ => plain(pool(members, 0), wish),
-    }
-}
-
-fn plain(mut state: State, wish: Wish) -> Box<dyn FnMut()> {
-    let mut now = START;
-    Box::new(move || {
-        now = tick(now);
-        let granted = state.lease(&wish, now).expect("there is room");
-        state.finish(black_box(granted).lease, Outcome::Ok, now).expect("it goes on");
-    })
-}
-
-fn targeted(mut state: State, wish: Wish, targets: usize) -> Box<dyn FnMut()> {
-    let wishes: Vec<Wish> = (0..targets).map(|at| wish.clone().target(target(at))).collect();
-    let (mut now, mut at) = (START, 0);
-    Box::new(move || {
-        now = tick(now);
-        at = (at + 7919) % wishes.len();
-        let granted = state.lease(&wishes[at], now).expect("there is room");
-        state.finish(black_box(granted).lease, Outcome::Ok, now).expect("it goes on");
-    })
-}
-
-fn held(mut state: State, wish: Wish) -> Box<dyn FnMut()> {
-    let mut now = START;
-    let mut held: Vec<_> = (0..16).map(|_| state.lease(&wish, now).expect("there is room").lease).collect();
-    let mut at = 0;
-    Box::new(move || {
-        now = tick(now);
-        at = (at + 1) % held.len();
-        state.finish(held[at], Outcome::Ok, now).expect("it goes on");
-        held[at] = state.lease(&wish, now).expect("there is room").lease;
-    })
-}
-
-/// As somebody holds it whom many threads ask.
-fn locked(state: State, wish: Wish) -> Box<dyn FnMut()> {
-    let state = Mutex::new(state);
-    let last = Mutex::new(START);
-    Box::new(move || {
-        // The clock shows a time long after the members were made; only its cost is wanted.
-        black_box(SystemClock.now());
-        let now = {
-            let mut last = last.lock().expect("nobody panics");
-            *last = tick(*last);
-            *last
-        };
-        let granted = state.lock().expect("nobody panics").lease(&wish, now).expect("there is room");
-        let mut state = state.lock().expect("nobody panics");
-        state.finish(black_box(granted).lease, Outcome::Ok, now).expect("it goes on");
-    })
-}
-
-const START: Timestamp = Timestamp::from_seconds(1_795_262_400);
-
-/// A millisecond has three thousand leases.
-fn tick(now: Timestamp) -> Timestamp {
-    Timestamp::from_millis(now.as_millis() + i64::from(black_box(now.as_millis() % 3000 == 2999)))
-}
-
-/// So many members that are ready, of which nothing is due.
-fn pool(members: usize, own: usize) -> State {
-    let mut rules = Rules::default();
-    rules.size = members;
-    rules.makes_at_once = usize::MAX;
-    let mut state = State::new(rules, 7);
-    for at in 0..members {
-        let target = (at < own).then(|| target(at));
-        state.seat(target, START).expect("there is room");
-    }
-    while let Some(action) = state.due(START) {
-        state.done(action.id, Ok(()), START).expect("it was just begun");
-    }
-    assert_eq!(state.stats(START).ready, members);
-    state
-}
-
-fn target(at: usize) -> Target {
-    Target::new(&format!("target-{at}"))
+/// A wish for each target in an order that leads all over the pool. Who asks has his wish at hand, as
+/// if it had just been read.
+fn in_turn(targets: usize, wish: impl Fn(usize) -> Wish) -> Vec<Wish> {
+    let mut order: Vec<usize> = (0..targets).collect();
+    // Any order does, the same each time.
+    order.sort_unstable_by_key(|at| (*at as u64 ^ 7).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (*at as u64) << 17);
+    order.into_iter().map(wish).collect()
 }

@@ -1,5 +1,6 @@
 //! What the library's errors are to those who ask over HTTP: a kind of problem each.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use sessile::login::LoginError;
@@ -9,6 +10,7 @@ use sessile::renew::{KeepError, NoRenewal};
 use sessile::store::StoreError;
 use sessile::{Blame, Error};
 use sessile_jar::Timestamp;
+use tokio::time::Instant;
 
 use crate::access::AccessError;
 use crate::problem::{Kind, Problem};
@@ -153,7 +155,7 @@ impl From<StoreError> for Problem {
             StoreError::UnknownName { .. } => Self::new(Kind::UnknownSession, error.to_string()),
             // Its words may name files and hosts: they are for the log.
             _ => {
-                tracing::error!(%error, "the store failed");
+                log_store_failure(&error);
                 Self::new(
                     Kind::Store,
                     "the store can't be used now; the daemon's log says why",
@@ -177,3 +179,23 @@ impl From<AccessError> for Problem {
         }
     }
 }
+
+/// Says why the store failed. While it is away every request meets the same failure: that is said
+/// once in a while.
+fn log_store_failure(error: &StoreError) {
+    static SAID: Mutex<Option<(String, Instant)>> = Mutex::new(None);
+    let (words, now) = (error.to_string(), Instant::now());
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_news = said
+        .as_ref()
+        .is_none_or(|(before, at)| *before != words || now.duration_since(*at) >= SAY_AGAIN);
+    if is_news {
+        tracing::error!(error = words, "the store failed");
+        *said = Some((words, now));
+    } else {
+        tracing::debug!(error = words, "the store failed");
+    }
+}
+
+/// How often the same failure of the store is said.
+const SAY_AGAIN: Duration = Duration::from_secs(10);

@@ -174,22 +174,35 @@ async fn rotate(django: &Django) {
     let pool = Pool::open(&vault, &definition.name, PoolOptions::default())
         .await
         .unwrap();
-    let start = tokio::time::Instant::now();
-    let clients = (0..CLIENTS).map(|_| use_until_rotated(pool.clone(), admin.clone(), start));
-    clients.collect::<JoinSet<()>>().join_all().await;
-    assert!(pool.stats().retired >= SESSIONS as u64);
+    let end = tokio::time::Instant::now() + duration();
+    let clients = (0..CLIENTS).map(|_| use_until_rotated(pool.clone(), admin.clone(), end));
+    let sent = clients.collect::<JoinSet<u64>>().join_all().await;
+    let (sent, stats) = (sent.iter().sum::<u64>(), pool.stats());
+    let (followed, failed) = (stats.retired, stats.failed);
+    eprintln!("{sent} requests, {followed} sessions followed, {failed} logins failed");
+    assert!(followed >= SESSIONS as u64);
     pool.close(PATIENCE).await;
     assert_eq!(vault.list().await.unwrap().len(), SESSIONS);
 }
 
-/// Sends until every session was followed, and for some seconds.
-async fn use_until_rotated(pool: Pool, admin: String, start: tokio::time::Instant) {
-    while pool.stats().retired < SESSIONS as u64 || start.elapsed() < Duration::from_secs(5) {
+/// For how long; by hand some minutes.
+fn duration() -> Duration {
+    let seconds = std::env::var_os("SESSILE_TEST_ROTATION");
+    let seconds = seconds.and_then(|text| text.to_str()?.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(5))
+}
+
+/// Sends until every session was followed, and to the end; answers how often.
+async fn use_until_rotated(pool: Pool, admin: String, end: tokio::time::Instant) -> u64 {
+    let mut sent = 0;
+    while pool.stats().retired < SESSIONS as u64 || tokio::time::Instant::now() < end {
         let lease = pool.lease(&Wish::default(), PATIENCE).await.unwrap();
         let answer = lease.send(Request::get(&admin)).await.unwrap();
         assert_eq!(answer.reply.status().as_u16(), 200);
         assert!(answer.reply.text().await.unwrap().contains(MEMBERS_PAGE));
+        sent += 1;
         // The machine has a login to compute meanwhile.
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    sent
 }

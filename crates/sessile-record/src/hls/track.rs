@@ -1,11 +1,14 @@
 //! One playlist into one file, from its first segment to its last or as long as it lives.
 //!
-//! What comes next is decided by `plan`; this loop does it and tells what came of it.
+//! What comes next is decided by `plan`; this loop does it and tells what came of it. What playlists
+//! bring is in `planning`, what is done where something can't be had in `failing`.
+
+mod failing;
+mod planning;
 
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -13,14 +16,14 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::load::{self, Loaded, Which};
+use super::load::{Loaded, Which};
 use super::out::Left;
 use super::segment::{Fetched, Held, Item, Shared};
 use crate::plan::schedule::{Schedule, Ticket};
 use crate::plan::timeline::{Name, Timeline};
-use crate::playlist::{Init, MediaPlaylist, Segment};
+use crate::playlist::MediaPlaylist;
 use crate::record::source::Fault;
-use crate::record::{Ended, Event, Gap, LiveFrom, RecordError, RecordOptions};
+use crate::record::{Ended, Event, Gap, RecordError, RecordOptions};
 
 /// How long a segment that is being written may take to its end when the recording is stopped.
 const GRACE: Duration = Duration::from_secs(3);
@@ -33,9 +36,6 @@ pub(super) struct Recording {
     pub(super) gaps: Vec<Gap>,
     pub(super) ended: Ended,
 }
-
-/// How many ways in may be tried to one segment of a live stream.
-const WAYS_TO_ONE: u32 = 3;
 
 type Job<'a> = Pin<Box<dyn Future<Output = Done> + Send + 'a>>;
 
@@ -298,283 +298,11 @@ impl<'a> Track<'a> {
         }
     }
 
-    fn failed(&mut self, ticket: Ticket, fault: Fault) -> Result<(), RecordError> {
-        match fault {
-            // It has left the playlist, and its own address doesn't work any more.
-            Fault::Closed(_, why) if self.is_stale(ticket) => self.gone(ticket, why),
-            Fault::Closed(epoch, why) => self.refused(ticket, epoch, why),
-            // Kept, and then found to be what it shouldn't: once more from the server.
-            Fault::Passing(..) => {
-                self.schedule.again(ticket);
-                Ok(())
-            }
-            Fault::Gone(why) => self.gone(ticket, why),
-            Fault::Stop(why) => Err(why),
-        }
-    }
-
-    /// Another way in may lead to it; one that stays shut while the rest of a live stream comes is gone.
-    fn refused(&mut self, ticket: Ticket, epoch: u64, why: RecordError) -> Result<(), RecordError> {
-        let ways = self.refused.entry(ticket).or_default();
-        *ways += 1;
-        if self.was_live && *ways > WAYS_TO_ONE {
-            return self.gone(ticket, why);
-        }
-        self.schedule.again(ticket);
-        if !self.is_opening && self.loaded.epoch <= epoch {
-            self.opens_for = Some(ticket);
-        }
-        self.open(epoch, why);
-        Ok(())
-    }
-
-    /// There is no other way in to a single segment, which was refused again after the last one.
-    fn shut(&mut self, why: RecordError) -> Result<(), RecordError> {
-        let ticket = self.opens_for.take();
-        let is_again = |ticket: &Ticket| self.refused.get(ticket).is_some_and(|ways| *ways > 1);
-        let is_refusal = matches!(
-            why,
-            RecordError::LoggedOut { .. } | RecordError::Refused { .. } | RecordError::Wrong { .. }
-        );
-        match ticket.filter(|ticket| self.was_live && is_refusal && is_again(ticket)) {
-            Some(ticket) => {
-                self.schedule_reload(self.loaded.media.target / 2);
-                // It waits: it was to be fetched again.
-                self.schedule.give_up(ticket);
-                self.gone(ticket, why)
-            }
-            None => Err(why),
-        }
-    }
-
-    /// Whether its address is of an earlier way in than the newest playlist.
-    fn is_stale(&self, ticket: Ticket) -> bool {
-        let item = self.schedule.item(ticket);
-        item.is_some_and(|item| item.epoch < self.loaded.epoch && !self.is_opening)
-    }
-
-    /// A live recording goes on without what it can't have; one of something that stays doesn't.
-    fn gone(&mut self, ticket: Ticket, why: RecordError) -> Result<(), RecordError> {
-        let Some(item) = self.schedule.item(ticket) else {
-            return Err(why);
-        };
-        match item.position.filter(|_| self.was_live) {
-            Some(position) => self.tell_gap(position, 1, why.to_string()),
-            None if self.failure.as_ref().is_none_or(|(at, _)| ticket < *at) => {
-                self.failure = Some((ticket, why));
-            }
-            None => {}
-        }
-        self.schedule.lose(ticket);
-        Ok(())
-    }
-
     fn tell_gap(&mut self, first: u64, count: u64, why: String) {
         let gap = Gap { first, count, why };
         self.recording.gaps.push(gap.clone());
         self.shared.source.tell(Event::Gap(gap));
     }
-
-    /// Looks for a way in again, once for all who ask.
-    fn open(&mut self, epoch: u64, why: RecordError) {
-        if self.is_opening {
-            return;
-        }
-        // Others have found one, and this playlist is of it already.
-        if self.loaded.epoch > epoch {
-            return;
-        }
-        self.is_opening = true;
-        self.reload_at = None;
-        let (shared, which, quality) = (self.shared, self.which, self.options().quality);
-        self.jobs.push(Box::pin(async move {
-            let source = shared.source;
-            let opened = source.open_again(epoch, why).await;
-            let located = match opened {
-                Ok(()) => load::insist(source, which, quality).await,
-                Err(error) => Err(error),
-            };
-            Done::Opened(located.map(|(loaded, _)| loaded))
-        }));
-    }
-
-    fn reload(&mut self) {
-        self.reload_at = None;
-        let shared = self.shared;
-        let epoch = self.loaded.epoch;
-        let (url, variables) = (self.loaded.url.clone(), self.loaded.variables.clone());
-        self.jobs.push(Box::pin(async move {
-            Done::Reloaded(epoch, load::load(shared.source, &url, &variables).await)
-        }));
-    }
-
-    fn reload_failed(&mut self, fault: Fault) -> Result<(), RecordError> {
-        match fault {
-            Fault::Closed(epoch, why) => self.open(epoch, why),
-            Fault::Stop(why) => return Err(why),
-            Fault::Gone(_) | Fault::Passing(..) => {
-                self.end_if_silent();
-                self.schedule_reload(self.loaded.media.target / 2);
-            }
-        }
-        Ok(())
-    }
-
-    fn end_if_silent(&mut self) {
-        let is_silent = self.heard.elapsed() > self.options().live_patience;
-        if is_silent && self.ending.is_none() {
-            self.ending = Some(Ended::Silent);
-        }
-    }
-
-    fn schedule_reload(&mut self, wait: Duration) {
-        if self.ending.is_none() {
-            self.reload_at = Some(Instant::now() + wait);
-        }
-    }
-
-    /// Plans what a playlist has brought.
-    fn take_playlist(&mut self, media: &MediaPlaylist) {
-        let start = match self.timeline.is_begun() || media.is_ended {
-            true => 0,
-            false => first(media, self.options().live_from),
-        };
-        let news = self.timeline.take(media, start);
-        if news.has_restarted {
-            self.shared
-                .source
-                .warn("the live playlist began anew; the recording goes on with it");
-        }
-        self.refresh(media, &news.known);
-        if let Some((first, count)) = news.lost {
-            let why = "they left the live playlist before they could be fetched".to_owned();
-            self.tell_gap(first, count, why);
-        }
-        for (position, index) in &news.fresh {
-            if self.ending.is_none() {
-                self.plan(*position, &media.segments[*index]);
-            }
-        }
-        if !news.fresh.is_empty() {
-            self.heard = Instant::now();
-        }
-        if media.is_ended && self.total.is_none() {
-            self.total = Some(self.recording.segments + self.schedule.len() as u64);
-        }
-        let wait = match news.fresh.is_empty() {
-            true => media.target / 2,
-            false => media.target,
-        };
-        // The segments are in the schedule now.
-        self.loaded.media = MediaPlaylist {
-            segments: Vec::new(),
-            ..*media
-        };
-        if media.is_ended {
-            self.ending = self.ending.or(Some(Ended::Complete));
-        } else {
-            self.end_if_silent();
-            self.schedule_reload(wait);
-        }
-    }
-
-    /// Segments that wait have the addresses of the newest playlist.
-    fn refresh(&mut self, media: &MediaPlaylist, known: &[(u64, usize)]) {
-        let known: HashMap<u64, usize> = known.iter().copied().collect();
-        let epoch = self.loaded.epoch;
-        let mut init: Option<Arc<Init>> = None;
-        let mut inits = Vec::new();
-        for item in self.schedule.items_mut() {
-            match item.position {
-                None => inits.push(item),
-                Some(position) => {
-                    let index = known.get(&position);
-                    let Some(segment) = index.and_then(|index| media.segments.get(*index)) else {
-                        continue;
-                    };
-                    item.place = segment.place.clone();
-                    item.key.clone_from(&segment.key);
-                    item.epoch = epoch;
-                    init = segment.init.clone().or(init);
-                }
-            }
-        }
-        for item in inits {
-            let mut all = media
-                .segments
-                .iter()
-                .filter_map(|segment| segment.init.as_ref());
-            let name = item.name();
-            let found = all
-                .find(|init| Name::of(&init.place) == name)
-                .or(init.as_ref());
-            if let Some(init) = found {
-                item.place = init.place.clone();
-                item.key.clone_from(&init.key);
-                item.epoch = epoch;
-            }
-        }
-    }
-
-    fn plan(&mut self, position: u64, segment: &Segment) {
-        let limit = self.options().duration;
-        if limit.is_some_and(|limit| self.planned_time >= limit) {
-            self.ending = Some(Ended::Duration);
-            return;
-        }
-        if segment.is_gap {
-            self.tell_gap(
-                position,
-                1,
-                "the server says that it isn't there".to_owned(),
-            );
-            return;
-        }
-        if segment.is_discontinuous {
-            let sequence = segment.sequence;
-            self.shared.source.tell(Event::Discontinuity { sequence });
-        }
-        if let Some(init) = &segment.init {
-            let name = Name::of(&init.place);
-            if self.init != Some(name) {
-                self.init = Some(name);
-                self.schedule.push(Item {
-                    place: init.place.clone(),
-                    key: init.key.clone(),
-                    sequence: segment.sequence,
-                    position: None,
-                    duration: Duration::ZERO,
-                    epoch: self.loaded.epoch,
-                });
-            }
-        }
-        self.planned_time += segment.duration;
-        self.schedule.push(Item {
-            place: segment.place.clone(),
-            key: segment.key.clone(),
-            sequence: segment.sequence,
-            position: Some(position),
-            duration: segment.duration,
-            epoch: self.loaded.epoch,
-        });
-    }
-}
-
-/// Where a live recording begins.
-fn first(media: &MediaPlaylist, from: LiveFrom) -> usize {
-    if from == LiveFrom::Start {
-        return 0;
-    }
-    // RFC 8216, section 6.3.3: no later than three target durations before the end.
-    let wanted = media.target.saturating_mul(3);
-    let mut left = Duration::ZERO;
-    for (index, segment) in media.segments.iter().enumerate().rev() {
-        left = left.saturating_add(segment.duration);
-        if left >= wanted {
-            return index;
-        }
-    }
-    0
 }
 
 /// Waits until a limit is told; for ever where nobody can tell one any more.

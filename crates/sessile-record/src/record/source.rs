@@ -1,32 +1,32 @@
 //! Where a recording's bytes come from: the session, the media's address as it is now, and another
-//! one when that has stopped working.
+//! one when that has stopped working (`way_in`). What a reply is worth is in `judge`.
+
+mod judge;
+mod way_in;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http::StatusCode;
-use http::header::{CONTENT_RANGE, IF_RANGE, RANGE};
-use sessile::login::LoginError;
-use sessile::renew::{Again, KeepError, NoRenewal};
-use sessile::{Reply, Request, ShownUrl, Verdict};
+use http::header::{IF_RANGE, RANGE};
+use sessile::renew::KeepError;
+use sessile::{Reply, Request, ShownUrl};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;
 use url::Url;
+
+pub(crate) use judge::content_range;
+
+use judge::{in_its_place, judge};
 
 use super::error::RecordError;
 use super::event::Event;
 use super::options::RecordOptions;
 use crate::address;
-use crate::login_page;
 use crate::media::{Media, Seen};
 use crate::playlist::ByteRange;
-use crate::resolve;
-use crate::through::{Against, Login, Through};
-
-/// How often in a row a recording looks for a way in again before anything new has come.
-const WAYS_IN: u32 = 5;
+use crate::through::Through;
 
 /// The longest pause that a server may ask for.
 const LONGEST: Duration = Duration::from_secs(3600);
@@ -226,58 +226,6 @@ impl<'a> Source<'a> {
         Ok((request, now.epoch))
     }
 
-    /// Finds a way in again: the login is checked and renewed, the page resolved again. Many may ask;
-    /// one does it.
-    pub(crate) async fn open_again(&self, epoch: u64, why: RecordError) -> Result<(), RecordError> {
-        let _turn = self.opening.lock().await;
-        if self.epoch() != epoch {
-            return Ok(());
-        }
-        let tried = self.tried.fetch_add(1, Ordering::Relaxed);
-        if tried >= WAYS_IN {
-            return Err(why);
-        }
-        let pause = self.options.retry_pause.saturating_mul(tried);
-        tokio::time::sleep(pause).await;
-        let against = match why {
-            RecordError::LoggedOut { .. } => Against::LoginPage,
-            _ => Against::Refusal,
-        };
-        let is_renewed = self.renew(against).await?;
-        self.insists.store(!is_renewed, Ordering::Relaxed);
-        let media = self.now().media.clone();
-        let has_page = media.page != media.resolved_url || media.rules.is_some();
-        if !has_page && !is_renewed && tried > 0 {
-            return Err(why);
-        }
-        if has_page {
-            let found = self.resolve_again(&media).await?;
-            if found.recorder != media.recorder {
-                return Err(why);
-            }
-            self.tell(Event::ResolvedAgain);
-            self.now().media = found;
-        }
-        self.now().epoch += 1;
-        Ok(())
-    }
-
-    /// The page once more, as often as it takes: its hiccup is no reason to end a recording.
-    async fn resolve_again(&self, media: &Media) -> Result<Media, RecordError> {
-        let began = Instant::now();
-        let mut tried = 0;
-        loop {
-            match resolve::again(media).await {
-                Ok(found) => return Ok(found),
-                Err(error) if error.is_passing() && self.may_try(tried, began) => {
-                    tokio::time::sleep(pause(self.options, tried, None)).await;
-                    tried += 1;
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
     /// Whether what fails in passing is tried again: so many times, or as long as a live stream may
     /// bring nothing.
     pub(crate) fn may_try(&self, tried: u32, began: Instant) -> bool {
@@ -288,70 +236,6 @@ impl<'a> Source<'a> {
     /// Whether it has no end that is known.
     pub(crate) fn set_live(&self, is_live: bool) {
         self.is_live.store(is_live, Ordering::Relaxed);
-    }
-
-    /// Has a kept session look whether its login holds, as often as it takes while the site wants no
-    /// logins; answers whether it was renewed.
-    async fn renew(&self, against: Against) -> Result<bool, RecordError> {
-        let began = Instant::now();
-        let mut tried = 0;
-        loop {
-            let error = match self.session.see_to_login(against).await {
-                Ok(Login::Holds | Login::Unknown) => return Ok(false),
-                Ok(Login::Renewed) => {
-                    self.tell_renewed();
-                    return Ok(true);
-                }
-                Err(error) => error,
-            };
-            match obstacle(&error) {
-                Obstacle::Closed => return Err(error.into()),
-                Obstacle::Closes(wait) if self.may_try(tried, began) => {
-                    tokio::time::sleep(pause(self.options, tried, wait)).await;
-                    tried += 1;
-                }
-                Obstacle::Closes(_) => return Err(error.into()),
-                // A check that can't be made says nothing of the login.
-                Obstacle::Elsewhere => return Ok(false),
-            }
-        }
-    }
-
-    fn tell_renewed(&self) {
-        let generation = self.session.session().read(|state| state.generation());
-        if self.generation.fetch_max(generation, Ordering::Relaxed) < generation {
-            self.tell(Event::Renewed);
-        }
-    }
-}
-
-/// What keeps from logging in again.
-enum Obstacle {
-    /// The login was refused, or only a person can.
-    Closed,
-    /// The site wants none for now, perhaps for so long.
-    Closes(Option<Duration>),
-    /// Something that says nothing of the login.
-    Elsewhere,
-}
-
-fn obstacle(error: &KeepError) -> Obstacle {
-    match error {
-        KeepError::LoggedOut { why, .. } => match why {
-            NoRenewal::Refused {
-                again: Again::After(wait),
-                ..
-            } => Obstacle::Closes(Some(*wait)),
-            NoRenewal::Busy(_) | NoRenewal::Interrupted => Obstacle::Closes(None),
-            _ => Obstacle::Closed,
-        },
-        KeepError::Login(LoginError::Request(_)) => Obstacle::Elsewhere,
-        KeepError::Login(LoginError::Failing { .. }) => Obstacle::Closes(None),
-        KeepError::Login(LoginError::RateLimited { wait, .. }) => {
-            Obstacle::Closes(wait.map(Duration::from_secs))
-        }
-        KeepError::Login(_) => Obstacle::Closed,
-        _ => Obstacle::Elsewhere,
     }
 }
 
@@ -406,93 +290,6 @@ fn fault_of(error: KeepError, epoch: u64) -> Fault {
         true => Fault::Passing(error.into(), None),
         false => Fault::Stop(error.into()),
     }
-}
-
-fn judge(reply: Reply, wanted: &Wanted<'_>, epoch: u64) -> Result<Reply, Fault> {
-    let status = reply.status();
-    let url = || ShownUrl(reply.url()).to_string();
-    let refused = || RecordError::Refused {
-        url: url(),
-        status: status.as_u16(),
-    };
-    match reply.verdict() {
-        Verdict::Expired(_) | Verdict::Blocked | Verdict::Challenged(_) => {
-            return Err(Fault::Closed(epoch, refused()));
-        }
-        Verdict::RateLimited { wait } => return Err(Fault::Passing(refused(), *wait)),
-        Verdict::Failing(_) => return Err(Fault::Passing(refused(), None)),
-        _ => {}
-    }
-    match status {
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY => {
-            return Err(Fault::Passing(refused(), None));
-        }
-        StatusCode::RANGE_NOT_SATISFIABLE if wanted.range.is_some() => {
-            return Err(Fault::Gone(refused()));
-        }
-        status if !status.is_success() => return Err(Fault::Gone(refused())),
-        _ => {}
-    }
-    let is_part = status == StatusCode::PARTIAL_CONTENT;
-    match wanted.range {
-        Some(range) if is_part => {
-            let got = content_range(&reply);
-            // A file may be shorter than what is asked for, never begin elsewhere.
-            let fits = got.is_some_and(|(start, _, _)| start == range.start);
-            if !fits {
-                let what = "another range came than was asked for".to_owned();
-                return Err(Fault::Passing(
-                    RecordError::Wrong { url: url(), what },
-                    None,
-                ));
-            }
-        }
-        Some(_) if !wanted.may_be_whole => {
-            let what = "the server doesn't give parts of it".to_owned();
-            return Err(Fault::Gone(RecordError::Wrong { url: url(), what }));
-        }
-        None if is_part => {
-            let what = "a part came where all was asked for".to_owned();
-            return Err(Fault::Passing(
-                RecordError::Wrong { url: url(), what },
-                None,
-            ));
-        }
-        _ => {}
-    }
-    Ok(reply)
-}
-
-/// What a page that came in place of media says.
-async fn in_its_place(mut page: Reply) -> RecordError {
-    const LOOK_AT: usize = 1 << 20;
-    let mut bytes = Vec::new();
-    while bytes.len() < LOOK_AT
-        && let Ok(Some(piece)) = page.chunk().await
-    {
-        bytes.extend_from_slice(&piece);
-    }
-    let url = ShownUrl(page.url()).to_string();
-    match login_page::is_one(&String::from_utf8_lossy(&bytes)) {
-        true => RecordError::LoggedOut { url },
-        false => {
-            let what = "a page came in its place".to_owned();
-            RecordError::Wrong { url, what }
-        }
-    }
-}
-
-/// First byte, last byte and the whole length, where it is known.
-pub(crate) fn content_range(reply: &Reply) -> Option<(u64, u64, Option<u64>)> {
-    let text = reply.headers().get(CONTENT_RANGE)?.to_str().ok()?;
-    let (range, total) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
-    let (start, end) = range.split_once('-')?;
-    let (start, end) = (start.trim().parse().ok()?, end.trim().parse().ok()?);
-    let total: Option<u64> = match total.trim() {
-        "*" => None,
-        total => Some(total.parse().ok()?),
-    };
-    (start <= end && total.is_none_or(|total| end < total)).then_some((start, end, total))
 }
 
 /// Reads a reply to its end where that is near, so that its connection can be used again.

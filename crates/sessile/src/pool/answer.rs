@@ -4,9 +4,10 @@ use sessile_jar::Timestamp;
 
 use super::actions::Done;
 use super::make::Made;
+use super::served::Member;
 use super::state::{Action, Fault, MemberId, SeatId, Task};
 use super::trouble::Trouble;
-use super::{Member, PoolEventKind, Shared};
+use super::{PoolEventKind, Shared};
 use crate::store::Name;
 
 impl Shared {
@@ -136,8 +137,8 @@ impl super::Live {
         if let Some(seat) = self.seats.get_mut(&seat) {
             seat.row.making = None;
             seat.waits = None;
+            self.members.insert(member, Member::of(seat, kept));
         }
-        self.members.insert(member, Member { kept });
         self.counts.made += 1;
         self.counts.last_made = Some(now);
         self.last_trouble = None;

@@ -3,10 +3,10 @@
 //! How long a right lasts is measured by this machine's steady clock, from before it was asked for;
 //! times of other machines are never compared with ours.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use foldhash::{HashMap, HashSet};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::{Instant, timeout};
 
@@ -203,7 +203,7 @@ impl Shared {
     /// grants one on it, even if this process is killed.
     pub(super) async fn hold_for(&self, granted: &Granted) -> Result<(), PoolError> {
         let part = self.part_of(granted.seat).ok_or(PoolError::LeaseEnded)?;
-        let until = self.clock.instant(granted.until) + MARGIN;
+        let until = self.hold_until(granted);
         if self.holds.need(&part, until) {
             return Ok(());
         }
@@ -229,9 +229,13 @@ impl Shared {
 
     /// Whether the seat of a lease is held until after that has ended.
     pub(super) fn is_held_until(&self, live: &Live, granted: &Granted) -> bool {
-        let until = self.clock.instant(granted.until) + MARGIN;
         let seat = live.seats.get(&granted.seat);
-        seat.is_some_and(|seat| self.holds.need(&seat.part, until))
+        seat.is_some_and(|seat| self.holds.need(&seat.part, self.hold_until(granted)))
+    }
+
+    /// Until when the seat of a lease has to be held.
+    pub(super) fn hold_until(&self, granted: &Granted) -> Instant {
+        self.clock.instant(granted.until) + MARGIN
     }
 
     /// For how long a seat is surely held yet.

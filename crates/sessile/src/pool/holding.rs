@@ -1,9 +1,9 @@
 //! Keeps the right to seats; those whose right is about to end aren't served until it is there again.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::{HashMap, HashSet};
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use sessile_jar::Timestamp;
@@ -131,8 +131,8 @@ impl Live {
 
     /// When the last lease on the seats of each of these parts ends.
     fn needed(&self, parts: &[Arc<str>]) -> HashMap<Arc<str>, Timestamp> {
-        let mut needed = HashMap::new();
-        for (id, seat) in &self.seats {
+        let mut needed = HashMap::default();
+        for (id, seat) in self.seats.iter() {
             if !parts.contains(&seat.part) {
                 continue;
             }

@@ -203,7 +203,7 @@ impl Pool {
     pub fn sessions(&self) -> Vec<Kept> {
         let live = self.0.live();
         live.members
-            .values()
+            .iter()
             .map(|member| member.kept.clone())
             .collect()
     }

@@ -7,6 +7,7 @@ use sessile_jar::Timestamp;
 
 use super::outcome::{is_replaced, outcome};
 use super::state::{Granted, LeaseId, Mode, Outcome, SeatId, Wish};
+use super::waiting::Taken;
 use super::{LeaseInfo, Pool, PoolError, Shared};
 use crate::renew::{Answer, Kept};
 use crate::session::Request;
@@ -155,9 +156,21 @@ impl Pool {
     pub async fn lease(&self, wish: &Wish, wait: Duration) -> Result<Lease, PoolError> {
         let mut tries = 0;
         loop {
-            let granted = self.0.grant(wish, wait).await?;
+            let Taken {
+                granted,
+                kept,
+                is_held,
+            } = self.0.grant(wish, wait).await?;
             // Given back by whoever stops waiting.
-            let handle = self.handle(granted, OnDrop::GiveBack)?;
+            let handle = Lease {
+                pool: self.clone(),
+                granted,
+                kept,
+                end: OnDrop::GiveBack,
+            };
+            if is_held {
+                return Ok(handle);
+            }
             tries += 1;
             match self.0.hold_for(&granted).await {
                 Ok(()) => return Ok(handle),

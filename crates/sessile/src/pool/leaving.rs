@@ -84,7 +84,7 @@ impl Shared {
             let Some(seat) = live.seats.remove(&action.seat) else {
                 return;
             };
-            let is_empty = live.seats.values().all(|other| other.part != seat.part);
+            let is_empty = live.seats.of_part(&seat.part) == 0;
             // In one step: nobody puts a seat into a part that isn't held.
             let held = is_empty.then(|| self.holds.take(&seat.part)).flatten();
             (seat.name, held)

@@ -28,6 +28,7 @@ mod proxies;
 mod renewal;
 mod roster;
 mod seat;
+mod served;
 mod share;
 pub mod state;
 mod targets;
@@ -36,20 +37,20 @@ mod trouble;
 mod upkeep;
 mod waiting;
 
-use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::ops::Deref;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use foldhash::{HashMap, HashSet};
 use sessile_jar::Timestamp;
 use tokio::sync::{Mutex as AsyncMutex, Notify as Bell, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::login::Person;
-use crate::renew::{Kept, KeptOptions, Notify};
+use crate::renew::{KeptOptions, Notify};
 use crate::session::SessionBuilder;
 use crate::store::{HolderId, Name, Vault};
 
@@ -67,7 +68,7 @@ pub use state::{Assign, Dead, LeaseId, MemberId, Mode, Outcome, Phase, SeatId, T
 use clock::PoolClock;
 use hold::Holds;
 use proxies::ProxyHealth;
-use seat::Seat;
+use served::{Members, Seats};
 use state::State;
 use targets::TargetList;
 use waiting::Waiting;
@@ -172,8 +173,8 @@ struct Shared {
 /// What changes all the time.
 struct Live {
     state: State,
-    seats: HashMap<SeatId, Seat>,
-    members: HashMap<MemberId, Member>,
+    seats: Seats,
+    members: Members,
     waiting: Waiting,
     /// The keeper looks again then.
     sleeps_until: Timestamp,
@@ -188,12 +189,6 @@ struct Live {
     unopened: HashSet<Name>,
     /// The parts whose seats aren't served because the right to them may end.
     unsure: HashSet<Arc<str>>,
-}
-
-/// A member's session.
-#[derive(Clone)]
-struct Member {
-    kept: Kept,
 }
 
 /// What happened since the pool was opened here.

@@ -1,10 +1,10 @@
 //! The beginning and the end of an open pool, and of a pool as a whole.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
+use foldhash::{HashMap, HashSet};
 use futures_util::future::join_all;
 use tokio::sync::{Mutex as AsyncMutex, Notify as Bell, broadcast, watch};
 use tokio::time::{Instant, timeout};
@@ -16,6 +16,7 @@ use super::definition::{SEPARATOR, unknown};
 use super::hold::Holds;
 use super::proxies::ProxyHealth;
 use super::roster::Roster;
+use super::served::{Members, Seats};
 use super::state::State;
 use super::upkeep::{TERM, Upkeep};
 use super::{
@@ -56,15 +57,15 @@ impl Pool {
         let seed = getrandom::u64().unwrap_or_default();
         let live = Live {
             state: State::new(definition.rules(), seed),
-            seats: HashMap::new(),
-            members: HashMap::new(),
-            waiting: HashMap::new(),
+            seats: Seats::default(),
+            members: Members::default(),
+            waiting: HashMap::default(),
             sleeps_until: store,
             last_trouble: None,
             counts: Counts::default(),
-            unopened: HashSet::new(),
-            unsure: HashSet::new(),
-            adrift: HashMap::new(),
+            unopened: HashSet::default(),
+            unsure: HashSet::default(),
+            adrift: HashMap::default(),
             owners: roster.owners().count(),
         };
         let shared = Arc::new(Shared {
@@ -227,8 +228,9 @@ impl Shared {
         let members: Vec<_> = self
             .live()
             .members
-            .drain()
-            .map(|(_, member)| member.kept)
+            .take()
+            .into_iter()
+            .map(|member| member.kept)
             .collect();
         let closing = join_all(members.iter().map(close_one));
         self.within(closing, "the sessions").await;

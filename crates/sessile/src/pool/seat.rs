@@ -31,7 +31,7 @@ pub(super) struct Seat {
     pub(super) writing: Arc<AsyncMutex<()>>,
     /// Whether it is to be no more, once it is given back.
     pub(super) is_dissolved: bool,
-    /// When somebody last leased it here.
+    /// When somebody last leased it here, of a target's.
     pub(super) asked: Timestamp,
     /// What it was last told to wait for, until its next member is made.
     pub(super) waits: Option<String>,

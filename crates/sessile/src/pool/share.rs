@@ -61,12 +61,12 @@ impl Shared {
         let wanted = (part..size).step_by(PARTS);
         let names: HashSet<Name> = {
             let live = self.live();
+            if live.seats.of_part(label) >= wanted.len() {
+                return Ok(());
+            }
             let of_part = live.seats.values().filter(|seat| seat.part == *label);
             of_part.map(|seat| seat.name.clone()).collect()
         };
-        if names.len() >= wanted.len() {
-            return Ok(());
-        }
         for number in wanted {
             let name = seat::numbered(&self.name, number)?;
             if !names.contains(&name) && self.is_open() {

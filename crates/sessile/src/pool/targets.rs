@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use super::clock::between;
 use super::definition::SEPARATOR;
 use super::seat::{self, Seat, SeatRow, TARGET};
+use super::served::Member;
 use super::state::{NoSeat, SeatId, Target};
 use super::{Pool, PoolError, PoolEventKind, Shared, accounts};
 use crate::site::TargetSource;
@@ -269,7 +270,7 @@ impl Shared {
         if let (Some(kept), Some(facts)) = (member, &seat.row.member)
             && let Ok(member) = live.state.restore(id, facts.restored(), now)
         {
-            live.members.insert(member, super::Member { kept });
+            live.members.insert(member, Member::of(&seat, kept));
         }
         if live.unsure.contains(&seat.part) {
             // It was there just now.

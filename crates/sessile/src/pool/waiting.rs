@@ -1,19 +1,28 @@
 //! Those who wait for a lease, and the leases that they get.
 
-use std::collections::HashMap;
 use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use foldhash::HashMap;
 use sessile_jar::Timestamp;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::state::{Assign, Dead, Granted, Outcome, Refusal, Ticket, Wish};
 use super::{Live, PoolError, Shared};
+use crate::renew::Kept;
 
 /// Those who wait.
 pub(super) type Waiting = HashMap<Ticket, oneshot::Sender<Result<Granted, Refusal>>>;
+
+/// A lease as it is handed out.
+pub(super) struct Taken {
+    pub(super) granted: Granted,
+    pub(super) kept: Kept,
+    /// Whether the seat is surely held until the lease has ended.
+    pub(super) is_held: bool,
+}
 
 /// Somebody who waits; dropped, he leaves the queue.
 struct Waiter<'a> {
@@ -24,7 +33,10 @@ struct Waiter<'a> {
 
 impl Shared {
     /// Grants a lease as soon as there is one, for at most `wait`.
-    pub(super) async fn grant(&self, wish: &Wish, wait: Duration) -> Result<Granted, PoolError> {
+    pub(super) async fn grant(&self, wish: &Wish, wait: Duration) -> Result<Taken, PoolError> {
+        if let Some(taken) = self.grant_at_once(wish) {
+            return taken;
+        }
         if let Some(target) = wish.target.as_ref().filter(|_| !self.is_sticky(wish)) {
             self.seat_for(target, None).await?;
         }
@@ -32,11 +44,7 @@ impl Shared {
             let now = self.now();
             let mut live = self.live();
             match live.state.lease(wish, now) {
-                Ok(granted) => {
-                    live.asked(&granted, now);
-                    self.settle(live, now);
-                    return Ok(granted);
-                }
+                Ok(granted) => return self.take(live, granted, now),
                 Err(refusal) if wait.is_zero() || !is_worth_waiting(&refusal) => {
                     return Err(self.refused(&live, refusal));
                 }
@@ -52,12 +60,41 @@ impl Shared {
         self.served(waiter, wish, wait).await
     }
 
+    /// Most often there is a session that has room: in one turn, without a wait.
+    fn grant_at_once(&self, wish: &Wish) -> Option<Result<Taken, PoolError>> {
+        let now = self.now();
+        let mut live = self.live();
+        let granted = live.state.lease(wish, now).ok()?;
+        Some(self.take(live, granted, now))
+    }
+
+    /// What a lease is made of, in the same turn in which it was granted.
+    fn take(
+        &self,
+        mut live: MutexGuard<'_, Live>,
+        granted: Granted,
+        now: Timestamp,
+    ) -> Result<Taken, PoolError> {
+        let member = live.members.get(&granted.member);
+        let is_targets = member.is_some_and(|member| member.is_targets);
+        let taken = member.map(|member| Taken {
+            granted,
+            kept: member.kept.clone(),
+            is_held: self.holds.need(&member.part, self.hold_until(&granted)),
+        });
+        if is_targets && let Some(seat) = live.seats.get_mut(&granted.seat) {
+            seat.asked = now;
+        }
+        self.settle(live, now);
+        taken.ok_or(PoolError::LeaseEnded)
+    }
+
     async fn served(
         &self,
         mut waiter: Waiter<'_>,
         wish: &Wish,
         wait: Duration,
-    ) -> Result<Granted, PoolError> {
+    ) -> Result<Taken, PoolError> {
         let answer = match timeout(wait, &mut waiter.answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_gone)) => Err(Refusal::Closing),
@@ -69,13 +106,9 @@ impl Shared {
             }
         };
         let now = self.now();
-        let mut live = self.live();
+        let live = self.live();
         match answer {
-            Ok(granted) => {
-                live.asked(&granted, now);
-                self.settle(live, now);
-                Ok(granted)
-            }
+            Ok(granted) => self.take(live, granted, now),
             Err(refusal) => Err(self.refused(&live, refusal)),
         }
     }
@@ -150,12 +183,6 @@ impl Live {
             }
         }
         self.state.next_due(now)
-    }
-
-    fn asked(&mut self, granted: &Granted, now: Timestamp) {
-        if let Some(seat) = self.seats.get_mut(&granted.seat) {
-            seat.asked = now;
-        }
     }
 }
 

@@ -6,6 +6,7 @@
 mod check;
 mod login;
 mod session;
+mod sites;
 mod token_file;
 mod tokens;
 
@@ -111,16 +112,18 @@ pub(crate) fn encode(record: &Record) -> Zeroizing<Vec<u8>> {
 
 /// The record in the bytes.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Record, WireError> {
-    let envelope: Envelope = serde_json::from_slice(bytes).map_err(malformed)?;
+    let wire = serde_json::from_slice::<WireRecord>(bytes);
+    let found = match &wire {
+        Ok(wire) => wire.version,
+        // One of a newer version may have another shape.
+        Err(_) => serde_json::from_slice::<Envelope>(bytes).map_or(VERSION, |it| it.version),
+    };
     // What is missing in a record of an older version isn't there.
-    if !(1..=VERSION).contains(&envelope.version) {
-        return Err(WireError::Newer {
-            found: envelope.version,
-            known: VERSION,
-        });
+    if !(1..=VERSION).contains(&found) {
+        let known = VERSION;
+        return Err(WireError::Newer { found, known });
     }
-    let wire: WireRecord = serde_json::from_slice(bytes).map_err(malformed)?;
-    Record::try_from(wire)
+    Record::try_from(wire.map_err(malformed)?)
 }
 
 impl From<&Record> for WireRecord {

@@ -1,10 +1,10 @@
 //! Staying logged in: a session that is stored, shared and renewed by itself.
 //!
-//! Joins session, login and store for one session. `sync` brings changes from and to the store,
-//! `single` sees to it that a login is renewed once however many notice, `judge` looks at what only
-//! a page's content shows, `in_step` joins a token file, `flush` stores what is new in a session
-//! that has gone quiet, `away` goes on where the store is away, `limits` shares the manners towards hosts. How to log in is not here, nor how
-//! bytes are kept.
+//! Joins session, login and store for one session. `send` is a request's way, `sync` brings changes from
+//! and to the store, `single` sees to it that a login is renewed once however many notice (by a `lease`,
+//! minding a `refusal`), `judge` looks at what only a page's content shows, `in_step` joins a token file,
+//! `flush` stores what is new in a session that has gone quiet, `away` goes on where the store is away,
+//! `limits` shares the manners towards hosts. How to log in is not here, nor how bytes are kept.
 
 mod away;
 mod ends;
@@ -13,10 +13,14 @@ mod flush;
 mod gate;
 mod in_step;
 mod judge;
+mod lease;
 mod limits;
 mod mailbox;
 mod notify;
+mod options;
 mod refresh;
+mod refusal;
+mod send;
 mod single;
 mod sync;
 mod to_the_end;
@@ -29,9 +33,9 @@ use sessile_jar::Timestamp;
 use tokio::sync::Mutex as AsyncMutex;
 use url::Url;
 
-use crate::login::{How, Login, LoginReport, Person};
+use crate::login::{Login, LoginReport, Person};
 use crate::record::{Check, KeptLogin, Last, Record, Tokens};
-use crate::session::{Reply, Request, Session, SessionBuilder, SessionState, Sign, Verdict};
+use crate::session::{Session, SessionState, Sign, Verdict};
 use crate::store::{HolderId, Name, Vault};
 use crate::token_file::{Stamp, TokenFile, TokenTrouble};
 
@@ -42,22 +46,15 @@ pub use judge::CheckReport;
 pub use limits::{HostLimits, limits_at, share_limits};
 pub use mailbox::hand_over_code;
 pub use notify::{Notify, Trouble, TroubleKind};
+pub use options::{Identity, KeptOptions, Mode};
+pub use send::{Answer, Renewal, Renewed, Renewer};
 pub use sync::{copy, edit};
 
 use flush::Flusher;
 use gate::Gate;
 use judge::Suspicion;
-use refresh::Seen;
 use single::Start;
 use to_the_end::Renewals;
-
-/// How often, at most, an access token is renewed for one request: more than once only while it is so
-/// short-lived that it ends on the way.
-const TOKENS: u32 = 5;
-
-/// How often, at most, a login is renewed for one request: more than once only where a check can tell
-/// that it was ended again meanwhile.
-const LOGINS: u32 = 3;
 
 /// A stored session that many processes share and that logs in again when it has to.
 ///
@@ -121,125 +118,6 @@ struct Held {
     suspicion: Suspicion,
     /// After a refresh that failed: when it is tried again.
     not_before: Option<Timestamp>,
-}
-
-/// What a kept session may do by itself.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum Mode {
-    /// Neither renew nor write.
-    ReadOnly,
-    /// Renew the login and save what changes.
-    #[default]
-    Renew,
-}
-
-/// How a kept session is opened.
-#[non_exhaustive]
-pub struct KeptOptions {
-    /// What it may do by itself. Defaults to [`Mode::Renew`].
-    pub mode: Mode,
-    /// Who helps where a login can't be renewed with what is kept. Defaults to nobody.
-    pub person: Person,
-    /// How long a login that asks for a code waits for one that [`hand_over_code`] brings, where no
-    /// secret and no person has it. Defaults to not at all.
-    pub code_wait: Option<Duration>,
-    /// Who hears, once for each trouble, that a person is needed. Defaults to nobody.
-    pub notify: Option<Notify>,
-    /// How long new cookies may wait to be stored, together with those that come meanwhile: what a
-    /// killed process can lose. [`Kept::save`] and [`Kept::close`] store them at once, and so does
-    /// the end of the last handle. Defaults to one second.
-    pub save_every: Duration,
-    /// The session's habits: time-outs, trust, transport. Limits for hosts, where it has some, are
-    /// shared with everybody who uses the store; those of a site file are kept as well, the stricter
-    /// of each. Defaults to the builder's defaults.
-    pub builder: SessionBuilder,
-}
-
-impl Default for KeptOptions {
-    fn default() -> Self {
-        Self {
-            mode: Mode::default(),
-            person: Person::default(),
-            code_wait: None,
-            notify: None,
-            save_every: Duration::from_secs(1),
-            builder: SessionBuilder::default(),
-        }
-    }
-}
-
-impl KeptOptions {
-    /// With the limits of the site file that the login goes by, where it has some.
-    fn towards(mut self, how: Option<&How>) -> Self {
-        let site = how.and_then(How::site);
-        if let Some(manners) = site.and_then(|site| site.limits.manners()) {
-            self.builder = self.builder.and_manners(manners);
-        }
-        self
-    }
-}
-
-impl fmt::Debug for KeptOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeptOptions")
-            .field("mode", &self.mode)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Who a session is to a site before it logs in.
-#[derive(Clone, Debug, Default)]
-#[expect(clippy::exhaustive_structs, reason = "there is no more to an identity")]
-pub struct Identity {
-    /// Its profile, its proxy, and the cookies that it starts with.
-    pub state: SessionState,
-    /// The step of time of the last one-time code that its account was asked for.
-    pub last_code: Option<u64>,
-}
-
-/// A reply, and what it took to get it.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Answer {
-    /// The reply.
-    pub reply: Reply,
-    /// The renewal that came before it, where there was one.
-    pub renewal: Option<Renewal>,
-}
-
-/// How a login that was gone came back.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Renewal {
-    /// How it was seen that it was gone.
-    pub sign: Sign,
-    /// Who renewed it.
-    pub by: Renewer,
-    /// What was renewed.
-    pub what: Renewed,
-    /// The login that holds now.
-    pub generation: u64,
-}
-
-/// What a renewal has renewed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum Renewed {
-    /// The login, from its beginning.
-    Login,
-    /// The access token of a login that goes on.
-    Token,
-}
-
-/// Who renewed a login.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum Renewer {
-    /// Somebody else, at the same time: another task, or another process.
-    Other,
-    /// This process.
-    Ourselves,
 }
 
 impl Kept {
@@ -358,7 +236,7 @@ impl Kept {
             code_wait: options.code_wait,
             notify: options.notify,
             save_every: options.save_every,
-            holder: single::holder()?,
+            holder: lease::holder()?,
             held: Mutex::new(held),
             renewing: AsyncMutex::new(()),
             syncing: AsyncMutex::new(()),
@@ -366,52 +244,6 @@ impl Kept {
             renewals: Renewals::default(),
             gate: Gate::default(),
         })))
-    }
-
-    /// Sends a request; when the reply shows that the login is gone, renews it and sends the
-    /// request again, once.
-    ///
-    /// A renewal that has begun goes on where the answer is waited for no longer.
-    ///
-    /// # Errors
-    ///
-    /// [`KeepError::LoggedOut`] where the login can't be renewed, with the reason.
-    pub async fn send(&self, request: Request) -> Result<Answer, KeepError> {
-        let inner = &self.0;
-        inner.pull_if_there().await?;
-        let mut renewal = inner.renew_if_due().await?;
-        let mut request = request;
-        let mut renewals = 0;
-        loop {
-            let (again, seen) = (request.try_clone(), inner.seen());
-            let mut reply = inner.session.send(request).await?;
-            inner.judge(&mut reply).await?;
-            inner.tell_of_challenge(reply.verdict()).await;
-            let Verdict::Expired(sign) = reply.verdict().clone() else {
-                inner.save_if_due_and_there().await?;
-                flush::schedule(inner);
-                return Ok(Answer { reply, renewal });
-            };
-            if !inner.is_ours(&reply) {
-                return Ok(Answer { reply, renewal });
-            }
-            if !inner.may_send_again(renewals) {
-                return Err(inner.still_asked(&sign, renewal.as_ref()).await?);
-            }
-            reply.make_room();
-            let seen = Seen {
-                generation: reply.generation(),
-                ..seen
-            };
-            let Some(done) = inner.renew_to_the_end(seen, &sign).await? else {
-                return inner.without_rights(reply, &sign);
-            };
-            renewal = Some(done);
-            request = again.ok_or_else(|| KeepError::NotReplayable {
-                name: inner.name.to_string(),
-            })?;
-            renewals += 1;
-        }
     }
 
     /// Takes in what others have stored and renews what is about to end by the clock, as before a
@@ -558,62 +390,6 @@ impl fmt::Debug for Kept {
 impl Inner {
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether a refusal is this session's affair. A 401 of a session that never logs in is the
-    /// site's answer, and the caller's to read; so is one of a site that is shown no token.
-    fn is_ours(&self, reply: &Reply) -> bool {
-        let (has_login, has_tokens) = {
-            let held = self.held();
-            (held.login.is_some(), held.tokens.is_some())
-        };
-        has_login && (!has_tokens || self.is_about_token(reply))
-    }
-
-    /// A request is sent again once, and once more where its token or login may have ended meanwhile:
-    /// a renewal begins with the check, which says whether it has.
-    fn may_send_again(&self, renewals: u32) -> bool {
-        let has_tokens = self.held().tokens.is_some();
-        renewals == 0
-            || match has_tokens {
-                true => renewals < TOKENS && self.is_token_due(),
-                false => renewals < LOGINS && self.can_tell(),
-            }
-    }
-
-    /// Whether a check tells a login that works from one that doesn't.
-    fn can_tell(&self) -> bool {
-        self.held().check.is_some()
-    }
-
-    /// The error for a page that asks for a login right after one.
-    async fn still_asked(
-        &self,
-        sign: &Sign,
-        renewal: Option<&Renewal>,
-    ) -> Result<KeepError, KeepError> {
-        let by = renewal.map(|renewal| renewal.by);
-        if self.held().tokens.is_some() {
-            self.remember_refused_token().await?;
-            return Ok(self.logged_out(sign, NoRenewal::TokenRefused));
-        }
-        // Each login that a check has proven worked, and was ended by something else.
-        if by == Some(Renewer::Ourselves) && !self.can_tell() {
-            self.remember_fruitless_login().await?;
-        }
-        Ok(self.logged_out(sign, NoRenewal::StillAsking))
-    }
-
-    /// What to make of a refusal while the login holds.
-    fn without_rights(&self, mut reply: Reply, sign: &Sign) -> Result<Answer, KeepError> {
-        if let Sign::LoginRedirect(_) = sign {
-            return Err(self.logged_out(sign, NoRenewal::OtherRights));
-        }
-        reply.set_verdict(Verdict::Blocked);
-        Ok(Answer {
-            reply,
-            renewal: None,
-        })
     }
 
     fn logged_out(&self, sign: &Sign, why: NoRenewal) -> KeepError {

@@ -3,57 +3,22 @@
 //! Inside the lease the stored generation is compared: whoever comes second finds the work done.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures_util::future::{Either, select};
-use tokio::time::sleep;
 use tracing::Instrument as _;
 
 use super::mailbox::Mailbox;
 use super::notify::TroubleKind;
 use super::refresh::Seen;
 use super::sync::Purpose;
-use super::{Again, Inner, KeepError, NoRenewal, Renewal, Renewed, Renewer};
-use crate::error::{Error as RequestError, Phase};
-use crate::login::oauth2::OAuthError;
+use super::{Inner, KeepError, NoRenewal, Renewal, Renewed, Renewer};
 use crate::login::{
     self, AwaitCode, Factor, How, Known, Login, LoginError, LoginReport, NoteStep, PasswordWanted,
 };
-use crate::record::{KeptLogin, KeptRefusal, Record};
+use crate::record::{KeptLogin, Record};
 use crate::secret::Secret;
 use crate::session::{SessionState, Sign, Verdict};
 use crate::spans;
-use crate::store::{Acquired, HolderId, Lease, LeaseKey, Name, StoreError, Vault};
-
-/// How long a lease lasts that nobody extends: as long as others wait for a killed process.
-const TERM: Duration = Duration::from_secs(15);
-
-/// How often a lease is extended.
-const EXTEND: Duration = Duration::from_secs(5);
-
-/// How often a waiting process looks.
-const LOOK: Duration = Duration::from_millis(40);
-
-/// How long a process waits for another one's login.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-/// How many codes may be waited for in one login.
-const CODES: u32 = 3;
-
-/// How long a login is left alone when the site asks to wait and doesn't say how long.
-const COOL_DOWN: u64 = 300;
-
-/// How long a login is left alone where the site itself is in trouble.
-const TROUBLE: Duration = Duration::from_secs(15);
-
-/// The longest time, in seconds, for which a site is believed that it wants no login.
-const LONGEST_COOL_DOWN: u64 = 24 * 3600;
-
-/// A name for this process among those who want a lease.
-pub(super) fn holder() -> Result<HolderId, StoreError> {
-    let random = getrandom::u64().unwrap_or(0);
-    HolderId::parse(&format!("{}-{random:016x}", std::process::id()))
-}
+use crate::store::{Lease, Name, StoreError, Vault};
 
 /// Logs in because a person asked for it.
 pub(super) async fn log_in(
@@ -209,29 +174,6 @@ impl Inner {
         Ok(Some(Renewer::Other))
     }
 
-    /// A refused password isn't tried again: the account could be locked.
-    pub(super) fn may_try(&self, sign: &Sign) -> Result<(), KeepError> {
-        let Some(refusal) = self.held().last.refusal.clone() else {
-            return Ok(());
-        };
-        let now = self.session.now();
-        let again = match refusal.again {
-            Some(again) if again <= now => return Ok(()),
-            Some(again) => {
-                let millis = again.as_millis() - now.as_millis();
-                Again::After(Duration::from_millis(millis.unsigned_abs()))
-            }
-            None => Again::ByHand,
-        };
-        Err(self.logged_out(
-            sign,
-            NoRenewal::Refused {
-                message: refusal.message,
-                again,
-            },
-        ))
-    }
-
     /// The login that is kept, with its password or one that is asked for.
     async fn login_again(&self, sign: &Sign) -> Result<Login, KeepError> {
         let kept = self.held().login.clone();
@@ -372,150 +314,6 @@ impl Inner {
         record.last.refusal = None;
         record.last.told.clear();
         (record, report)
-    }
-
-    /// A page that asks for a login right after one that nothing could prove would be asked for again
-    /// and again.
-    pub(super) async fn remember_fruitless_login(&self) -> Result<(), KeepError> {
-        let now = self.session.now();
-        let again = Some(now.plus(Duration::from_secs(COOL_DOWN)));
-        let message = "a page went on asking for a login after a new one".to_owned();
-        self.store_refusal(KeptRefusal {
-            at: now,
-            message,
-            again,
-        })
-        .await
-    }
-
-    /// What the site refused is stored, so that the next process doesn't ask again.
-    pub(super) async fn remember_refusal(&self, error: &KeepError) -> Result<(), KeepError> {
-        let now = self.session.now();
-        let KeepError::Login(error) = error else {
-            return Ok(());
-        };
-        let again = match error {
-            // The way to the site is in trouble, which says nothing of the login.
-            LoginError::Request(_) => return Ok(()),
-            LoginError::Failing { .. } => Some(now.plus(TROUBLE)),
-            LoginError::RateLimited { wait, .. } => {
-                let wait = wait.unwrap_or(COOL_DOWN).min(LONGEST_COOL_DOWN);
-                Some(now.plus(Duration::from_secs(wait)))
-            }
-            LoginError::OAuth(OAuthError::RateLimited { wait, .. }) => {
-                let wait = wait.unwrap_or(COOL_DOWN).min(LONGEST_COOL_DOWN);
-                Some(now.plus(Duration::from_secs(wait)))
-            }
-            LoginError::OAuth(error) if error.is_passing() => return Ok(()),
-            LoginError::OAuth(OAuthError::Refused { .. })
-            | LoginError::Refused { .. }
-            | LoginError::Unproven { .. } => None,
-            other if other.needs_person() => None,
-            _ => Some(now.plus(Duration::from_secs(COOL_DOWN))),
-        };
-        self.store_refusal(KeptRefusal {
-            at: now,
-            message: error.to_string(),
-            again,
-        })
-        .await
-    }
-
-    async fn store_refusal(&self, refusal: KeptRefusal) -> Result<(), KeepError> {
-        self.held().last.refusal = Some(refusal.clone());
-        let stored = super::edit(&self.vault, &self.name, move |record| {
-            record.last.refusal = Some(refusal);
-        });
-        match stored.await {
-            // Somebody removed the session meanwhile: there is nothing to remember it by.
-            Ok(()) | Err(KeepError::Unknown { .. }) => Ok(()),
-            Err(other) => Err(other),
-        }
-    }
-
-    /// The right to log in; `None` where another process did it while this one waited.
-    async fn lease(&self, seen: Seen, sign: &Sign) -> Result<Option<Lease>, KeepError> {
-        let mut waited = Duration::ZERO;
-        loop {
-            if let Acquired::Granted(lease) = self.acquire().await? {
-                return Ok(Some(lease));
-            }
-            sleep(LOOK).await;
-            waited += LOOK;
-            self.pull().await?;
-            if self.has_moved(seen) {
-                return Ok(None);
-            }
-            if waited > PATIENCE {
-                let why = NoRenewal::Busy(waited.as_secs());
-                return Err(self.logged_out(sign, why));
-            }
-        }
-    }
-
-    /// The right to log in, for a person whose login is done whatever others do.
-    async fn wait_for_lease(&self) -> Result<Lease, KeepError> {
-        let mut waited = Duration::ZERO;
-        loop {
-            let holder = match self.acquire().await? {
-                Acquired::Granted(lease) => return Ok(lease),
-                Acquired::Busy { holder, .. } => holder,
-            };
-            if waited > PATIENCE {
-                let place = self.vault.place().to_owned();
-                let holder = format!("a login that {holder} is doing");
-                return Err(KeepError::Store(StoreError::Locked {
-                    place,
-                    holder,
-                    waited,
-                }));
-            }
-            sleep(LOOK).await;
-            waited += LOOK;
-        }
-    }
-
-    async fn acquire(&self) -> Result<Acquired, KeepError> {
-        let key = LeaseKey::parse(&format!("login:{}", self.name))?;
-        Ok(self.vault.acquire(&key, &self.holder, TERM).await?)
-    }
-
-    /// Runs `work` while the lease is extended; work that loses its lease, or that
-    /// never ends, is given up.
-    async fn guarded<T>(
-        &self,
-        lease: &Lease,
-        limit: Duration,
-        work: impl Future<Output = Result<T, KeepError>>,
-    ) -> Result<T, KeepError> {
-        // Whoever waits for a code waits for a person.
-        let limit = limit + self.code_wait.unwrap_or_default() * CODES;
-        let extending = async {
-            let mut passed = Duration::ZERO;
-            while passed < limit {
-                sleep(EXTEND).await;
-                passed += EXTEND;
-                if let Err(error) = self.vault.extend(lease, TERM).await {
-                    return KeepError::Store(error);
-                }
-            }
-            KeepError::Request(RequestError::TimeOut {
-                phase: Phase::Total,
-                url: "the login".to_owned(),
-                after: limit,
-            })
-        };
-        match select(Box::pin(work), Box::pin(extending)).await {
-            Either::Left((done, _)) => done,
-            Either::Right((lost, _)) => Err(lost),
-        }
-    }
-
-    async fn release(&self, lease: &Lease) {
-        if let Err(error) = self.vault.release(lease).await {
-            // It ends by itself when its term is over.
-            tracing::warn!(session = %self.name, %error, "the lease could not be given back");
-        }
     }
 }
 

@@ -144,6 +144,7 @@ fn is_lack(error: &PoolError) -> bool {
             | PoolError::Full { .. }
             | PoolError::NoAccount { .. }
             | PoolError::NoneAlive { .. }
+            | PoolError::ServedElsewhere { .. }
     )
 }
 

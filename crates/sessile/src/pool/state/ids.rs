@@ -55,6 +55,13 @@ macro_rules! ids {
     )*};
 }
 
+impl MemberId {
+    /// Where what belongs to a member may lie, the same for nobody else at the same time.
+    pub(in crate::pool) const fn place(self) -> usize {
+        self.0.place as usize
+    }
+}
+
 ids! {
     /// One thing to do that was given out by [`State::due`](super::State::due).
     ActionId,

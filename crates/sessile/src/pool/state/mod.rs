@@ -35,8 +35,10 @@ mod tests;
 mod view;
 mod work;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
+
+use foldhash::HashMap;
 
 use alarms::Alarms;
 use chain::{Chain, List};
@@ -153,7 +155,7 @@ impl State {
             time: Steady::default(),
             seats: Slab::default(),
             shared: Vec::new(),
-            own: HashMap::new(),
+            own: HashMap::default(),
             members: Slab::default(),
             kin: Chain::default(),
             cooling: List::default(),

@@ -1,6 +1,6 @@
 //! Which member is taken: lists that are right after every change, so that none is searched.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use super::chain::{Chain, List};
 use super::ids::Key;
@@ -167,12 +167,21 @@ impl State {
     fn pick_any(&mut self, mode: Mode) -> Option<u32> {
         self.picker.first(mode)?;
         for _ in 0..DRAWS {
-            let place = self.drawn[self.chance.below(self.drawn.len())];
+            let place = self.draw();
             if self.picker.suits(place, mode) {
                 return Some(place);
             }
         }
         self.pick_next(mode)
+    }
+
+    /// Any of those that could be leased; where most places are theirs, straight from these.
+    fn draw(&mut self) -> u32 {
+        let places = self.picker.listed.len();
+        if places / 2 < self.drawn.len() {
+            return u32::try_from(self.chance.below(places)).expect("fewer than four billion");
+        }
+        self.drawn[self.chance.below(self.drawn.len())]
     }
 
     /// The seat that the target had before. Where that is merely busy, another is lent; where it has

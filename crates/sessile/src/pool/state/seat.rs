@@ -5,11 +5,16 @@ use sessile_jar::Timestamp;
 use super::chain::List;
 use super::{MemberId, MemberView, SeatId, State, Target};
 
+/// In this order, so that a lease of a target's own seat touches the first bytes alone, as with
+/// [`Member`](super::member::Member).
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Seat {
-    pub(super) target: Option<Target>,
     /// The place of the member that holds it.
     pub(super) member: Option<u32>,
+    /// Who waits for its member.
+    pub(super) lane: List,
+    pub(super) target: Option<Target>,
     /// The place of the member that is being made.
     pub(super) next: Option<u32>,
     /// How many members that held it before are still about.
@@ -36,8 +41,6 @@ pub(super) struct Seat {
     pub(super) parting: bool,
     /// Before this it isn't handed over.
     pub(super) release_after: Timestamp,
-    /// Who waits for its member.
-    pub(super) lane: List,
     /// In the queue of lanes that may be served.
     pub(super) called: bool,
     /// Where it is in the list of shared seats.
@@ -59,8 +62,9 @@ pub(super) enum Going {
 impl Seat {
     pub(super) fn new(target: Option<Target>) -> Self {
         Self {
-            target,
             member: None,
+            lane: List::default(),
+            target,
             next: None,
             behind: 0,
             kin: List::default(),
@@ -76,7 +80,6 @@ impl Seat {
             queued: false,
             parting: false,
             release_after: Timestamp::EARLIEST,
-            lane: List::default(),
             called: false,
             at: u32::MAX,
             alarm: Timestamp::LATEST,

@@ -1,16 +1,13 @@
 //! A login and its refusal, as bytes.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 use sessile_jar::Timestamp;
 use zeroize::Zeroizing;
 
-use super::{WireError, bad, parse_url, text};
+use super::{WireError, bad, parse_url, sites, text};
 use crate::login::{BrowserPlace, Credentials, FormPlace, How, OtpSecret};
 use crate::record::{KeptLogin, KeptRefusal};
 use crate::secret::Secret;
-use crate::site::Site;
 
 #[derive(Deserialize, Serialize)]
 pub(super) struct WireLogin {
@@ -46,17 +43,6 @@ pub(super) struct WireRefusal {
     at: i64,
     message: String,
     again: Option<i64>,
-}
-
-/// A site file that was read when it was kept is read again.
-fn read_site(name: &str, source: &str) -> Result<Site, WireError> {
-    let site = Site::parse(source, name).map_err(|errors| WireError::Malformed {
-        what: format!("the site file kept with it: {errors}"),
-    })?;
-    Ok(Site {
-        name: name.to_owned(),
-        ..site
-    })
 }
 
 impl From<&KeptLogin> for WireLogin {
@@ -97,7 +83,7 @@ impl TryFrom<WireLogin> for KeptLogin {
         let url = parse_url(&wire.url, "login URL")?;
         let origin = vec![url.origin().ascii_serialization()];
         let how = match (wire.way, &wire.site) {
-            (_, Some((name, source))) => How::Site(Arc::new(read_site(name, source)?)),
+            (_, Some((name, source))) => How::Site(sites::read(name, source)?),
             (WireWay::Site, None) => return Err(bad("site file")),
             (WireWay::Browser, None) => How::Browser(BrowserPlace::new(url)),
             (WireWay::Form, None) => {
