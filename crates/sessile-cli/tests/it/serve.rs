@@ -79,9 +79,11 @@ fn tokens_are_made_listed_and_removed_while_it_runs() {
     running.finish().exits(0);
 }
 
+/// How large a large body is.
+const SIZE: usize = 100 << 20;
+
 #[test]
 fn large_bodies_pass_both_ways_in_flat_memory() {
-    const SIZE: usize = 100 << 20;
     const PIECE: usize = 1 << 20;
     let site = Wire::start(|_request, stream| {
         send(
