@@ -8,7 +8,7 @@ use super::keys::passing;
 use super::variant;
 use crate::login_page;
 use crate::playlist::{self, Limits, Main, MediaPlaylist, Playlist, Variables};
-use crate::record::source::{Fault, Source, Wanted, pause};
+use crate::record::source::{Fault, Source, Wanted};
 use crate::record::{Quality, RecordError};
 
 /// Which of the media's playlists is recorded.
@@ -109,8 +109,11 @@ pub(super) async fn insist(
         match locate(source, which, quality).await {
             Ok(found) => return Ok(found),
             Err(Fault::Closed(epoch, why)) => source.open_again(epoch, why).await?,
-            Err(Fault::Passing(_, asked)) if source.may_try(tried, began) => {
-                tokio::time::sleep(pause(source.options, tried, asked)).await;
+            Err(Fault::Passing(_, asked))
+                if source.may_try(tried, began)
+                    && let Some(pause) = source.pause(tried, asked) =>
+            {
+                tokio::time::sleep(pause).await;
                 tried += 1;
             }
             Err(fault) => return Err(fault.into_error()),

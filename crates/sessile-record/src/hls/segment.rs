@@ -111,11 +111,12 @@ impl<'a> Shared<'a> {
         let mut tried = 0;
         loop {
             match self.try_to_fetch(ticket, item).await {
-                Err(Fault::Passing(error, _)) if tried >= options.retries => {
-                    return Err(Fault::Gone(error));
-                }
-                Err(Fault::Passing(_, asked)) => {
-                    tokio::time::sleep(pause(options, tried, asked)).await;
+                Err(Fault::Passing(error, asked)) => {
+                    let pause = self.source.pause(tried, asked);
+                    let Some(pause) = pause.filter(|_| tried < options.retries) else {
+                        return Err(Fault::Gone(error));
+                    };
+                    tokio::time::sleep(pause).await;
                     tried += 1;
                 }
                 // A playlist may be ahead of its segments for a moment.

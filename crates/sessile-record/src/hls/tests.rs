@@ -638,3 +638,21 @@ async fn addresses_of_this_machine_are_not_for_others() {
         "{error}"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_live_stream_waits_no_longer_than_it_may_be_silent() {
+    let site = Site::new(|asked| match number(asked) {
+        Some(4) => status(429).header("retry-after", "3000"),
+        Some(number) => ok(segment(number)),
+        None if asked.before < 12 => ok(list(0..3 + asked.before / 2, "")),
+        None => ok(list(0..9, END)),
+    });
+    let mut folder = Folder::new("a.ts");
+    folder.options.live_from = crate::record::LiveFrom::Start;
+    let began = tokio::time::Instant::now();
+    let media = site.media("/l.m3u8", Recorder::Hls);
+    let recorded = folder.record(media).await.unwrap();
+    assert!(folder.read(&recorded) == whole((0..9).filter(|number| *number != 4)));
+    assert_eq!((recorded.gaps[0].first, recorded.gaps[0].count), (4, 1));
+    assert!(began.elapsed() < Duration::from_secs(60));
+}

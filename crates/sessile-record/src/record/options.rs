@@ -29,7 +29,8 @@ pub struct RecordOptions {
     /// The pause before the first of these, doubled each time up to thirty times of it. Defaults to
     /// half a second.
     pub retry_pause: Duration,
-    /// How long a live playlist may bring nothing before the recording ends. Defaults to 60 s.
+    /// How long a live playlist may bring nothing before the recording ends, and the longest pause that
+    /// a server is granted meanwhile. Defaults to 60 s.
     pub live_patience: Duration,
     /// Whether segments become one MP4. Defaults to [`Remux::WherePresent`] with `ffmpeg`.
     pub remux: Remux,

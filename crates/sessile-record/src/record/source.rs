@@ -229,8 +229,19 @@ impl<'a> Source<'a> {
     /// Whether what fails in passing is tried again: so many times, or as long as a live stream may
     /// bring nothing.
     pub(crate) fn may_try(&self, tried: u32, began: Instant) -> bool {
-        let is_live = self.is_live.load(Ordering::Relaxed);
-        tried < self.options.retries || (is_live && began.elapsed() < self.options.live_patience)
+        let (is_live, patience) = (self.is_live(), self.options.live_patience);
+        tried < self.options.retries || (is_live && began.elapsed() < patience)
+    }
+
+    /// The pause before the next try; `None` where one was asked for by whose end a live stream that
+    /// brings nothing would have been given up.
+    pub(crate) fn pause(&self, tried: u32, asked: Option<Duration>) -> Option<Duration> {
+        let is_over = self.is_live() && asked > Some(self.options.live_patience);
+        (!is_over).then(|| pause(self.options, tried, asked))
+    }
+
+    fn is_live(&self) -> bool {
+        self.is_live.load(Ordering::Relaxed)
     }
 
     /// Whether it has no end that is known.

@@ -52,7 +52,10 @@ pub async fn resolve(
     match session.see_to_login(Against::LoginPage).await? {
         // Members see such a form there too.
         Login::Holds => Err(*why),
-        Login::Renewed => find(session, page, rules).await,
+        Login::Renewed => match find(session, page, rules).await {
+            Err(ResolveError::LoggedOut { why, .. }) => Err(*why),
+            found => found,
+        },
         Login::Unknown => Err(ResolveError::LoggedOut { page: shown, why }),
     }
 }

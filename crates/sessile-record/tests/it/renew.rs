@@ -126,6 +126,22 @@ async fn a_login_page_in_place_of_media_is_logged_in_at() {
 }
 
 #[tokio::test]
+async fn a_form_that_members_see_too_is_no_login_that_is_gone() {
+    for (has_check, logins) in [(true, 1), (false, 2)] {
+        let stage = Stage::new().await;
+        let member = stage.member().await;
+        if !has_check {
+            stage.forget_check().await;
+        }
+        let page = stage.url("/login");
+        let error = sessile_record::resolve(&member, &page, None).await;
+        let error = error.unwrap_err();
+        assert!(matches!(error, ResolveError::Nothing { .. }), "{error}");
+        assert_eq!(stage.site.logins(), logins, "{has_check}");
+    }
+}
+
+#[tokio::test]
 async fn who_can_not_log_in_again_is_told_and_keeps_what_there_is() {
     let stage = Stage::new().await;
     let mut options = stage.options();

@@ -85,8 +85,11 @@ impl Source<'_> {
             };
             match obstacle(&error) {
                 Obstacle::Closed => return Err(error.into()),
-                Obstacle::Closes(wait) if self.may_try(tried, began) => {
-                    tokio::time::sleep(pause(self.options, tried, wait)).await;
+                Obstacle::Closes(wait)
+                    if self.may_try(tried, began)
+                        && let Some(pause) = self.pause(tried, wait) =>
+                {
+                    tokio::time::sleep(pause).await;
                     tried += 1;
                 }
                 Obstacle::Closes(_) => return Err(error.into()),
