@@ -77,8 +77,8 @@ impl Shared {
         written: Result<(), StoreError>,
     ) -> Result<(), PoolError> {
         let is_passed = matches!(written, Err(StoreError::Fenced { .. }));
-        if is_passed && self.holds.fence(part).is_none_or(|held| held == *fence) {
-            self.lose_part(part);
+        if is_passed {
+            self.lose_part(part, fence);
         }
         Ok(written?)
     }

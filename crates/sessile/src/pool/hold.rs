@@ -34,7 +34,7 @@ pub(super) struct Held {
 }
 
 /// How long a lease waits for the store.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// For so long after a failure nobody asks again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -43,8 +43,11 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub(super) enum Extended {
     Failed(StoreError),
+    /// It isn't held here any more.
+    Gone,
     Held,
-    Lost,
+    /// The hold with this fence is passed: the part is another process's.
+    Lost(Fence),
 }
 
 impl Held {
@@ -56,11 +59,26 @@ impl Held {
             tracing::warn!(key = %lease.key, %error, "the right to seats could not be given back");
         }
     }
+
+    /// Why asking the store is of no use just now: it failed a moment ago, or has failed and whoever
+    /// asked again waits still.
+    fn failing(&self) -> Option<StoreError> {
+        let (at, error) = self.failed.as_ref()?;
+        let is_failing = at.elapsed() < PAUSE || self.lease.try_lock().is_err();
+        is_failing.then(|| error.clone())
+    }
 }
 
 impl Holds {
     fn all(&self) -> MutexGuard<'_, HashMap<Arc<str>, Held>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sees the hold with this fence, where it is there still: by now there may be another one.
+    fn see<T>(&self, part: &str, fence: &Fence, see: impl FnOnce(&mut Held) -> T) -> Option<T> {
+        let mut all = self.all();
+        let held = all.get_mut(part).filter(|held| held.fence == *fence);
+        held.map(see)
     }
 
     /// Tries to get a part; `Err` with who has it, and until when by the store's time.
@@ -90,48 +108,65 @@ impl Holds {
     /// Sees to it that a part is held for at least `term` from now, and for as long as it is needed.
     pub(super) async fn extend(&self, vault: &Vault, part: &str, term: Duration) -> Extended {
         let Some(held) = self.all().get(part).cloned() else {
-            return Extended::Lost;
+            return Extended::Gone;
         };
+        if let Some(error) = held.failing() {
+            return Extended::Failed(error);
+        }
         let wanted = Instant::now() + term;
         let mut lease = held.lease.lock().await;
-        // Whoever was in front may have done it.
-        let needed = match self.all().get(part) {
-            Some(held) if held.until >= wanted.max(held.needed) => return Extended::Held,
-            Some(held) => match &held.failed {
-                Some((at, error)) if at.elapsed() < PAUSE => {
-                    return Extended::Failed(error.clone());
-                }
-                _ => held.needed,
-            },
-            None => return Extended::Lost,
+        let fence = held.fence;
+        let Some(held) = self.see(part, &fence, |held| held.clone()) else {
+            return Extended::Gone;
         };
+        // Whoever was in front may have done it.
+        if held.until >= wanted.max(held.needed) {
+            return Extended::Held;
+        }
+        if let Some((at, error)) = held.failed
+            && at.elapsed() < PAUSE
+        {
+            return Extended::Failed(error);
+        }
         let before = Instant::now();
-        let term = needed.saturating_duration_since(before).max(term);
+        let term = held.needed.saturating_duration_since(before).max(term);
         match vault.extend(&lease, term).await {
             Ok(extended) => {
                 *lease = extended;
-                if let Some(held) = self.all().get_mut(part) {
+                let noted = self.see(part, &fence, |held| {
                     held.until = before + term;
                     held.failed = None;
-                }
-                Extended::Held
+                });
+                noted.map_or(Extended::Gone, |()| Extended::Held)
             }
-            Err(StoreError::Fenced { .. }) => {
-                self.all().remove(part);
-                Extended::Lost
-            }
+            Err(StoreError::Fenced { .. }) => Extended::Lost(fence),
             Err(error) => {
-                if let Some(held) = self.all().get_mut(part) {
-                    held.failed = Some((Instant::now(), error.clone()));
-                }
+                let failed = Some((Instant::now(), error.clone()));
+                let _gone = self.see(part, &fence, |held| held.failed = failed);
                 Extended::Failed(error)
             }
         }
     }
 
+    /// The store doesn't answer: nobody else waits for that in vain.
+    pub(super) fn note_late(&self, vault: &Vault, part: &str) -> StoreError {
+        let error = late(vault, PATIENCE);
+        if let Some(held) = self.all().get_mut(part) {
+            held.failed = Some((Instant::now(), error.clone()));
+        }
+        error
+    }
+
     /// Holds a part no more here; what there was of it is to be released, unless it is another's.
     pub(super) fn take(&self, part: &str) -> Option<Held> {
         self.all().remove(part)
+    }
+
+    /// The same of the hold with this fence; one that was taken anew stays.
+    pub(super) fn take_of(&self, part: &str, fence: &Fence) -> Option<Held> {
+        let mut all = self.all();
+        all.get(part).filter(|held| held.fence == *fence)?;
+        all.remove(part)
     }
 
     pub(super) fn parts(&self) -> Vec<Arc<str>> {
@@ -213,17 +248,13 @@ impl Shared {
         match extended {
             Ok(Extended::Held) if self.holds.need(&part, until) => Ok(()),
             // It was needed for less until just now.
-            Ok(Extended::Held) => Err(PoolError::LeaseEnded),
-            Ok(Extended::Lost) => {
-                self.lose_part(&part);
+            Ok(Extended::Gone | Extended::Held) => Err(PoolError::LeaseEnded),
+            Ok(Extended::Lost(fence)) => {
+                self.lose_part(&part, &fence);
                 Err(PoolError::LeaseEnded)
             }
             Ok(Extended::Failed(error)) => Err(PoolError::Store(error)),
-            Err(_elapsed) => Err(PoolError::Store(StoreError::Locked {
-                place: self.vault.place().to_owned(),
-                holder: "nobody known".to_owned(),
-                waited: PATIENCE,
-            })),
+            Err(_elapsed) => Err(self.holds.note_late(&self.vault, &part).into()),
         }
     }
 
@@ -249,19 +280,72 @@ impl Shared {
     }
 }
 
+/// A store that didn't answer in time.
+pub(super) fn late(vault: &Vault, waited: Duration) -> StoreError {
+    StoreError::Locked {
+        place: vault.place().to_owned(),
+        holder: "nobody known".to_owned(),
+        waited,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::store::StoreOptions;
 
+    const TERM: Duration = Duration::from_secs(30);
+
+    async fn acquire(holds: &Holds, vault: &Vault, part: &Arc<str>) {
+        let (pool, owner) = ("shop".parse().unwrap(), HolderId::parse("a").unwrap());
+        let acquired = holds.acquire(vault, (&pool, part), (&owner, TERM));
+        acquired.await.unwrap().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_behind_an_extension_that_hangs() {
+        let vault = Vault::in_memory(&StoreOptions::default()).await.unwrap();
+        let (holds, part) = (Holds::default(), Arc::from("0"));
+        acquire(&holds, &vault, &part).await;
+        let lease = Arc::clone(&holds.all()[&part].lease);
+        let _hangs = lease.lock().await;
+        holds.note_late(&vault, &part);
+        tokio::time::advance(2 * PAUSE).await;
+        let before = Instant::now();
+        let extending = timeout(PATIENCE, holds.extend(&vault, &part, 2 * TERM));
+        let extended = extending.await;
+        assert!(matches!(extended, Ok(Extended::Failed(_))), "{extended:?}");
+        assert_eq!(before.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_late_answer_leaves_a_hold_that_was_taken_anew() {
+        let vault = Vault::in_memory(&StoreOptions::default()).await.unwrap();
+        let (holds, part) = (Holds::default(), Arc::from("0"));
+        acquire(&holds, &vault, &part).await;
+        let (old, lease) = {
+            let held = &holds.all()[&part];
+            (held.fence.clone(), Arc::clone(&held.lease))
+        };
+        let in_front = lease.lock().await;
+        let mut extending = std::pin::pin!(holds.extend(&vault, &part, 2 * TERM));
+        assert!(timeout(Duration::ZERO, &mut extending).await.is_err());
+        assert!(holds.take_of(&part, &old).is_some());
+        vault.release(&in_front).await.unwrap();
+        acquire(&holds, &vault, &part).await;
+        drop(in_front);
+        let extended = extending.await;
+        assert!(matches!(extended, Extended::Gone), "{extended:?}");
+        assert_eq!(holds.left(&part), TERM);
+        assert!(holds.take_of(&part, &old).is_none());
+        assert!(holds.has(&part));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_part_is_held_no_longer_than_it_is_needed() {
         let vault = Vault::in_memory(&StoreOptions::default()).await.unwrap();
-        let (pool, owner) = ("shop".parse().unwrap(), HolderId::parse("a").unwrap());
-        let (part, term) = (Arc::from("0"), Duration::from_secs(30));
-        let holds = Holds::default();
-        let acquired = holds.acquire(&vault, (&pool, &part), (&owner, term));
-        acquired.await.unwrap().unwrap();
+        let (holds, part, term) = (Holds::default(), Arc::from("0"), TERM);
+        acquire(&holds, &vault, &part).await;
         let hour = Instant::now() + Duration::from_secs(3600);
         assert!(!holds.need(&part, hour));
         holds

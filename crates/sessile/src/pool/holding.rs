@@ -1,5 +1,6 @@
 //! Keeps the right to seats; those whose right is about to end aren't served until it is there again.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use futures_util::stream;
 use sessile_jar::Timestamp;
 use tokio::time::{Instant, timeout};
 
-use super::hold::Extended;
+use super::hold::{Extended, PATIENCE};
 use super::lease::MARGIN;
 use super::state::SeatId;
 use super::{Live, Shared};
@@ -59,9 +60,17 @@ impl Shared {
     }
 
     async fn extend_hold(&self, part: &str) {
-        match self.holds.extend(&self.vault, part, self.term()).await {
-            Extended::Held => {}
-            Extended::Lost => self.lose_part(part),
+        let mut extending = pin!(self.holds.extend(&self.vault, part, self.term()));
+        let extended = match timeout(PATIENCE, &mut extending).await {
+            Ok(extended) => extended,
+            Err(_elapsed) => {
+                self.holds.note_late(&self.vault, part);
+                extending.await
+            }
+        };
+        match extended {
+            Extended::Gone | Extended::Held => {}
+            Extended::Lost(fence) => self.lose_part(part, &fence),
             Extended::Failed(error) => {
                 tracing::warn!(pool = %self.name, %part, %error, "seats may be lost");
             }

@@ -4,7 +4,7 @@ use super::state::{Action, MemberId, SeatId, Task};
 use super::trouble::Trouble;
 use super::{Live, PoolEventKind, Shared, accounts, seat};
 use crate::renew::{Kept, Logins};
-use crate::store::Name;
+use crate::store::{Fence, Name};
 
 impl Shared {
     /// Removes a member's record. Its connections go with the last handle: a reply that is still read
@@ -97,11 +97,15 @@ impl Shared {
         self.tell(PoolEventKind::SeatMoved { seat, is_here });
     }
 
-    /// A part is another's: its seats are forgotten at once, and what runs for them ends.
-    pub(super) fn lose_part(&self, part: &str) {
-        self.holds.take(part);
+    /// A part is another's: its seats are forgotten at once, and what runs for them ends. One that was
+    /// taken anew since it was held with this fence stays.
+    pub(super) fn lose_part(&self, part: &str, fence: &Fence) {
         let now = self.now();
         let mut live = self.live();
+        // In one step: seats are in no part that isn't held.
+        if self.holds.take_of(part, fence).is_none() {
+            return;
+        }
         let lost = live.seats.iter().filter(|(_, seat)| &*seat.part == part);
         let lost: Vec<SeatId> = lost.map(|(id, _)| *id).collect();
         let lost: Vec<Name> = lost

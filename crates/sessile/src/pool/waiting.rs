@@ -1,7 +1,6 @@
 //! Those who wait for a lease, and the leases that they get.
 
 use std::sync::MutexGuard;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use foldhash::HashMap;
@@ -139,13 +138,7 @@ impl Shared {
             Refusal::Full => PoolError::Full { pool },
             Refusal::NoneAlive {
                 why: Dead::NoSeat, ..
-            } if live.owners > 1 && self.looked.load(Ordering::Relaxed) => {
-                PoolError::ServedElsewhere {
-                    pool,
-                    owners: live.owners,
-                    size: self.definition().size(),
-                }
-            }
+            } if live.is_left_out => self.left_out(live),
             Refusal::NoneAlive { why, next } => PoolError::NoneAlive {
                 pool,
                 why,
@@ -157,6 +150,14 @@ impl Shared {
                 what: "seat for this target",
                 name: String::new(),
             },
+        }
+    }
+
+    pub(super) fn left_out(&self, live: &Live) -> PoolError {
+        PoolError::ServedElsewhere {
+            pool: self.name.to_string(),
+            owners: live.owners,
+            size: self.definition().size(),
         }
     }
 
