@@ -1,5 +1,6 @@
 //! What the library's errors are to those who ask over HTTP: a kind of problem each.
 
+use std::mem::{Discriminant, discriminant};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -183,19 +184,51 @@ impl From<AccessError> for Problem {
 /// Says why the store failed. While it is away every request meets the same failure: that is said
 /// once in a while.
 fn log_store_failure(error: &StoreError) {
-    static SAID: Mutex<Option<(String, Instant)>> = Mutex::new(None);
-    let (words, now) = (error.to_string(), Instant::now());
-    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_news = said
-        .as_ref()
-        .is_none_or(|(before, at)| *before != words || now.duration_since(*at) >= SAY_AGAIN);
-    if is_news {
-        tracing::error!(error = words, "the store failed");
-        *said = Some((words, now));
-    } else {
-        tracing::debug!(error = words, "the store failed");
+    static SAID: Said = Said(Mutex::new(Vec::new()));
+    match SAID.is_due(error, Instant::now()) {
+        true => tracing::error!(%error, "the store failed"),
+        false => tracing::debug!(%error, "the store failed"),
     }
 }
 
-/// How often the same failure of the store is said.
+/// When each kind of failure was said last. Their words may differ each time.
+struct Said(Mutex<Vec<(Discriminant<StoreError>, Instant)>>);
+
+impl Said {
+    /// Whether to say it, which is noted.
+    fn is_due(&self, error: &StoreError, now: Instant) -> bool {
+        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        said.retain(|(_, at)| now.duration_since(*at) < SAY_AGAIN);
+        let kind = discriminant(error);
+        let is_due = said.iter().all(|(before, _)| *before != kind);
+        if is_due {
+            said.push((kind, now));
+        }
+        is_due
+    }
+}
+
+/// How often the same kind of failure of the store is said.
 const SAY_AGAIN: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_failure_of_the_store_is_said_once_in_a_while() {
+        let (said, start) = (Said(Mutex::new(Vec::new())), Instant::now());
+        let locked = |millis| StoreError::Locked {
+            place: "store".to_owned(),
+            holder: "somebody".to_owned(),
+            waited: Duration::from_millis(millis),
+        };
+        let full = StoreError::Full {
+            place: "store".to_owned(),
+        };
+        assert!(said.is_due(&locked(1), start) && said.is_due(&full, start));
+        assert!(!said.is_due(&locked(2), start) && !said.is_due(&full, start));
+        assert!(said.is_due(&locked(3), start + SAY_AGAIN));
+        assert!(!said.is_due(&locked(4), start + SAY_AGAIN));
+    }
+}

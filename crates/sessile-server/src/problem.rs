@@ -179,6 +179,11 @@ impl Problem {
         self.kind
     }
 
+    /// What happened, in words.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// When it may be worth asking again.
     pub(crate) fn retry_after(mut self, wait: Option<Duration>) -> Self {
         self.retry_after = wait;

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use metrics::Gauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
@@ -98,16 +99,22 @@ impl Connections {
     }
 
     async fn take(&self, listener: &Listener) -> Infallible {
+        let mut is_stuck = false;
         loop {
             let accepted = match listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     // Most often there are no descriptors left, which passes.
-                    tracing::warn!(%error, "cannot take a connection");
+                    if !std::mem::replace(&mut is_stuck, true) {
+                        tracing::warn!(%error, "cannot take connections");
+                    }
                     sleep(PAUSE).await;
                     continue;
                 }
             };
+            if std::mem::take(&mut is_stuck) {
+                tracing::info!("connections are taken again");
+            }
             match Arc::clone(&self.free).try_acquire_owned() {
                 Ok(permit) => {
                     let connection = self.connection(permit);
@@ -151,12 +158,10 @@ struct Connection {
 
 impl Connection {
     async fn run(self, accepted: Accepted) {
-        let gauge = self.shared.metrics.connections();
-        gauge.increment(1.0);
+        let _counted = Counted::new(self.shared.metrics.connections());
         if let Some(stream) = self.secured(accepted).await {
             self.serve(stream).await;
         }
-        gauge.decrement(1.0);
     }
 
     async fn secured(&self, accepted: Accepted) -> Option<Stream> {
@@ -201,6 +206,22 @@ impl Connection {
         if let Err(error) = ended {
             tracing::debug!(%error, "a connection broke");
         }
+    }
+}
+
+/// One more of what is counted, until it is dropped.
+struct Counted(Gauge);
+
+impl Counted {
+    fn new(gauge: Gauge) -> Self {
+        gauge.increment(1.0);
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
     }
 }
 

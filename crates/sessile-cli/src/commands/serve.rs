@@ -140,8 +140,14 @@ async fn first_token(args: &ServeArgs, vault: &Vault, work: &mut Work<'_>) -> Ou
         Err(error) => return Err(Failure::from(error).into()),
     };
     if let Err(why) = write(file, &path, token.expose()) {
-        access::remove(vault, &name).await.map_err(Failure::from)?;
-        return Err(unwritable(why).into());
+        let failure = unwritable(why);
+        return Err(match access::remove(vault, &name).await {
+            Ok(_) => failure,
+            Err(_) => {
+                failure.hint("first remove the token that nobody has: `sessile access rm first`")
+            }
+        }
+        .into());
     }
     work.printer.note(&format!(
         "wrote a first token, which allows all, to {}",

@@ -259,12 +259,12 @@ impl Selection {
 }
 
 /// What became of something that was asked.
-#[derive(Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Done {
     pools: Vec<DoneInPool>,
 }
 
-#[derive(Serialize, ToSchema)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct DoneInPool {
     pool: String,
@@ -274,16 +274,32 @@ pub(super) struct DoneInPool {
     owners: usize,
     /// How many processes haven't said so within some seconds.
     silent: usize,
+    /// Why it isn't done in this pool, where others have begun.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trouble: Option<String>,
 }
 
 impl Done {
-    fn add(&mut self, pool: &Pool, ordered: Ordered) {
-        self.pools.push(DoneInPool {
-            pool: pool.name().to_string(),
-            sessions: ordered.sessions,
-            owners: ordered.owners,
-            silent: ordered.silent,
+    /// Fails where no pool has begun and one could not.
+    fn of(outcomes: Vec<(String, Result<Ordered, Problem>)>) -> Result<Self, Problem> {
+        let has_begun = outcomes.iter().any(|(_, outcome)| outcome.is_ok());
+        let pools = outcomes.into_iter().map(|(pool, outcome)| match outcome {
+            Ok(ordered) => Ok(DoneInPool {
+                pool,
+                sessions: ordered.sessions,
+                owners: ordered.owners,
+                silent: ordered.silent,
+                trouble: None,
+            }),
+            Err(problem) if has_begun => Ok(DoneInPool {
+                pool,
+                trouble: Some(problem.detail().to_owned()),
+                ..DoneInPool::default()
+            }),
+            Err(problem) => Err(problem),
         });
+        let pools = pools.collect::<Result<_, _>>()?;
+        Ok(Self { pools })
     }
 }
 
@@ -347,24 +363,49 @@ async fn give(
     given: Option<Selection>,
 ) -> Result<Json<Done>, Problem> {
     let which = given.unwrap_or_default().which()?;
-    let mut done = Done { pools: Vec::new() };
+    let mut outcomes = Vec::new();
     for pool in daemon.pools.some(asked.pool.as_deref())? {
         let ordered = match order {
             Order::Refresh => pool.refresh(&which).await,
             Order::Rotate => pool.rotate(&which).await,
             Order::Validate => pool.validate(&which).await,
         };
-        match ordered {
-            Ok(ordered) => done.add(&pool, ordered),
-            Err(PoolError::UnknownPart { .. }) => {}
-            Err(error) => return Err(error.into()),
+        if !matches!(ordered, Err(PoolError::UnknownPart { .. })) {
+            outcomes.push((pool.name().to_string(), ordered.map_err(Problem::from)));
         }
     }
+    let done = Done::of(outcomes)?;
     match (which, done.pools.is_empty()) {
         (Which::Seat(_) | Which::Target(_), true) => Err(Problem::new(
             Kind::UnknownSession,
             "no pool has this session; one of no pool has `login` and `check` for itself",
         )),
         (_, _) => Ok(Json(done)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_that_fails_does_not_hide_what_others_have_begun() {
+        let begun = || ("a".to_owned(), Ok(Ordered::default()));
+        let failed = || {
+            (
+                "b".to_owned(),
+                Err(Problem::new(Kind::Closing, "it is closed")),
+            )
+        };
+        let troubles = |outcomes| {
+            let done = Done::of(outcomes).ok()?;
+            let troubles = done.pools.into_iter().map(|done| done.trouble);
+            Some(troubles.collect::<Vec<_>>())
+        };
+        let trouble = Some("it is closed".to_owned());
+        assert_eq!(troubles(vec![begun(), begun()]), Some(vec![None, None]));
+        assert_eq!(troubles(vec![failed(), begun()]), Some(vec![trouble, None]));
+        assert_eq!(troubles(vec![failed()]), None);
+        assert_eq!(troubles(vec![]), Some(vec![]));
     }
 }

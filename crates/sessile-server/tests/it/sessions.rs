@@ -1,10 +1,10 @@
 //! Stored sessions: logged in, used, looked at, emptied, removed.
 
-use futures_util::future::join;
+use futures_util::future::{join, join_all};
 use http::Method;
 use serde_json::{Value, json};
-use sessile::renew;
 use sessile::store::Name;
+use sessile::{Request, renew};
 use sessile_jar::Timestamp;
 use sessile_practice::{ADA, ADA_PASSWORD};
 use sessile_server::access::Scope;
@@ -32,6 +32,62 @@ async fn a_session_is_logged_in_and_used() {
         .await
         .is(200);
     assert_eq!(checked.json()["verdict"], "valid");
+}
+
+/// Plain names go past the router, escaped ones through it.
+#[tokio::test]
+async fn an_escaped_name_is_answered_as_a_plain_one() {
+    let world = World::start().await;
+    world.log_in().await;
+    let (read, uses) = (Some(Scope::Read), Some(Scope::Use));
+    for (method, query, scope) in [
+        (Method::GET, "?url=/members", uses),
+        (Method::GET, "?url=/members&redirects=0", uses),
+        (Method::GET, "?url=/members&redirects=99", uses),
+        (Method::GET, "?url=/members&other=1", uses),
+        (Method::GET, "?url=%FF&url=a", uses),
+        (Method::GET, "?", uses),
+        (Method::GET, "", uses),
+        (Method::GET, "?url=/members", read),
+        (Method::GET, "", None),
+        (Method::HEAD, "?url=/members", uses),
+        (Method::HEAD, "?url=/members", None),
+        (Method::OPTIONS, "?url=/members", uses),
+        (Method::OPTIONS, "", None),
+        (Method::DELETE, "?url=/members", uses),
+        (Method::TRACE, "", uses),
+    ] {
+        for (plain, escaped) in [
+            ("ada", "%61da"),
+            ("-ada", "-%61da"),
+            ("nobody", "nobod%79"),
+            ("-event", "-%65vent"),
+            ("~", "%7E"),
+            ("-", "%2D"),
+        ] {
+            let asked = [plain, escaped].map(|name| {
+                let path = format!("/api/sessions/{name}/fetch{query}");
+                match scope {
+                    Some(scope) => world.request(method.clone(), &path, scope),
+                    None => Request::new(method.clone(), format!("{}{path}", world.url)),
+                }
+            });
+            let [plainly, through_router] = join_all(asked.map(|asked| world.send(asked)))
+                .await
+                .try_into()
+                .unwrap();
+            let what = format!("{method} {plain} {query:?}");
+            assert_eq!(plainly.status, through_router.status, "{what}");
+            for field in ["sessile-from", "sessile-session", "content-type", "allow"] {
+                let expected = through_router.header(field);
+                assert_eq!(plainly.header(field), expected, "{what}: {field}");
+            }
+            // The site's pages differ each time.
+            if plainly.header("sessile-from") == "daemon" {
+                assert_eq!(plainly.body, through_router.body, "{what}");
+            }
+        }
+    }
 }
 
 #[tokio::test]
