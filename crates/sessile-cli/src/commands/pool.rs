@@ -231,6 +231,10 @@ impl From<PoolError> for Failure {
                 "`sessile pool status {pool}` shows the accounts; `sessile pool account add {pool} \
                  USER` adds one, or has one tried again with a password that is right"
             )),
+            PoolError::Unreadable { pool, .. } => failure.hint(format!(
+                "`sessile pool status {pool}` shows what can't be read; `sessile pool account add \
+                 {pool} USER` writes what is kept of the accounts anew"
+            )),
             PoolError::Unknown { .. } => failure.hint("`sessile pool list` shows those there are"),
             _ => failure,
         }

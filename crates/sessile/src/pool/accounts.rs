@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::clock::between;
 use super::definition::{SEPARATOR, write};
-use super::{AccountInfo, Definition, Pool, PoolError, PoolEventKind, Shared};
+use super::{AccountInfo, Definition, Pool, PoolError, PoolEventKind, Shared, seat};
 use crate::store::{Name, NextPlain, Opened, Room, StoreError, Vault};
 
 /// What is kept of the accounts.
@@ -38,6 +38,16 @@ impl NoAccount {
     /// Whether only a person helps.
     pub fn is_hopeless(&self) -> bool {
         self.taken.is_empty()
+    }
+
+    /// How many there are of each kind, for those who needn't know who they are.
+    pub(super) fn in_numbers(&self) -> String {
+        match (self.taken.len(), self.stopped.len()) {
+            (0, 0) => "it has none".to_owned(),
+            (taken, 0) => format!("{taken} in full use"),
+            (0, stopped) => format!("{stopped} stopped"),
+            (taken, stopped) => format!("{taken} in full use, {stopped} stopped"),
+        }
     }
 }
 
@@ -226,14 +236,55 @@ pub(super) async fn free(vault: &Vault, pool: &Name, seat: &Name) -> Result<(), 
     change(vault, pool, move |accounts, _now| accounts.free(&seat)).await
 }
 
-/// A person has seen to it: accounts that were stopped are tried again.
+/// A person has seen to it: accounts that were stopped are tried again. What can't be read is written
+/// anew.
 pub(super) async fn restart(vault: &Vault, pool: &Name) -> Result<(), PoolError> {
-    change(vault, pool, |accounts, _now| {
+    let restarted = change(vault, pool, |accounts, _now| {
         for standing in accounts.0.values_mut() {
             standing.stopped = None;
         }
-    })
-    .await
+    });
+    match restarted.await {
+        Err(PoolError::Unreadable { what, .. }) => {
+            tracing::warn!(%pool, %what, "it is written anew");
+            write_anew(vault, pool).await
+        }
+        done => done,
+    }
+}
+
+/// Writes down who has which account by what the seats say.
+async fn write_anew(vault: &Vault, pool: &Name) -> Result<(), PoolError> {
+    let mut accounts = Accounts::default();
+    let start = format!("{pool}{SEPARATOR}");
+    for found in vault.list_room(Room::Seat, &start).await? {
+        let Some((_, name)) = found.name.room() else {
+            continue;
+        };
+        if !seat::is_seat(&start, &name) {
+            continue;
+        }
+        let user = match seat::load(vault, &name).await {
+            Ok(row) => row.and_then(|row| row.account),
+            // A seat that can't be read doesn't log in.
+            Err(PoolError::Unreadable { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        if let Some(user) = user {
+            let standing = accounts.0.entry(user).or_default();
+            standing.seats.insert(name.to_string());
+        }
+    }
+    let plain = serde_json::to_vec(&accounts).expect("texts and numbers can be written");
+    let (row, name) = (row(pool)?, pool.clone());
+    let written = vault.update(&row, move |there| {
+        // Another process may have done it meanwhile.
+        Ok::<_, StoreError>(match read(&name, there) {
+            Ok(_readable) => NextPlain::Keep,
+            Err(_malformed) => write(Zeroizing::new(plain)),
+        })
+    });
+    Ok(written.await.map(drop)?)
 }
 
 impl Shared {
@@ -312,6 +363,7 @@ mod tests {
         assert_eq!(accounts.assign(&definition, "s0").unwrap(), "bob");
         let none = accounts.assign(&definition, "s1").unwrap_err();
         assert!(!none.is_hopeless(), "{none}");
+        assert_eq!(none.in_numbers(), "1 in full use, 1 stopped");
         accounts.stop("bob", Timestamp::from_seconds(1), "refused");
         let none = accounts.assign(&definition, "s0").unwrap_err();
         assert!(none.is_hopeless(), "{none}");

@@ -115,7 +115,8 @@ impl super::Live {
             Some(_) => Trouble::new(
                 Fault::Later { until: Some(now) },
                 "the target has another proxy by now",
-            ),
+            )
+            .untried(),
             None => Trouble::gone(),
         };
         made.dismiss();

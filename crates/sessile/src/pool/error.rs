@@ -70,7 +70,7 @@ pub enum PoolError {
     #[error("the lease has ended")]
     LeaseEnded,
     /// There is no account for another session.
-    #[error("no account of pool `{pool}` is free: {standing}")]
+    #[error("no account of pool `{pool}` is free: {}", .standing.in_numbers())]
     NoAccount {
         /// The pool.
         pool: String,

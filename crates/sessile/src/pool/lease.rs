@@ -55,7 +55,7 @@ impl Lease {
             answer = sender.send(request).await;
         }
         let outcome = outcome(shared, &answer);
-        shared.note(self.granted, outcome, &answer);
+        shared.note(self.granted, (&sender, outcome), &answer);
         Ok(answer?)
     }
 

@@ -2,8 +2,9 @@
 
 use sessile_jar::Timestamp;
 
+use super::accounts::{self, Accounts};
 use super::definition::SEPARATOR;
-use super::{AccountInfo, Pool, PoolError, accounts, roster, seat};
+use super::{AccountInfo, Pool, PoolError, roster, seat};
 use crate::store::{Name, Room, Vault};
 
 /// A pool as the store knows it. What its owners know is written down every ten seconds or so.
@@ -24,6 +25,8 @@ pub struct PoolView {
     pub accounts: Vec<AccountInfo>,
     /// Its proxies, without their logins.
     pub proxies: Vec<String>,
+    /// What is kept of it and can't be read, each said in words. The rest is told without that.
+    pub unreadable: Vec<String>,
     /// The store's time.
     pub now: Timestamp,
 }
@@ -75,17 +78,31 @@ impl Pool {
     pub async fn look(vault: &Vault, name: &Name) -> Result<PoolView, PoolError> {
         let definition = Self::definition(vault, name).await?;
         let (roster, now) = roster::visit(vault, name).await?;
-        let accounts = accounts::load(vault, name).await?.info(&definition);
+        let mut unreadable = Vec::new();
+        let mut readable = |error| match error {
+            PoolError::Unreadable { what, .. } => {
+                unreadable.push(what);
+                Ok(())
+            }
+            error => Err(error),
+        };
+        let accounts = match accounts::load(vault, name).await {
+            Ok(accounts) => accounts,
+            Err(error) => readable(error).map(|()| Accounts::default())?,
+        };
         let mut seats = Vec::new();
         let start = format!("{name}{SEPARATOR}");
         for row in vault.list_room(Room::Seat, &start).await? {
             let Some((_, seat)) = row.name.room() else {
                 continue;
             };
-            if seat::is_seat(&start, &seat)
-                && let Some(row) = seat::load(vault, &seat).await?
-            {
-                seats.push(info(seat, &row));
+            if !seat::is_seat(&start, &seat) {
+                continue;
+            }
+            match seat::load(vault, &seat).await {
+                Ok(Some(row)) => seats.push(info(seat, &row)),
+                Ok(None) => {}
+                Err(error) => readable(error)?,
             }
         }
         Ok(PoolView {
@@ -94,8 +111,9 @@ impl Pool {
             size: definition.size(),
             owners: roster.owners().map(str::to_owned).collect(),
             seats,
-            accounts,
+            accounts: accounts.info(&definition),
             proxies: definition.proxies.iter().map(ToString::to_string).collect(),
+            unreadable,
             now,
         })
     }

@@ -222,7 +222,9 @@ impl Shared {
     pub(super) async fn follow_orders(&self, roster: &roster::Roster, last: &mut u64) {
         let mut done = Vec::new();
         for order in &roster.orders {
-            if order.number <= *last || *self.stage.borrow() != Stage::Open {
+            // Who begins anew after a panic has done some before.
+            let is_done = order.number <= *last || order.done.contains_key(self.owner.as_str());
+            if is_done || *self.stage.borrow() != Stage::Open {
                 continue;
             }
             *last = order.number;

@@ -4,15 +4,15 @@ use super::proxies::{is_proxys, proxy_of};
 use super::state::{Granted, Outcome, Which};
 use super::{PoolEventKind, Shared};
 use crate::error::Error as RequestError;
-use crate::renew::{Answer, KeepError, NoRenewal};
+use crate::renew::{Answer, KeepError, Kept, NoRenewal};
 use crate::session::Verdict;
 
 impl Shared {
-    /// Notes what came of a use.
+    /// Notes what came of a use. Who sent may be the successor of the one that was leased.
     pub(super) fn note(
         &self,
         granted: Granted,
-        outcome: Outcome,
+        (sender, outcome): (&Kept, Outcome),
         answer: &Result<Answer, KeepError>,
     ) {
         let now = self.now();
@@ -23,10 +23,8 @@ impl Shared {
             // It may be this session's all the same; the site file's check knows.
             live.state.validate(Which::Seat(granted.seat), now);
         }
-        let member = live.members.get(&granted.member);
-        let proxy = member.and_then(|member| proxy_of(&member.kept));
-        let session = member.map(|member| member.kept.name().clone());
         self.settle(live, now);
+        let proxy = proxy_of(sender);
         match outcome {
             Outcome::Ok => return self.proxy_serves(proxy.as_deref()),
             Outcome::Dropped => return,
@@ -35,7 +33,8 @@ impl Shared {
         if let Err(error) = answer {
             self.proxy_failed(proxy.as_deref(), error);
         }
-        if let (Ok(()), Some(session)) = (noted, session) {
+        if noted.is_ok() {
+            let session = sender.name().clone();
             self.tell(PoolEventKind::UseFailed { session, outcome });
         }
     }

@@ -133,7 +133,20 @@ fn of_login(error: &LoginError, now: Timestamp) -> Fault {
 fn of_request(error: &RequestError) -> Fault {
     match error {
         RequestError::Closed => Fault::Failed,
-        RequestError::HoldOff { .. } => Fault::Later { until: None },
-        _ => Fault::Later { until: None },
+        RequestError::BadRequest { .. }
+        | RequestError::Connect { .. }
+        | RequestError::CutShort { .. }
+        | RequestError::Decode { .. }
+        | RequestError::Disconnect { .. }
+        | RequestError::HoldOff { .. }
+        | RequestError::LimitsUnavailable { .. }
+        | RequestError::Program { .. }
+        | RequestError::Protocol { .. }
+        | RequestError::Redirect { .. }
+        | RequestError::Robots { .. }
+        | RequestError::Status { .. }
+        | RequestError::TimeOut { .. }
+        | RequestError::Tls { .. }
+        | RequestError::TooLarge { .. } => Fault::Later { until: None },
     }
 }

@@ -132,10 +132,16 @@ impl Shared {
         let Some(opened) = opened.filter(|opened| opened.version != *known) else {
             return Ok(());
         };
-        let definition = super::definition::decode(&self.name, &opened.plain)?;
-        let rules = definition.rules();
         // It may have changed since the pool was opened.
         let is_first = std::mem::replace(known, opened.version) == 0;
+        let definition = match super::definition::decode(&self.name, &opened.plain) {
+            Ok(definition) => definition,
+            Err(error) => {
+                tracing::warn!(pool = %self.name, %error, "the pool goes by what it was made of before");
+                return Ok(());
+            }
+        };
+        let rules = definition.rules();
         *self
             .definition
             .write()

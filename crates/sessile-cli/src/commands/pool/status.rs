@@ -96,6 +96,9 @@ pub(super) async fn show(name: &str, work: &mut Work<'_>) -> Outcome {
             "accounts that are stopped are tried again once you have seen to them: `{line}`"
         ));
     }
+    for what in &view.unreadable {
+        work.printer.warn(&plain(what));
+    }
     Ok(Exit::Done)
 }
 
@@ -174,6 +177,7 @@ fn document(view: &PoolView) -> Value {
         "seats": seats,
         "accounts": accounts.collect::<Vec<_>>(),
         "proxies": view.proxies,
+        "unreadable": view.unreadable,
     })
 }
 

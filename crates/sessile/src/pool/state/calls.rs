@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use sessile_jar::Timestamp;
 
 use super::{
-    Action, Assign, Fault, LeaseId, Outcome, Restored, Rules, SeatId, State, Target, Ticket, Which,
-    Wish,
+    Action, Assign, Fault, Granted, LeaseId, Outcome, Restored, Rules, SeatId, State, Target,
+    Ticket, Which, Wish,
 };
 
 #[derive(Clone, Debug)]
@@ -26,12 +26,14 @@ enum Call {
     Queue(Wish),
     Refresh(usize),
     Remove(usize),
+    Replace(usize),
     Restore(usize, u32),
     Resume(usize),
     Retry(usize),
     Rotate(usize),
     Seat(Option<u8>),
     Serve,
+    SetRules(Box<Rules>),
     Stats,
     Suspend(usize),
     Validate(usize),
@@ -54,16 +56,29 @@ fn call() -> impl Strategy<Value = Call> {
         5 => wish().prop_map(Call::Queue),
         2 => any().prop_map(Call::Refresh),
         1 => any().prop_map(Call::Remove),
+        1 => any().prop_map(Call::Replace),
         2 => (any(), any_span()).prop_map(|(at, span)| Call::Restore(at, span)),
         2 => any().prop_map(Call::Resume),
         2 => any().prop_map(Call::Retry),
         3 => any().prop_map(Call::Rotate),
         8 => proptest::option::weighted(0.3, 0..3_u8).prop_map(Call::Seat),
         10 => Just(Call::Serve),
+        1 => rules().prop_map(|rules| Call::SetRules(Box::new(rules))),
         2 => Just(Call::Stats),
         2 => any().prop_map(Call::Suspend),
         2 => any().prop_map(Call::Validate),
     ]
+}
+
+fn rules() -> impl Strategy<Value = Rules> {
+    let max_uses = proptest::option::weighted(0.2, 0..4_u64);
+    (1..4_u32, 0..5_usize, max_uses).prop_map(|(leases_per_member, size, max_uses)| Rules {
+        leases_per_member,
+        size,
+        max_uses,
+        waiting: 6,
+        ..Rules::default()
+    })
 }
 
 fn any_span() -> impl Strategy<Value = u32> {
@@ -136,11 +151,8 @@ proptest! {
     #[test]
     fn any_calls_in_any_order_leave_the_state_sound(
         calls in proptest::collection::vec(call(), 1..120),
-        per_member in 1..4_u32,
-        size in 0..5_usize,
-        max_uses in proptest::option::weighted(0.2, 0..4_u64),
+        rules in rules(),
     ) {
-        let rules = Rules { leases_per_member: per_member, size, max_uses, waiting: 6, ..Rules::default() };
         let mut state = State::new(rules, 7);
         let mut now = Timestamp::from_seconds(1_795_262_400);
         let mut got = Got::default();
@@ -193,9 +205,11 @@ fn make(state: &mut State, call: &Call, now: Timestamp, got: &mut Got) {
                 .nth(*at)
                 .map(|ticket| state.give_up(*ticket))
         }
-        Call::Lease(wish) => got
-            .leases
-            .extend(state.lease(wish, now).map(|granted| granted.lease)),
+        Call::Lease(wish) => {
+            let granted = state.lease(wish, now).ok();
+            got.leases
+                .extend(granted.map(|granted| had(state, granted)));
+        }
         Call::Lose(seat) => _ = state.lose(at(&got.seats, seat), now),
         Call::Pass(_) => while state.expire(now).is_some() {},
         Call::Pin(at) => _ = state.pin(lease(at), now),
@@ -210,14 +224,16 @@ fn make(state: &mut State, call: &Call, now: Timestamp, got: &mut Got) {
             };
             _ = state.restore(at(&got.seats, seat), facts, now);
         }
+        Call::Replace(seat) => _ = state.replace(at(&got.seats, seat), now),
         Call::Resume(seat) => _ = state.resume(at(&got.seats, seat), now),
         Call::Retry(seat) => _ = state.retry(at(&got.seats, seat), now),
         Call::Rotate(seat) => _ = state.rotate(which(seat), now),
         Call::Seat(target) => got.seats.extend(state.seat(target.map(named), now)),
         Call::Serve => {
             let served = state.serve(now).and_then(|(_, served)| served.ok());
-            got.leases.extend(served.map(|granted| granted.lease));
+            got.leases.extend(served.map(|granted| had(state, granted)));
         }
+        Call::SetRules(rules) => state.set_rules((**rules).clone(), now),
         Call::Stats => {
             let stats = state.stats(now);
             let members = state.members().count();
@@ -227,4 +243,17 @@ fn make(state: &mut State, call: &Call, now: Timestamp, got: &mut Got) {
         Call::Suspend(seat) => _ = state.suspend(at(&got.seats, seat), now),
         Call::Validate(seat) => _ = state.validate(which(seat), now),
     }
+}
+
+/// A lease that was had just now: never more on a member than the rules say. Older ones may be, by
+/// rules that allowed for more.
+fn had(state: &State, granted: Granted) -> LeaseId {
+    let member = state
+        .member(granted.member)
+        .expect("a lease is on a member");
+    assert!(
+        member.leases <= state.rules().leases_per_member,
+        "{member:?}"
+    );
+    granted.lease
 }

@@ -36,10 +36,6 @@ impl State {
         let seat = &self.seats[member.seat.place];
         let exclusive_alone = !member.exclusive || member.leases == 1;
         assert!(exclusive_alone, "{member:?}");
-        assert!(
-            member.leases <= self.rules.leases_per_member.max(1),
-            "{member:?}"
-        );
         let holds = seat.member == Some(place);
         assert_eq!(holds, member.stage.is_alive(), "{member:?}");
         let usable = member.stage == Stage::Serving && seat.is_served();

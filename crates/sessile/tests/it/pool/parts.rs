@@ -172,7 +172,7 @@ async fn a_target_without_an_account_is_refused_at_once_and_leaves_nothing() {
     ready(&pool, 1).await;
     let refused = pool.ensure_target(&Target::new("a"), None).await;
     let refused = refused.unwrap_err();
-    let said = "no account of pool `shop` is free: `u0` has all its sessions";
+    let said = "no account of pool `shop` is free: 1 in full use";
     assert_eq!(refused.to_string(), said);
     assert_eq!(pool.stats().state.seats, 1);
     let view = Pool::look(&world.vault, &name()).await.unwrap();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sessile::pool::{Outcome, Phase, Pool, PoolError, PoolEventKind, Wish};
+use sessile::store::{Name, NextPlain, Room, StoreError};
 use sessile_practice::Options;
 
 use super::support::{
@@ -130,16 +131,22 @@ async fn without_an_account_that_works_nobody_waits_and_a_person_helps() {
     pool.close(PATIENCE).await;
 }
 
+/// Gives the first account another password.
+async fn redefine(world: &World, password: &str) {
+    let password = password.to_owned();
+    let name = name();
+    let redefined = Pool::redefine(&world.vault, &name, |definition| {
+        definition.accounts[0].password = Some(password.into());
+        Ok(())
+    });
+    redefined.await.unwrap();
+}
+
 #[tokio::test]
 async fn a_stopped_account_is_told_once_and_counted_once() {
     let world = World::new(site(2)).await;
     world.define(2, "").await;
-    Pool::redefine(&world.vault, &name(), |definition| {
-        definition.accounts[0].password = Some("of yesterday".to_owned().into());
-        Ok(())
-    })
-    .await
-    .unwrap();
+    redefine(&world, "of yesterday").await;
     let pool = world.open().await;
     let mut events = pool.events();
     let waits = event(&mut events, |kind| {
@@ -153,15 +160,26 @@ async fn a_stopped_account_is_told_once_and_counted_once() {
     assert!(why.contains("`u1` has all its sessions"), "{why}");
     ready(&pool, 1).await;
     assert_eq!(pool.stats().failed, 1);
-    // It has the account as soon as that is free.
-    Pool::redefine(&world.vault, &name(), |definition| {
-        definition.accounts[0] = account("u0");
-        Ok(())
+    // Refused once more, the seat waits for the same.
+    redefine(&world, "of today").await;
+    let refused = |kind: &PoolEventKind| matches!(kind, PoolEventKind::LoginFailed { .. });
+    event(&mut events, refused).await;
+    until("it has found no account again", || {
+        let trouble = pool.stats().last_trouble;
+        trouble.is_some_and(|why| why.contains("no account is free"))
     })
-    .await
-    .unwrap();
+    .await;
+    // It has the account as soon as that is free.
+    redefine(&world, "u0-pw").await;
+    let next = event(&mut events, |kind| {
+        matches!(
+            kind,
+            PoolEventKind::Made { .. } | PoolEventKind::SeatWaits { .. }
+        )
+    });
+    assert!(matches!(next.await, PoolEventKind::Made { .. }));
     ready(&pool, 2).await;
-    assert_eq!(pool.stats().failed, 1);
+    assert_eq!(pool.stats().failed, 2);
     pool.close(PATIENCE).await;
 }
 
@@ -254,12 +272,12 @@ async fn what_a_crash_left_is_removed() {
     // A member that was begun and never seated, as a killed process leaves it.
     let orphan = "shop~0.2".parse().unwrap();
     world.vault.copy(&made, &orphan).await.unwrap();
-    let row = "shop~0".parse::<sessile::store::Name>().unwrap();
-    let row = row.beside(sessile::store::Room::Seat);
+    let row = "shop~0".parse::<Name>().unwrap();
+    let row = row.beside(Room::Seat);
     let written = world.vault.update(&row, |there| {
         let text = String::from_utf8(there.unwrap().plain.to_vec()).unwrap();
         let text = text.replace("\"making\":null", "\"making\":\"shop~0.2\"");
-        Ok::<_, sessile::store::StoreError>(sessile::store::NextPlain::Write {
+        Ok::<_, StoreError>(NextPlain::Write {
             generation: 0,
             plain: text.into_bytes().into(),
             fence: None,
@@ -305,18 +323,8 @@ async fn rules_count_while_the_pool_is_open() {
 async fn rows_that_cannot_be_read_keep_their_accounts_from_being_tried() {
     let world = World::new(site(2)).await;
     world.define(2, "").await;
-    for (row, text) in [("shop~0", "{\"version\":9}"), ("shop~accounts", "[]")] {
-        let row = row.parse::<sessile::store::Name>().unwrap();
-        let row = row.beside(sessile::store::Room::Seat);
-        let written = world.vault.update(&row, move |_there| {
-            Ok::<_, sessile::store::StoreError>(sessile::store::NextPlain::Write {
-                generation: 0,
-                plain: text.as_bytes().to_vec().into(),
-                fence: None,
-            })
-        });
-        written.await.unwrap();
-    }
+    spoil(&world, ("shop~0", Room::Seat), "{\"version\":9}").await;
+    spoil(&world, ("shop~accounts", Room::Seat), "[]").await;
     let pool = world.open().await;
     let mut events = pool.events();
     for part in ["shop~0", "accounts"] {
@@ -328,7 +336,39 @@ async fn rows_that_cannot_be_read_keep_their_accounts_from_being_tried() {
     }
     assert_eq!(world.site.attempts(), 0);
     assert_eq!(pool.stats().state.seats, 1);
+    let view = Pool::look(&world.vault, &name()).await.unwrap();
+    assert_eq!(view.unreadable.len(), 2, "{:?}", view.unreadable);
+    // What is kept of the accounts is written anew by what the seats say.
+    redefine(&world, "u0-pw").await;
+    ready(&pool, 1).await;
+    let view = Pool::look(&world.vault, &name()).await.unwrap();
+    assert_eq!(view.unreadable.len(), 1, "{:?}", view.unreadable);
     pool.close(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn a_definition_that_cannot_be_read_does_not_end_the_upkeep() {
+    let world = World::new(site(1)).await;
+    world.define(1, "size = 1").await;
+    let pool = world.open().await;
+    ready(&pool, 1).await;
+    spoil(&world, ("shop", Room::Pool), "[]").await;
+    let done = pool.validate(&sessile::pool::Which::All).await.unwrap();
+    assert_eq!((done.sessions, done.silent), (1, 0));
+    pool.close(PATIENCE).await;
+}
+
+/// Writes a row that can't be read.
+async fn spoil(world: &World, (row, room): (&str, Room), text: &'static str) {
+    let row = row.parse::<Name>().unwrap().beside(room);
+    let written = world.vault.update(&row, move |_there| {
+        Ok::<_, StoreError>(NextPlain::Write {
+            generation: 0,
+            plain: text.as_bytes().to_vec().into(),
+            fence: None,
+        })
+    });
+    written.await.unwrap();
 }
 
 #[tokio::test]
