@@ -14,7 +14,7 @@ use crate::times;
 const KEPT: usize = 1024;
 
 /// Every kind of event, and what it says.
-pub(crate) const KINDS: [(&str, &str); 18] = [
+pub(crate) const KINDS: [(&str, &str); 19] = [
     (
         "accountStopped",
         "an account of a pool isn't used until a person has seen to it",
@@ -51,6 +51,10 @@ pub(crate) const KINDS: [(&str, &str); 18] = [
     (
         "seatMoved",
         "a seat of a pool is served here from now on, or no more",
+    ),
+    (
+        "seatWaits",
+        "a seat of a pool waits for an account, a proxy or the store; the session is the seat's",
     ),
     (
         "useFailed",
@@ -219,7 +223,16 @@ impl Events {
 
 #[cfg(test)]
 mod tests {
+    use sessile::pool::PoolEventKind;
+
     use super::*;
+
+    #[test]
+    fn every_event_of_a_pool_is_among_the_kinds() {
+        for name in PoolEventKind::NAMES {
+            assert!(KINDS.iter().any(|(known, _)| known == name), "{name}");
+        }
+    }
 
     fn told(count: u64) -> Events {
         let events = Events::new("r".to_owned());

@@ -52,9 +52,10 @@ pub(crate) fn note_session(name: &Name) {
     }
 }
 
-/// Notes where a request was led.
-pub(crate) fn led(span: &Span, method: &Method, route: Option<&str>) {
-    if let Some(route) = route.filter(|_| !span.is_disabled()) {
+/// Notes where a request is led, before anything is done for it: a span is named as it begins.
+pub(crate) fn led(method: &Method, route: &str) {
+    if span_enabled!(target: TARGET, Level::INFO) {
+        let span = Span::current();
         span.record("otel.name", format!("{method} {route}"));
         span.record("http.route", route);
     }

@@ -112,8 +112,13 @@ fn the_password_may_come_alone() {
         list.environment("SESSILE_KEY", "a5".repeat(32))
     };
     list(&me).run().exits(5).says(&["password"]);
-    list(&me)
+    let allowed = || list(&me).environment("SESSILE_STORE_PASSWORD", "practice");
+    // Let in, it finds that nobody has made a store there.
+    allowed().run().exits(5).says(&["there is no store at"]);
+    let add = me.sessile("access add me --store").argument(&url);
+    add.environment("SESSILE_KEY", "a5".repeat(32))
         .environment("SESSILE_STORE_PASSWORD", "practice")
         .run()
         .exits(0);
+    allowed().run().exits(0);
 }

@@ -1,6 +1,6 @@
 //! The daemon as a process: it starts, serves, streams in flat memory, keeps secrets, and ends.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::Command;
 use std::thread;
@@ -126,26 +126,25 @@ fn large_bodies_pass_both_ways_in_flat_memory() {
         ],
     );
     assert_eq!(up.text(), "done");
-    assert!(counting.join().unwrap() >= SIZE);
+    assert_eq!(counting.join().unwrap(), SIZE as u64);
     let grown = daemon.running().peak_kb().saturating_sub(before);
     assert!(grown < 40 << 10, "the daemon grew by {grown} KiB");
     daemon.stop().exits(0);
 }
 
-/// Counts the bytes of one request up to the end of its chunks, and answers it.
-fn count_upload(listener: &TcpListener) -> usize {
-    let (mut stream, _) = listener.accept().unwrap();
-    let (mut count, mut buffer, mut tail) = (0, vec![0; 1 << 20], Vec::new());
-    loop {
-        let read = stream.read(&mut buffer).unwrap();
-        assert!(read > 0, "the upload was cut off after {count} bytes");
-        count += read;
-        tail.extend_from_slice(&buffer[read.saturating_sub(5)..read]);
-        tail.drain(..tail.len().saturating_sub(5));
-        if tail == b"0\r\n\r\n" {
-            break;
-        }
+/// Counts the bytes of one request's body, which says how long it is, and answers it.
+fn count_upload(listener: &TcpListener) -> u64 {
+    let (stream, _) = listener.accept().unwrap();
+    let mut reader = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert!(reader.read_line(&mut head).unwrap() > 0, "{head}");
     }
+    let length = format!("content-length: {SIZE}\r\n");
+    assert!(head.to_lowercase().contains(&length), "{head}");
+    let mut body = reader.by_ref().take(SIZE as u64);
+    let count = std::io::copy(&mut body, &mut std::io::sink()).unwrap();
+    let mut stream = reader.into_inner();
     stream
         .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\ndone")
         .unwrap();

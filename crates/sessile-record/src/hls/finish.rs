@@ -55,6 +55,9 @@ impl Finish<'_> {
         let (path, existing) = (self.path.to_owned(), self.source.options.existing);
         main.put(joined, path.clone(), existing).await?;
         if self.extent == Extent::Cut {
+            for out in outs {
+                out.note_safe().await?;
+            }
             return main.note_cut(path).await;
         }
         for out in outs {

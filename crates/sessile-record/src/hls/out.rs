@@ -29,7 +29,7 @@ struct Inner {
     attempt: Attempt,
     cipher: Option<Cipher>,
     plain: Vec<u8>,
-    syncing: Option<JoinHandle<Result<(), RecordError>>>,
+    syncing: Option<JoinHandle<()>>,
 }
 
 /// What is noted of a piece that is written.
@@ -64,6 +64,7 @@ impl Out {
     ) -> Result<(Self, Left), RecordError> {
         let mut part = part;
         let mut left = Left::default();
+        let mut is_begun_anew = false;
         match lines.split_first() {
             Some((first, lines)) if first == header => {
                 let length = part.length()?;
@@ -79,12 +80,16 @@ impl Out {
                     part.begin_journal(header)?;
                     let cuts = cuts.iter().map(|line| format!("{line}\n"));
                     part.note(&cuts.chain([rest]).collect::<String>())?;
+                    is_begun_anew = true;
                 }
                 kept.iter().for_each(|(entry, end)| left.take(entry, *end));
             }
             Some(_) | None => part.begin(header)?,
         }
-        part.cut(left.bytes)?;
+        part.cut_to_left(left.bytes)?;
+        if is_begun_anew {
+            part.note_safe()?;
+        }
         let inner = Inner {
             part,
             end: left.bytes,
@@ -136,7 +141,7 @@ impl Out {
                 // More is fetched and written meanwhile.
                 inner.syncing = Some(spawn_blocking(move || {
                     let done = sync.run();
-                    own.lock().part.synced(&sync, done)
+                    own.lock().part.synced(&sync, done);
                 }));
             }
             Ok(done)
@@ -145,11 +150,11 @@ impl Out {
     }
 
     /// Waits until nothing is on its way to the disk.
-    pub(super) async fn settle(&self) -> Result<(), RecordError> {
+    pub(super) async fn settle(&self) {
         let syncing = self.lock().syncing.take();
-        match syncing {
-            None => Ok(()),
-            Some(syncing) => syncing.await.unwrap_or(Ok(())),
+        if let Some(syncing) = syncing {
+            // Only the end of the runtime ends it before its end.
+            let _ended = syncing.await;
         }
     }
 
@@ -197,6 +202,11 @@ impl Out {
             inner.part.put(&made, &path, existing)
         })
         .await
+    }
+
+    /// Notes that what there is is on the disk.
+    pub(super) async fn note_safe(&self) -> Result<(), RecordError> {
+        self.run(|inner| inner.part.note_safe()).await
     }
 
     /// Notes that `file` was made of what there is, and that the recording goes on later.

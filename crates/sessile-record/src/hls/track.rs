@@ -136,7 +136,7 @@ impl<'a> Track<'a> {
         let result = self.go().await;
         // Whatever is under way writes nothing any more.
         drop(std::mem::take(&mut self.jobs));
-        self.shared.out.settle().await?;
+        self.shared.out.settle().await;
         self.shared.out.roll_back().await?;
         result.map(|()| self.recording)
     }

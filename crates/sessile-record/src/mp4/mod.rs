@@ -64,7 +64,7 @@ pub(crate) async fn record(
         () = options.stop.stopped() => None,
     };
     source.save().await;
-    recording.file.settle().await?;
+    recording.file.settle().await;
     recording.finish(bytes).await
 }
 
@@ -297,7 +297,7 @@ impl Recording<'_> {
             let (path, bytes) = self
                 .file
                 .run(|part| {
-                    part.sync()?;
+                    part.note_safe()?;
                     Ok((part.part().to_owned(), part.length()?))
                 })
                 .await?;

@@ -255,6 +255,10 @@ async fn a_stop_keeps_what_is_there() {
     });
     assert_eq!(recorded.unwrap().ended, Ended::Stopped);
     assert_eq!(folder.files(), ["v.mp4.part", "v.mp4.part.journal"]);
+    let journal = std::fs::read_to_string(folder.folder.path().join("v.mp4.part.journal"));
+    let journal = journal.unwrap();
+    let last = journal.lines().next_back().unwrap();
+    assert!(last.starts_with("safe "), "a reboot loses it: {journal}");
 }
 
 #[tokio::test(start_paused = true)]

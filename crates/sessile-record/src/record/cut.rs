@@ -45,7 +45,8 @@ fn is_own(path: &Path, file: &Path) -> bool {
 
 const WORD: &str = "cut ";
 
-fn line_of(file: &Metadata) -> String {
+/// The line of a file that looks like this.
+pub(crate) fn line_of(file: &Metadata) -> String {
     let (number, length) = (file.ino(), file.len());
     let (seconds, nanos) = (file.mtime(), file.mtime_nsec());
     format!("{WORD}{number} {length} {seconds} {nanos}\n")

@@ -11,6 +11,9 @@ use super::error::RecordError;
 use super::options::Existing;
 use super::safe;
 
+#[cfg(test)]
+mod tests;
+
 /// The largest journal that is read.
 const LARGEST_JOURNAL: u64 = 64 << 20;
 
@@ -28,6 +31,10 @@ pub(crate) struct PartFile {
     /// How much was written since the file was brought to the disk last.
     unsafe_bytes: u64,
     is_syncing: bool,
+    /// Why bytes that were written may never come to the disk: nothing that was noted since is true.
+    lost: Option<io::Error>,
+    /// Counts the journals that were begun.
+    edition: u32,
 }
 
 /// Bringing to the disk what is written so far, while more is written.
@@ -35,6 +42,7 @@ pub(crate) struct PartFile {
 pub(crate) struct Sync {
     file: File,
     noted: u64,
+    edition: u32,
 }
 
 impl Sync {
@@ -70,6 +78,8 @@ impl PartFile {
             noted: 0,
             unsafe_bytes: 0,
             is_syncing: false,
+            lost: None,
+            edition: 0,
         };
         let lines = part.lines(boot)?;
         Ok((part, lines))
@@ -83,12 +93,18 @@ impl PartFile {
         is_own: impl Fn(&[String]) -> bool,
     ) -> Result<(Self, Vec<String>, Option<PathBuf>), RecordError> {
         let (part, lines) = Self::open(path)?;
-        if part.length()? == 0 || is_own(&lines) {
-            return Ok((part, lines, None));
-        }
+        let is_own = part.length()? == 0 || is_own(&lines);
+        let existing = match is_own {
+            // Not all that the journal said before it was opened need be true.
+            true => cut::existing(path, path, existing),
+            false => existing,
+        };
         if existing == Existing::Refuse && path.exists() {
             let path = path.to_owned();
             return Err(RecordError::Exists { path });
+        }
+        if is_own {
+            return Ok((part, lines, None));
         }
         let aside = part.put_aside()?;
         let (part, lines) = Self::open(path)?;
@@ -118,11 +134,15 @@ impl PartFile {
         let mut text = Vec::new();
         let mut journal = (&self.journal).take(LARGEST_JOURNAL);
         journal.read_to_end(&mut text).map_err(failed)?;
-        let believed = safe::believed(&String::from_utf8_lossy(&text), boot);
+        // What isn't text wasn't written by us.
+        let text = text.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+        let believed = safe::believed(text, boot);
         self.journal.set_len(believed.length).map_err(failed)?;
         self.noted = believed.length;
         if believed.is_older && !believed.lines.is_empty() {
-            self.note(&safe::boot_line(boot))?;
+            // What was safe once is so for every later start.
+            let safe = safe::safe_line(self.noted);
+            self.note(&(safe::boot_line(boot) + &safe))?;
         }
         Ok(believed.lines)
     }
@@ -137,34 +157,80 @@ impl PartFile {
     pub(crate) fn begin_journal(&mut self, header: &str) -> Result<(), RecordError> {
         self.journal.set_len(0).map_err(|why| at(&self.part, why))?;
         self.noted = 0;
+        self.edition += 1;
         let boot = safe::boot_line(&self.boot);
         self.note(&format!("{header}\n{boot}"))
     }
 
     /// Adds lines to the journal.
     pub(crate) fn note(&mut self, lines: &str) -> Result<(), RecordError> {
-        let noted = self.journal.write_all(lines.as_bytes());
+        self.sound()?;
+        self.add(lines).map_err(|why| at(&self.part, why))
+    }
+
+    fn add(&mut self, lines: &str) -> io::Result<()> {
         self.noted += lines.len() as u64;
-        noted.map_err(|why| at(&self.part, why))
+        self.journal.write_all(lines.as_bytes())
+    }
+
+    /// Brings everything to the disk and notes that it is there: a machine that is started anew
+    /// believes it.
+    pub(crate) fn note_safe(&mut self) -> Result<(), RecordError> {
+        self.sync()?;
+        self.note(&safe::safe_line(self.noted))?;
+        let synced = self.journal.sync_data();
+        synced.map_err(|why| at(&self.part, why))
     }
 
     /// What is to be brought to the disk, where that is due; [`Self::synced`] is told when it is done.
     pub(crate) fn sync_due(&mut self) -> Option<Sync> {
-        if self.unsafe_bytes < safe::EVERY || self.is_syncing {
+        if self.unsafe_bytes < safe::EVERY || self.is_syncing || self.lost.is_some() {
             return None;
         }
         let file = self.file.try_clone().ok()?;
         self.unsafe_bytes = 0;
         self.is_syncing = true;
-        let noted = self.noted;
-        Some(Sync { file, noted })
+        let (noted, edition) = (self.noted, self.edition);
+        Some(Sync {
+            file,
+            noted,
+            edition,
+        })
     }
 
-    /// What was noted by then is on the disk, or it couldn't be brought there.
-    pub(crate) fn synced(&mut self, sync: &Sync, done: io::Result<()>) -> Result<(), RecordError> {
+    /// What was noted by then is on the disk; or it couldn't be brought there, which whatever is done
+    /// with the file next fails with.
+    pub(crate) fn synced(&mut self, sync: &Sync, done: io::Result<()>) {
         self.is_syncing = false;
-        done.map_err(|why| at(&self.part, why))?;
-        self.note(&safe::safe_line(sync.noted))
+        let is_of_now = sync.edition == self.edition && self.lost.is_none();
+        let noted = done.and_then(|()| match is_of_now {
+            true => self.add(&safe::safe_line(sync.noted)),
+            false => Ok(()),
+        });
+        // The system tells of lost bytes once, and not which they were.
+        if let Err(why) = noted {
+            self.lose(why);
+        }
+    }
+
+    /// From here on the journal is believed as after a fall of the machine: up to what is safe.
+    fn lose(&mut self, why: io::Error) {
+        let distrust = safe::boot_line("lost");
+        // Where not even that can be written, the file is what is to be looked at.
+        let _unwritten = self.journal.write_all(distrust.as_bytes());
+        self.lost.get_or_insert(why);
+    }
+
+    /// Fails where something that was written is lost.
+    fn sound(&self) -> Result<(), RecordError> {
+        let Some(why) = &self.lost else {
+            return Ok(());
+        };
+        let why = match why.raw_os_error() {
+            Some(code) => io::Error::from_raw_os_error(code),
+            None => io::Error::new(why.kind(), why.to_string()),
+        };
+        Err(at(&self.part, why))
     }
 
     pub(crate) fn length(&self) -> Result<u64, RecordError> {
@@ -177,6 +243,32 @@ impl PartFile {
         let cut = self.file.set_len(length);
         let cut = cut.and_then(|()| self.file.seek(SeekFrom::Start(length)));
         cut.map(|_at| ()).map_err(|why| at(&self.part, why))
+    }
+
+    /// Cuts the file to what an earlier run has left of it. What stands under another name as well keeps
+    /// what it has there.
+    pub(crate) fn cut_to_left(&mut self, length: u64) -> Result<(), RecordError> {
+        let own = self.file.metadata().map_err(|why| at(&self.part, why))?;
+        if own.nlink() > 1 && own.len() > length {
+            let fresh = beside(&self.path, ".part.fresh");
+            self.file = self.copy(&fresh, length).map_err(|why| at(&fresh, why))?;
+            self.note(&cut::line_of(&own))?;
+            self.note_safe()?;
+        }
+        self.cut(length)
+    }
+
+    /// Puts a copy of the file's beginning in the file's place.
+    fn copy(&self, fresh: &Path, length: u64) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        let options = options.create(true).read(true).write(true).truncate(true);
+        let mut copy = options.open(fresh)?;
+        copy.lock()?;
+        (&self.file).rewind()?;
+        io::copy(&mut (&self.file).take(length), &mut copy)?;
+        copy.sync_all()?;
+        std::fs::rename(fresh, &self.part)?;
+        Ok(copy)
     }
 
     /// Writes at the end.
@@ -200,12 +292,15 @@ impl PartFile {
     }
 
     /// What is written is on the disk when this returns.
-    pub(crate) fn sync(&self) -> Result<(), RecordError> {
-        self.file.sync_all().map_err(|why| at(&self.part, why))
+    fn sync(&mut self) -> Result<(), RecordError> {
+        if let Err(why) = self.file.sync_all() {
+            self.lose(why);
+        }
+        self.sound()
     }
 
     /// Gives the file its name, whole and on the disk.
-    pub(crate) fn finish(&self, path: &Path, existing: Existing) -> Result<(), RecordError> {
+    pub(crate) fn finish(&mut self, path: &Path, existing: Existing) -> Result<(), RecordError> {
         self.sync()?;
         self.put(&self.part, path, existing)?;
         self.forget_journal();
@@ -219,13 +314,15 @@ impl PartFile {
         to: &Path,
         existing: Existing,
     ) -> Result<(), RecordError> {
+        self.sound()?;
         put(from, to, cut::existing(&self.path, to, existing))
     }
 
     /// Notes that `file` is of this recording, which goes on later.
     pub(crate) fn note_cut(&mut self, file: &Path) -> Result<(), RecordError> {
         let line = cut::line(file).map_err(|why| at(file, why))?;
-        self.note(&line)
+        self.note(&line)?;
+        self.note_safe()
     }
 
     /// Has the file stand under this name as well, where it goes on later.
@@ -334,101 +431,5 @@ pub(crate) fn at(path: &Path, why: io::Error) -> RecordError {
             RecordError::Full { path }
         }
         _ => RecordError::File { path, why },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_recording_at_a_time() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.mp4");
-        let (part, lines) = PartFile::open(&path).unwrap();
-        assert!(lines.is_empty());
-        let busy = PartFile::open(&path).unwrap_err();
-        assert!(matches!(busy, RecordError::Busy { .. }), "{busy}");
-        drop(part);
-        PartFile::open(&path).unwrap();
-    }
-
-    #[test]
-    fn a_journal_is_read_as_far_as_it_is_whole() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.mp4");
-        let (mut part, _) = PartFile::open(&path).unwrap();
-        part.begin("one").unwrap();
-        part.note("two\nthr").unwrap();
-        drop(part);
-        let (mut part, lines) = PartFile::open(&path).unwrap();
-        assert_eq!(lines, ["one", "two"]);
-        part.note("three\n").unwrap();
-        drop(part);
-        let (_, lines) = PartFile::open(&path).unwrap();
-        assert_eq!(lines, ["one", "two", "three"]);
-    }
-
-    #[test]
-    fn a_machine_that_went_down_is_believed_what_was_on_the_disk() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.mp4");
-        let (mut part, _) = PartFile::open_at(&path, "monday").unwrap();
-        part.begin("one").unwrap();
-        part.note("two\n").unwrap();
-        part.unsafe_bytes = safe::EVERY;
-        let sync = part.sync_due().unwrap();
-        assert!(part.sync_due().is_none(), "one at a time");
-        part.note("three\n").unwrap();
-        let done = sync.run();
-        part.synced(&sync, done).unwrap();
-        drop((part, sync));
-        let lines = |boot| PartFile::open_at(&path, boot).unwrap().1;
-        assert_eq!(lines("monday"), ["one", "two", "three"]);
-        assert_eq!(lines("tuesday"), ["one", "two"]);
-        assert_eq!(lines("tuesday"), ["one", "two"]);
-    }
-
-    #[test]
-    fn what_another_recording_has_left_is_put_aside() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.mp4");
-        let is_own = |own: &'static str| move |lines: &[String]| lines == [own];
-        for (index, header) in ["one", "two", "three"].into_iter().enumerate() {
-            let opened = PartFile::open_own(&path, Existing::Refuse, is_own(header));
-            let (mut part, lines, aside) = opened.unwrap();
-            assert!(lines.is_empty());
-            let expected =
-                (index > 0).then(|| folder.path().join(format!("a.mp4.part.old-{index}")));
-            assert_eq!(aside, expected);
-            part.begin(header).unwrap();
-            part.append(header.as_bytes()).unwrap();
-        }
-        let opened = PartFile::open_own(&path, Existing::Refuse, is_own("three"));
-        let (_, lines, aside) = opened.unwrap();
-        assert_eq!((lines, aside), (vec!["three".to_owned()], None));
-        std::fs::write(&path, "its film").unwrap();
-        let taken = PartFile::open_own(&path, Existing::Refuse, is_own("four")).unwrap_err();
-        assert!(matches!(taken, RecordError::Exists { .. }), "{taken}");
-        let old = |end: &str| std::fs::read(beside(&path, end)).unwrap();
-        assert_eq!(old(".part.old-1"), b"one");
-        assert!(old(".part.old-2.journal").starts_with(b"two\n"));
-    }
-
-    #[test]
-    fn a_file_that_is_there_stays() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.mp4");
-        std::fs::write(&path, "mine").unwrap();
-        let (mut part, _) = PartFile::open(&path).unwrap();
-        part.append(b"other").unwrap();
-        let refused = part.finish(&path, Existing::Refuse).unwrap_err();
-        assert!(matches!(refused, RecordError::Exists { .. }), "{refused}");
-        assert_eq!(std::fs::read(&path).unwrap(), b"mine");
-        drop(part);
-        let (part, _) = PartFile::open(&path).unwrap();
-        part.finish(&path, Existing::Replace).unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"other");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

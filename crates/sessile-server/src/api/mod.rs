@@ -133,7 +133,6 @@ impl Api {
         let status = response.status().as_u16();
         let extensions = response.extensions();
         let route = extensions.get::<Route>().map(Route::path);
-        traced::led(&span, &method, route);
         traced::answered(&span, &response);
         let route = route.unwrap_or("none");
         self.shared.metrics.answered(route, status);
@@ -158,6 +157,7 @@ impl Api {
     async fn pass_on(&self, request: Request) -> Response {
         if let Some(name) = fetch::session_in(request.uri().path()) {
             let name = name.to_owned();
+            traced::led(request.method(), fetch::PATH);
             let answer = fetch::through(&self.shared, &name, request).await;
             let mut response = answer.into_response();
             response.extensions_mut().insert(Route::Fetch);
@@ -186,6 +186,9 @@ impl Route {
 
 async fn note_route(request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().cloned();
+    if let Some(path) = &path {
+        traced::led(request.method(), path.as_str());
+    }
     let mut response = next.run(request).await;
     if let Some(path) = path {
         response.extensions_mut().insert(Route::Other(path));

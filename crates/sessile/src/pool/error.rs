@@ -90,7 +90,7 @@ pub enum PoolError {
         /// person has to.
         next: Option<Timestamp>,
     },
-    /// Other processes serve all of its seats just now.
+    /// All of its seats are other processes' part; none is handed over to this one while they serve it.
     #[error(
         "{owners} processes serve pool `{pool}`, and none of its {size} seats is this one's: lease from one of them"
     )]

@@ -110,7 +110,25 @@ pub enum PoolEventKind {
 }
 
 impl PoolEventKind {
-    /// One word for programs.
+    /// The words of all kinds.
+    pub const NAMES: &[&str] = &[
+        "accountStopped",
+        "checkFailed",
+        "closed",
+        "leaseTimedOut",
+        "loginFailed",
+        "made",
+        "proxyCools",
+        "refreshed",
+        "renewed",
+        "retired",
+        "seatMoved",
+        "seatWaits",
+        "useFailed",
+        "validated",
+    ];
+
+    /// One word for programs, which is also among [`Self::NAMES`].
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::AccountStopped { .. } => "accountStopped",

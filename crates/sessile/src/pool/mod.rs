@@ -185,6 +185,8 @@ struct Live {
     adrift: HashMap<SeatId, Name>,
     /// How many processes serve the pool.
     owners: usize,
+    /// Whether all of its seats are other processes' part.
+    is_left_out: bool,
     /// Seats that can't be opened.
     unopened: HashSet<Name>,
     /// The parts whose seats aren't served because the right to them may end.

@@ -67,6 +67,7 @@ impl Pool {
             unsure: HashSet::default(),
             adrift: HashMap::default(),
             owners: roster.owners().count(),
+            is_left_out: false,
         };
         let shared = Arc::new(Shared {
             name: name.clone(),

@@ -6,8 +6,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::definition::SEPARATOR;
-use super::roster::{self, OrderTask};
+use super::roster::{self, OrderTask, SILENCE};
 use super::state::{self, SeatId, Target};
+use super::upkeep::ALIVE;
 use super::{Pool, PoolError, Shared, Stage, seat};
 use crate::store::{Name, Vault};
 
@@ -107,6 +108,28 @@ impl Pool {
             let parts = self.0.looked.load(Ordering::Relaxed);
             if parts || start.elapsed() >= limit {
                 return parts;
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Waits, once the pool is [served](Self::served), until some of its seats are this process's part:
+    /// for at most `limit`, and no longer than a process that was killed is counted.
+    ///
+    /// # Errors
+    ///
+    /// [`PoolError::ServedElsewhere`] where all of them are other processes' part.
+    pub async fn partakes(&self, limit: Duration) -> Result<(), PoolError> {
+        let start = Instant::now();
+        let limit = limit.min(SILENCE + 2 * ALIVE);
+        loop {
+            {
+                let live = self.0.live();
+                match live.is_left_out {
+                    false => return Ok(()),
+                    true if start.elapsed() >= limit => return Err(self.0.left_out(&live)),
+                    true => {}
+                }
             }
             sleep(LOOK).await;
         }

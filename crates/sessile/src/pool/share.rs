@@ -14,6 +14,7 @@ impl Shared {
     pub(super) async fn balance(&self, roster: &Roster) -> Result<(), PoolError> {
         let size = self.definition().size();
         let whose = roster.divide(size.min(PARTS));
+        self.live().is_left_out = !whose.is_empty() && !whose.contains(&self.owner.as_str());
         for (part, owner) in whose.iter().enumerate() {
             let is_ours = *owner == self.owner.as_str();
             let label: Arc<str> = format!("{part}").into();

@@ -16,7 +16,7 @@ use crate::store::{Room, StoreError};
 const LOOK: Duration = Duration::from_secs(1);
 
 /// How often this process says that it is alive.
-const ALIVE: Duration = Duration::from_secs(5);
+pub(super) const ALIVE: Duration = Duration::from_secs(5);
 
 /// How often targets that nobody serves are looked for.
 const TARGETS: Duration = Duration::from_secs(60);

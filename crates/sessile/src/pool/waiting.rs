@@ -1,6 +1,5 @@
 //! Those who wait for a lease, and the leases that they get.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
@@ -143,13 +142,7 @@ impl Shared {
             Refusal::Full => PoolError::Full { pool },
             Refusal::NoneAlive {
                 why: Dead::NoSeat, ..
-            } if live.owners > 1 && self.looked.load(Ordering::Relaxed) => {
-                PoolError::ServedElsewhere {
-                    pool,
-                    owners: live.owners,
-                    size: self.definition().size(),
-                }
-            }
+            } if live.is_left_out => self.left_out(live),
             Refusal::NoneAlive { why, next } => PoolError::NoneAlive {
                 pool,
                 why,
@@ -161,6 +154,14 @@ impl Shared {
                 what: "seat for this target",
                 name: String::new(),
             },
+        }
+    }
+
+    pub(super) fn left_out(&self, live: &Live) -> PoolError {
+        PoolError::ServedElsewhere {
+            pool: self.name.to_string(),
+            owners: live.owners,
+            size: self.definition().size(),
         }
     }
 

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
 use super::{Inner, KeepError};
+use crate::store::Half;
 
 /// How long a request waits for a store that answered before.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -22,10 +23,10 @@ impl Inner {
             return Ok(());
         }
         match timeout(PATIENCE, self.pull()).await {
-            Err(_elapsed) => self.note_absence(&"it does not answer"),
-            Ok(Err(error)) if is_absence(&error) => self.note_absence(&error),
+            Err(_elapsed) => self.note_absence(Half::Reading, &"it does not answer"),
+            Ok(Err(error)) if is_absence(&error) => self.note_absence(Half::Reading, &error),
             Ok(Err(error)) => return Err(error),
-            Ok(Ok(())) => self.note_presence(),
+            Ok(Ok(())) => self.note_presence(Half::Reading),
         }
         Ok(())
     }
@@ -43,23 +44,23 @@ impl Inner {
             _ = done.send(ours.save_if_due().await);
         });
         match timeout(PATIENCE, outcome).await {
-            Err(_elapsed) => self.note_absence(&"it does not answer"),
-            Ok(Ok(Err(error))) if is_absence(&error) => self.note_absence(&error),
+            Err(_elapsed) => self.note_absence(Half::Writing, &"it does not answer"),
+            Ok(Ok(Err(error))) if is_absence(&error) => self.note_absence(Half::Writing, &error),
             // A session that is being closed stores everything once more.
             Ok(saved) => return saved.unwrap_or(Ok(())),
         }
         Ok(())
     }
 
-    pub(super) fn note_absence(&self, error: &dyn std::fmt::Display) {
-        if self.vault.presence().lose(Instant::now()) {
+    pub(super) fn note_absence(&self, half: Half, error: &dyn std::fmt::Display) {
+        if self.vault.presence().lose(half, Instant::now()) {
             let store = self.vault.place();
             tracing::warn!(store, %error, "the store is away; sessions go on as they were seen last");
         }
     }
 
-    pub(super) fn note_presence(&self) {
-        if let Some(away) = self.vault.presence().find(Instant::now()) {
+    pub(super) fn note_presence(&self, half: Half) {
+        if let Some(away) = self.vault.presence().find(half, Instant::now()) {
             tracing::info!(store = self.vault.place(), ?away, "the store is back");
         }
     }

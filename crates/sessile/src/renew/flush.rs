@@ -14,6 +14,7 @@ use tokio::time::sleep;
 
 use super::Inner;
 use super::away::is_absence;
+use crate::store::Half;
 
 /// The owner of the task that waits.
 #[derive(Debug, Default)]
@@ -36,6 +37,10 @@ enum Stage {
 /// Sees to it that what is new is stored when its time has come, whether or not somebody asks
 /// something of the session until then.
 pub(super) fn schedule(inner: &Arc<Inner>) {
+    schedule_after(inner, inner.save_every);
+}
+
+fn schedule_after(inner: &Arc<Inner>, pause: Duration) {
     if !inner.is_unsaved() {
         return;
     }
@@ -45,8 +50,7 @@ pub(super) fn schedule(inner: &Arc<Inner>) {
     }
     state.reap();
     state.stage = Stage::Waiting;
-    let (session, pause) = (Arc::downgrade(inner), inner.save_every);
-    state.tasks.spawn(flush_after(session, pause));
+    state.tasks.spawn(flush_after(Arc::downgrade(inner), pause));
 }
 
 async fn flush_after(session: Weak<Inner>, pause: Duration) {
@@ -60,16 +64,19 @@ async fn flush_after(session: Weak<Inner>, pause: Duration) {
         return;
     }
     let Err(error) = inner.push_and_step().await else {
-        inner.note_presence();
+        inner.note_presence(Half::Writing);
         return;
     };
     if is_absence(&error) {
-        inner.note_absence(&error);
+        inner.note_absence(Half::Writing, &error);
     } else {
         tracing::warn!(session = %inner.name, %error, "new cookies could not be stored; they wait on");
     }
-    schedule(&inner);
+    schedule_after(&inner, inner.save_every.max(AFTER_FAILURE));
 }
+
+/// How long what could not be stored waits at least: a store may fail at once, each time.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
 impl State {
     /// Those that are done leave nothing behind.

@@ -118,6 +118,8 @@ struct Held {
     suspicion: Suspicion,
     /// After a refresh that failed: when it is tried again.
     not_before: Option<Timestamp>,
+    /// How many requests in a row found that something else ends each new login.
+    contests: u32,
 }
 
 impl Kept {
@@ -226,6 +228,7 @@ impl Kept {
             saved,
             suspicion: Suspicion::default(),
             not_before: None,
+            contests: 0,
         };
         Ok(Self(Arc::new(Inner {
             name: name.clone(),

@@ -14,6 +14,9 @@ const COOL_DOWN: u64 = 300;
 /// How long a login is left alone where the site itself is in trouble.
 const TROUBLE: Duration = Duration::from_secs(15);
 
+/// How long at first logins are left alone that something else ends.
+const CONTESTED: Duration = Duration::from_secs(15);
+
 /// The longest time, in seconds, for which a site is believed that it wants no login.
 const LONGEST_COOL_DOWN: u64 = 24 * 3600;
 
@@ -53,6 +56,28 @@ impl Inner {
             again,
         })
         .await
+    }
+
+    /// Each login worked, and something else ended it: another user of the account, whose logins ours
+    /// end in turn, until the site locks it.
+    pub(super) async fn remember_contest(&self) -> Result<(), KeepError> {
+        let contests = {
+            let mut held = self.held();
+            held.contests = held.contests.saturating_add(1);
+            held.contests
+        };
+        let now = self.session.now();
+        self.store_refusal(KeptRefusal {
+            at: now,
+            message: "something else ended each new login".to_owned(),
+            again: Some(now.plus(after_contests(contests))),
+        })
+        .await
+    }
+
+    /// A login holds.
+    pub(super) fn forget_contests(&self) {
+        self.held().contests = 0;
     }
 
     /// What the site refused is stored, so that the next process doesn't ask again.
@@ -98,5 +123,24 @@ impl Inner {
             Ok(()) | Err(KeepError::Unknown { .. }) => Ok(()),
             Err(other) => Err(other),
         }
+    }
+}
+
+/// How long logins are left alone after so many requests in a row whose logins were all ended.
+fn after_contests(count: u32) -> Duration {
+    let doubled = 2_u32.saturating_pow(count.saturating_sub(1));
+    CONTESTED
+        .saturating_mul(doubled)
+        .min(Duration::from_secs(COOL_DOWN))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_after_contests_grows_to_five_minutes() {
+        let pauses = [1, 2, 3, 5, 6, 7, u32::MAX].map(|count| after_contests(count).as_secs());
+        assert_eq!(pauses, [15, 30, 60, 240, 300, 300, 300]);
     }
 }

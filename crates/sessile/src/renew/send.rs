@@ -58,7 +58,9 @@ pub enum Renewer {
 
 impl Kept {
     /// Sends a request; when the reply shows that the login is gone, renews it and sends the
-    /// request again, once.
+    /// request again: once, or up to three times where the session's check can tell that something
+    /// else ended the new login too. After that no login is tried for a while: 15 seconds at first,
+    /// twice as long each time, at most five minutes, until a reply shows that one holds.
     ///
     /// A renewal that has begun goes on where the answer is waited for no longer.
     ///
@@ -77,6 +79,9 @@ impl Kept {
             inner.judge(&mut reply).await?;
             inner.tell_of_challenge(reply.verdict()).await;
             let Verdict::Expired(sign) = reply.verdict().clone() else {
+                if *reply.verdict() == Verdict::Valid {
+                    inner.forget_contests();
+                }
                 inner.save_if_due_and_there().await?;
                 flush::schedule(inner);
                 return Ok(Answer { reply, renewal });
@@ -144,9 +149,11 @@ impl Inner {
             self.remember_refused_token().await?;
             return Ok(self.logged_out(sign, NoRenewal::TokenRefused));
         }
-        // Each login that a check has proven worked, and was ended by something else.
-        if by == Some(Renewer::Ourselves) && !self.can_tell() {
-            self.remember_fruitless_login().await?;
+        if by == Some(Renewer::Ourselves) {
+            match self.can_tell() {
+                true => self.remember_contest().await?,
+                false => self.remember_fruitless_login().await?,
+            }
         }
         Ok(self.logged_out(sign, NoRenewal::StillAsking))
     }

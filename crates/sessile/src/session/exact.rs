@@ -1,7 +1,8 @@
 //! A body of a length that is said beforehand.
 
 use bytes::Bytes;
-use futures_util::{StreamExt as _, stream};
+use futures_util::stream::Fuse;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::error::Error;
 use crate::transport::ByteStream;
@@ -9,42 +10,60 @@ use crate::transport::ByteStream;
 /// Fails where a body isn't as long as was said: the server would take the rest for it. `what`
 /// names it with its verb, as in `the body is`.
 pub(super) fn exactly(body: ByteStream, length: u64, what: String) -> ByteStream {
-    let end = stream::iter([None]);
-    let pieces = body.map(Some).chain(end);
-    let checked = pieces.scan(length, move |left, piece| {
-        std::future::ready(check(left, piece, &what))
+    let rest = Rest {
+        body: body.fuse(),
+        left: length,
+        what,
+    };
+    let pieces = stream::try_unfold(rest, |mut rest| async move {
+        let piece = rest.take().await?;
+        Ok(piece.map(|piece| (piece, rest)))
     });
-    checked.boxed()
+    pieces.boxed()
 }
 
-/// The next piece, where it fits into what is left; at the end nothing may be left.
-fn check(
-    left: &mut u64,
-    piece: Option<Result<Bytes, Error>>,
-    what: &str,
-) -> Option<Result<Bytes, Error>> {
-    match piece {
-        Some(Ok(piece)) => Some(match left.checked_sub(piece.len() as u64) {
-            Some(rest) => {
-                *left = rest;
-                Ok(piece)
+/// What is still to come of a body.
+struct Rest {
+    body: Fuse<ByteStream>,
+    left: u64,
+    what: String,
+}
+
+impl Rest {
+    /// The next piece. One that fills the length is held until the body has ended: with it the
+    /// request is whole, and nobody would ask for what comes after it.
+    async fn take(&mut self) -> Result<Option<Bytes>, Error> {
+        let Some(piece) = self.filled().await? else {
+            return match self.left {
+                0 => Ok(None),
+                left => Err(self.wrong(&format!("{left} bytes shorter"))),
+            };
+        };
+        let left = self.left.checked_sub(piece.len() as u64);
+        self.left = left.ok_or_else(|| self.wrong("longer"))?;
+        if self.left == 0 && self.filled().await?.is_some() {
+            return Err(self.wrong("longer"));
+        }
+        Ok(Some(piece))
+    }
+
+    /// The next piece that holds something.
+    async fn filled(&mut self) -> Result<Option<Bytes>, Error> {
+        loop {
+            match self.body.try_next().await? {
+                Some(piece) if piece.is_empty() => {}
+                next => return Ok(next),
             }
-            None => Err(Error::bad_request(format!(
-                "{what} longer than it was said"
-            ))),
-        }),
-        Some(Err(error)) => Some(Err(error)),
-        None if *left > 0 => Some(Err(Error::bad_request(format!(
-            "{what} {left} bytes shorter than it was said"
-        )))),
-        None => None,
+        }
+    }
+
+    fn wrong(&self, how: &str) -> Error {
+        Error::bad_request(format!("{} {how} than it was said", self.what))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use futures_util::TryStreamExt as _;
-
     use super::*;
 
     #[tokio::test]
@@ -65,14 +84,35 @@ mod tests {
         .await;
     }
 
+    /// Who knows the length asks for nothing after it.
+    #[tokio::test]
+    async fn what_fills_the_length_waits_for_the_end() {
+        let too_long = Err("the body is longer than it was said");
+        first(&["abcde", "fgh"], too_long).await;
+        first(&["abcde", "", "f"], too_long).await;
+        first(&["abcde", ""], Ok("abcde")).await;
+    }
+
+    async fn first(pieces: &[&'static str], expected: Result<&str, &str>) {
+        let piece = body(pieces, 5).next().await.unwrap();
+        compare(piece.map(|piece| vec![piece]), expected);
+    }
+
     async fn check(pieces: &[&'static str], length: u64, expected: Result<&str, &str>) {
+        compare(body(pieces, length).try_collect().await, expected);
+    }
+
+    fn body(pieces: &[&'static str], length: u64) -> ByteStream {
         let pieces: Vec<_> = pieces.iter().map(|piece| Ok((*piece).into())).collect();
-        let body = exactly(
+        exactly(
             stream::iter(pieces).boxed(),
             length,
             "the body is".to_owned(),
-        );
-        let read: Result<Vec<Bytes>, Error> = body.try_collect().await;
+        )
+    }
+
+    #[track_caller]
+    fn compare(read: Result<Vec<Bytes>, Error>, expected: Result<&str, &str>) {
         let expected = expected.map(str::to_owned).map_err(str::to_owned);
         assert_eq!(
             read.map(|pieces| text(&pieces))

@@ -38,6 +38,7 @@ pub use name::{HolderId, LeaseKey, Name, Room};
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::read_column;
 pub use postgres_url::PostgresUrl;
+pub(crate) use presence::Half;
 pub use rotate::Progress;
 pub use seal::KeyId;
 pub use url::StoreUrl;

@@ -98,6 +98,9 @@ async fn open_pool(
     let pool = Pool::open(&vault, &name, options)
         .await
         .map_err(Failure::from)?;
+    // Without a part of its own, each target would wait for nothing.
+    pool.served(args.wait).await;
+    pool.partakes(args.wait).await.map_err(Failure::from)?;
     let pooled = Pooled::new(pool.clone(), &vault, &name).await;
     let mut pooled = pooled.map_err(Failure::from)?.wait(args.wait);
     if !args.no_fallback {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::queue::{Place, Queue};
+use super::queue::Queue;
 use super::{Attempted, Lack, Replied, Sender, Sending, take_in, through_plain, timed};
 use crate::pool::state::Dead;
 use crate::pool::{Assign, Lease, Pool, PoolError, Target, Wish};
@@ -88,52 +88,61 @@ impl Pooled {
             wish = wish.target(Target::new(target)).assign(Assign::Sticky);
         }
         let leased = self.lease_in_time(&wish).await;
+        if leased.is_ok() {
+            self.queue.moves();
+        }
         // Those who have a fallback don't each wait for a pool that is dead; others have to.
-        let is_in_vain = matches!(leased, Err(PoolError::NoneAlive { .. }));
+        let is_in_vain = leased.as_ref().is_err_and(is_dead);
         let may_give_up = self.fallback.is_some();
         self.was_in_vain
             .store(is_in_vain && may_give_up, Ordering::Relaxed);
         leased
     }
 
-    /// Asks again and again: those who wait in the pool's queue aren't told that nothing will come.
+    /// Keeps its place in the pool's queue, and looks now and then what stands in the way.
     async fn lease_in_time(&self, wish: &Wish) -> Result<Lease, PoolError> {
-        let mut left = self.wait;
-        let mut part = Duration::ZERO;
-        let mut place: Option<Place<'_>> = None;
+        let why = match self.pool.lease(wish, Duration::ZERO).await {
+            Err(why) if !self.wait.is_zero() && self.may_come(&why) => why,
+            leased => return leased,
+        };
+        let place = self.queue.enter(&why.to_string());
+        let mut coming = pin!(self.pool.lease(wish, self.wait));
         loop {
-            let why = match self.pool.lease(wish, part).await {
-                Ok(lease) => {
-                    self.queue.moves();
-                    return Ok(lease);
-                }
-                Err(why) if !left.is_zero() && self.may_come(&why) => why.to_string(),
-                Err(why) => return Err(why),
-            };
-            match &place {
-                Some(place) => place.stay(&why),
-                None => place = Some(self.queue.enter(&why)),
+            tokio::select! {
+                leased = &mut coming => return leased,
+                () = sleep(LOOK) => {}
             }
-            part = left.min(PART);
-            left -= part;
+            // Nobody overtakes those in the queue, so that this is had where the other one was.
+            match self.pool.lease(wish, Duration::ZERO).await {
+                Err(why) if self.may_come(&why) => place.stay(&why.to_string()),
+                leased => return leased,
+            }
         }
     }
 
     /// Whether waiting may help.
     fn may_come(&self, error: &PoolError) -> bool {
+        let was_in_vain = self.was_in_vain.load(Ordering::Relaxed);
         match error {
-            // Others may hand some over, now that this process has come.
-            PoolError::Busy { .. } | PoolError::ServedElsewhere { .. } => true,
-            PoolError::NoneAlive { why, .. } => {
-                !matches!(why, Dead::Stopped) && !self.was_in_vain.load(Ordering::Relaxed)
-            }
+            PoolError::Busy { .. } => true,
+            PoolError::NoneAlive { why, .. } => !matches!(why, Dead::Stopped) && !was_in_vain,
+            // Whoever serves it may end.
+            PoolError::ServedElsewhere { .. } => !was_in_vain,
             _ => false,
         }
     }
 }
 
-/// For how long it is waited at a time.
-const PART: Duration = Duration::from_secs(1);
+/// How often is looked what stands in the way.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Whether the pool has no session at all that this process could use.
+fn is_dead(error: &PoolError) -> bool {
+    matches!(
+        error,
+        PoolError::NoneAlive { .. } | PoolError::ServedElsewhere { .. }
+    )
+}
 
 /// Whether there is just no session to be had.
 fn is_lack(error: &PoolError) -> bool {

@@ -8,7 +8,7 @@ use futures_util::future::{join, join_all};
 use sessile::Request;
 use sessile::clock::{Clock, ManualClock, Timestamp};
 use sessile::login::{Credentials, Login, LoginError};
-use sessile::renew::{Answer, KeepError, Kept, KeptOptions, Mode, NoRenewal, Renewer, edit};
+use sessile::renew::{Again, Answer, KeepError, Kept, KeptOptions, Mode, NoRenewal, Renewer, edit};
 use sessile::site::Site;
 use sessile::store::{Name, StoreOptions, Vault};
 use sessile::transport::Transport;
@@ -281,7 +281,7 @@ async fn a_login_that_is_ended_again_and_again_is_renewed_as_often() {
         assert_eq!(answer.reply.status(), 200, "{round}");
         assert_eq!(world.town.logins(), before + 2, "{round}");
     }
-    // One request asks for so many logins and no more; the next one is not held back by that.
+    // One request asks for so many logins and no more; then they are left alone for a while.
     let before = world.town.logins();
     world.town.kill_again(9);
     let refused = kept.send(get("/data")).await.unwrap_err();
@@ -289,7 +289,20 @@ async fn a_login_that_is_ended_again_and_again_is_renewed_as_often() {
         panic!("{refused}");
     };
     assert!(matches!(why, NoRenewal::StillAsking), "{why}");
+    let refused = kept.send(get("/data")).await.unwrap_err();
+    let is_held_back = matches!(
+        refused,
+        KeepError::LoggedOut {
+            why: NoRenewal::Refused {
+                again: Again::After(_),
+                ..
+            },
+            ..
+        }
+    );
+    assert!(is_held_back, "{refused}");
     assert_eq!(world.town.logins(), before + 3);
+    world.clock.advance(Duration::from_secs(16));
     world.town.kill_again(1);
     let answer = kept.send(get("/data")).await.unwrap();
     assert_eq!(answer.reply.status(), 200);

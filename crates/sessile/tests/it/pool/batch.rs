@@ -10,11 +10,11 @@ use serde_json::Value;
 use sessile::batch::{
     Batch, BatchError, BatchOptions, Origin, Pooled, Progress, Report, Targets, Template, Through,
 };
-use sessile::pool::{Pool, PoolError, Which};
+use sessile::pool::{Pool, PoolError, Which, Wish};
 use sessile::{Secret, Session};
 use sessile_practice::Options;
 
-use super::support::{PATIENCE, World, name, ready, users};
+use super::support::{PATIENCE, World, lease, name, ready, until, users, without_a_part};
 
 fn options(count: usize) -> Options {
     Options {
@@ -123,4 +123,61 @@ async fn without_a_session_it_is_sent_without_or_not_at_all() {
     }
     assert_eq!(world.site.attempts(), 1);
     pool.close(Duration::ZERO).await;
+}
+
+#[tokio::test]
+async fn where_others_have_all_seats_one_wait_will_do() {
+    let world = World::new(options(1)).await;
+    world.define(1, "size = 1").await;
+    let (one, other) = (world.open().await, world.open().await);
+    let without = without_a_part(&one, &other).await;
+    let folder = tempfile::tempdir().unwrap();
+    let session = Session::builder().build().unwrap();
+    // Far more in all than anybody has patience for.
+    let pooled = pooled(&world, without).await.wait(PATIENCE / 20);
+    let batch = batch(&world, pooled.fallback(session));
+    let path = folder.path().join("out");
+    let running = run(&batch, 600, &path);
+    let report = tokio::time::timeout(PATIENCE, running).await;
+    let report = report.expect("not each target waits").unwrap();
+    assert_eq!((report.done, report.fallbacks), (600, 600));
+    one.close(PATIENCE).await;
+    other.close(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn a_target_keeps_its_place_among_those_who_wait() {
+    let world = World::new(options(1)).await;
+    world.define(1, "size = 1\nleases_per_session = 1").await;
+    let pool = world.open().await;
+    ready(&pool, 1).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out");
+    let batch = batch(&world, pooled(&world, &pool).await);
+    let queued = async |count| {
+        until("as many wait", || pool.stats().state.waiting == count).await;
+        // Longer than it takes to look what stands in the way.
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(3)).await;
+        tokio::time::resume();
+    };
+    let held = lease(&pool).await;
+    let before = world.site.log().len();
+    let first = run(&batch, 1, &path);
+    let later = async {
+        queued(1).await;
+        let wish = Wish::default();
+        let waiting = pool.lease(&wish, PATIENCE);
+        let letting_go = async {
+            queued(2).await;
+            drop(held);
+        };
+        let (later, ()) = tokio::join!(waiting, letting_go);
+        drop(later.unwrap());
+        world.site.log().len()
+    };
+    let (report, after) = tokio::join!(first, later);
+    assert_eq!(report.unwrap().done, 1);
+    assert!(after > before, "the target was first");
+    pool.close(PATIENCE).await;
 }

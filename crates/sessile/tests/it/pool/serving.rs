@@ -7,7 +7,7 @@ use sessile::pool::{Outcome, Phase, Pool, PoolError, PoolEventKind, Wish};
 use sessile_practice::Options;
 
 use super::support::{
-    PATIENCE, World, account, event, fetch, file, lease, name, ready, until, users,
+    PATIENCE, World, account, event, fetch, file, lease, name, ready, until, users, without_a_part,
 };
 
 fn site(count: usize) -> Options {
@@ -343,14 +343,7 @@ async fn a_process_without_a_seat_says_that_others_serve_the_pool() {
         [&one, &other].iter().all(|pool| pool.stats().owners == 2)
     })
     .await;
-    until("one of them has the seat", || {
-        one.stats().valid + other.stats().valid == 1
-    })
-    .await;
-    let without = match one.stats().valid {
-        0 => &one,
-        _ => &other,
-    };
+    let without = without_a_part(&one, &other).await;
     assert!(without.served(PATIENCE).await);
     let refused = without.lease(&Wish::default(), Duration::ZERO).await;
     let refused = refused.unwrap_err();

@@ -108,6 +108,22 @@ pub(super) async fn ready(pool: &Pool, count: usize) {
     .await;
 }
 
+/// Of two processes that share one seat, the one that hasn't got it.
+pub(super) async fn without_a_part<'a>(one: &'a Pool, other: &'a Pool) -> &'a Pool {
+    let asking = async {
+        loop {
+            for pool in [one, other] {
+                if pool.partakes(Duration::ZERO).await.is_err() {
+                    return pool;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let found = tokio::time::timeout(PATIENCE, asking).await;
+    found.expect("one of them has no part")
+}
+
 /// Waits for an event.
 pub(super) async fn event(
     events: &mut tokio::sync::broadcast::Receiver<sessile::pool::PoolEvent>,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
 use sessile::session::RetryPolicy;
 use sessile::transport::Patience;
 use sessile::{Blame, Error, Obstacle, Phase, Request};
@@ -144,6 +146,21 @@ async fn a_post_that_arrived_is_never_repeated() {
         "{error:?}"
     );
     assert_eq!(server.requests().len(), 3);
+}
+
+#[tokio::test]
+async fn a_body_that_goes_on_past_its_length_fails_the_request() {
+    let server = Server::always("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    for pieces in [&["abcde", "fgh"][..], &["abc", "defgh"], &["abc"]] {
+        let pieces = pieces
+            .iter()
+            .map(|piece| Ok(Bytes::from_static(piece.as_bytes())));
+        let body = stream::iter(pieces.collect::<Vec<_>>()).boxed();
+        let request = Request::post(server.url("/")).stream_of_length(body, 5);
+        let error = session().send(request).await.unwrap_err();
+        assert!(matches!(error, Error::BadRequest { .. }), "{error:?}");
+    }
+    assert_eq!(server.requests(), [""; 0]);
 }
 
 #[tokio::test]
