@@ -127,6 +127,12 @@ impl Accounts {
         standing.stopped = Some((at.as_millis(), why.to_owned()));
     }
 
+    /// The seats that have one.
+    pub(super) fn seats(&self) -> impl Iterator<Item = &str> {
+        let standings = self.0.values();
+        standings.flat_map(|standing| standing.seats.iter().map(String::as_str))
+    }
+
     pub(super) fn is_stopped(&self, user: &str) -> bool {
         self.0
             .get(user)

@@ -209,10 +209,19 @@ impl Holds {
     }
 
     /// A part is needed until then, if at all: it counts as held for no longer, and is held no longer
-    /// from the next extension on.
-    pub(super) fn lower(&self, part: &str, needed: Option<Instant>, term: Duration) {
+    /// from the next extension on. Where that gains little, or the next usual lease would ask for as
+    /// much again, it stays.
+    pub(super) fn lower(
+        &self,
+        part: &str,
+        (needed, usual): (Option<Instant>, Instant),
+        term: Duration,
+    ) {
         let now = Instant::now();
-        if let Some(held) = self.all().get_mut(part) {
+        let enough = needed.map_or(usual, |needed| needed.max(usual)) + 2 * term;
+        if let Some(held) = self.all().get_mut(part)
+            && held.until > enough
+        {
             held.needed = needed.unwrap_or(now);
             // As if it were time to extend it.
             held.until = held.until.min(held.needed.max(now + term / 2));
@@ -342,6 +351,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn what_usual_leases_ask_for_is_not_lowered() {
+        let vault = Vault::in_memory(&StoreOptions::default()).await.unwrap();
+        let (holds, part) = (Holds::default(), Arc::from("0"));
+        acquire(&holds, &vault, &part).await;
+        let usual = Instant::now() + 2 * TERM;
+        holds.extend(&vault, &part, 3 * TERM).await;
+        assert_eq!(holds.longer_than(2 * TERM), [Arc::clone(&part)]);
+        holds.lower(&part, (None, usual), TERM);
+        assert!(holds.need(&part, usual));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_part_is_held_no_longer_than_it_is_needed() {
         let vault = Vault::in_memory(&StoreOptions::default()).await.unwrap();
         let (holds, part, term) = (Holds::default(), Arc::from("0"), TERM);
@@ -349,14 +370,14 @@ mod tests {
         let hour = Instant::now() + Duration::from_secs(3600);
         assert!(!holds.need(&part, hour));
         holds
-            .extend(&vault, &part, 2 * term + (hour - Instant::now()))
+            .extend(&vault, &part, 3 * term + (hour - Instant::now()))
             .await;
         assert!(holds.need(&part, hour));
         assert_eq!(holds.longer_than(2 * term), [Arc::clone(&part)]);
         // A lease runs still.
-        holds.lower(&part, Some(hour), term);
+        holds.lower(&part, (Some(hour), Instant::now()), term);
         assert!(holds.left(&part) >= hour - Instant::now());
-        holds.lower(&part, None, term);
+        holds.lower(&part, (None, Instant::now()), term);
         assert!(!holds.need(&part, hour));
         holds.extend(&vault, &part, term).await;
         assert_eq!(holds.left(&part), term);

@@ -37,6 +37,7 @@ impl Shared {
                 looked = Instant::now();
                 self.hold_no_longer_than_needed();
             }
+            self.give_unopened_back();
             tokio::select! {
                 () = self.extend_holds() => {}
                 () = self.stop.cancelled() => {}
@@ -86,12 +87,13 @@ impl Shared {
         }
         // Nobody gets a lease or extends one meanwhile.
         let live = self.live();
+        let usual = Instant::now() + live.state.rules().lease_time_out + MARGIN;
         let needed = live.needed(&long);
         for part in long {
             let needed = needed
                 .get(&part)
                 .map(|until| self.clock.instant(*until) + MARGIN);
-            self.holds.lower(&part, needed, self.term());
+            self.holds.lower(&part, (needed, usual), self.term());
         }
     }
 

@@ -157,7 +157,7 @@ struct Shared {
     /// Whether the upkeep has taken this process's part at least once.
     looked: AtomicBool,
     /// One seat of a target is made at a time.
-    targets: AsyncMutex<()>,
+    targets: Arc<AsyncMutex<()>>,
     target_list: AsyncMutex<TargetList>,
     /// Rings when something may be due.
     bell: Bell,

@@ -80,7 +80,7 @@ impl Pool {
             holds: Holds::default(),
             proxies: Mutex::new(ProxyHealth::default()),
             looked: AtomicBool::new(false),
-            targets: AsyncMutex::new(()),
+            targets: Arc::default(),
             target_list: AsyncMutex::default(),
             bell: Bell::new(),
             upkeep_bell: Bell::new(),

@@ -21,11 +21,17 @@ impl Shared {
             match (is_ours, self.holds.has(&label)) {
                 (true, false) => self.take_part(part, &label, size).await?,
                 (true, true) => self.fill_part(part, &label, size).await?,
-                (false, true) => self.give_part_away(&label),
+                (false, true) => self.give_part_away(&label).await,
                 (false, false) => {}
             }
         }
         self.dissolve_beyond(size);
+        for part in self.holds.parts() {
+            let number = part.parse::<usize>();
+            if number.is_ok_and(|number| number >= whose.len()) {
+                self.give_part_back(&part).await;
+            }
+        }
         Ok(())
     }
 
@@ -91,7 +97,13 @@ impl Shared {
         }
     }
 
-    fn give_part_away(&self, label: &str) {
+    async fn give_part_away(&self, label: &str) {
+        self.give_seats_away(label);
+        // Else it is given back with the last of its seats.
+        self.give_part_back(label).await;
+    }
+
+    fn give_seats_away(&self, label: &str) {
         let now = self.now();
         let mut live = self.live();
         let seats = live.seats.iter().filter(|(_, seat)| &*seat.part == label);
@@ -105,7 +117,13 @@ impl Shared {
 
     /// Holds a part no more that nothing was opened in.
     pub(super) async fn give_part_back(&self, part: &str) {
-        if let Some(held) = self.holds.take(part) {
+        let held = {
+            let live = self.live();
+            // In one step: nobody puts a seat into a part that isn't held.
+            let is_empty = live.seats.of_part(part) == 0;
+            is_empty.then(|| self.holds.take(part)).flatten()
+        };
+        if let Some(held) = held {
             held.release(&self.vault).await;
         }
     }

@@ -1,20 +1,23 @@
 //! Targets: seats of their own, made on demand, and where those come from that sessions are warmed
 //! up with.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sessile_jar::Timestamp;
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
 
 use super::clock::between;
 use super::definition::SEPARATOR;
+use super::hold::late;
 use super::seat::{self, Seat, SeatRow, TARGET};
 use super::served::Member;
 use super::state::{NoSeat, SeatId, Target};
 use super::{Pool, PoolError, PoolEventKind, Shared, accounts};
 use crate::site::TargetSource;
-use crate::store::{Acquired, Name, Room};
+use crate::store::{Acquired, Name, Room, StoreError};
 use crate::transport::Proxy;
 
 mod source;
@@ -47,7 +50,7 @@ impl Pool {
         target: &Target,
         proxy: Option<Proxy>,
     ) -> Result<Name, PoolError> {
-        let id = self.0.seat_for(target, proxy).await?;
+        let id = self.0.seat_for(target, proxy, PATIENCE).await?;
         let live = self.0.live();
         let seat = live.seats.get(&id);
         seat.map(|seat| seat.name.clone())
@@ -67,9 +70,10 @@ impl Pool {
 impl Shared {
     /// The seat of a target, made where there is none.
     pub(super) async fn seat_for(
-        &self,
+        self: &Arc<Self>,
         target: &Target,
         proxy: Option<Proxy>,
+        wait: Duration,
     ) -> Result<SeatId, PoolError> {
         if proxy.is_none()
             && let Some(seat) = self.live().state.seat_of(target)
@@ -77,12 +81,12 @@ impl Shared {
             return Ok(seat);
         }
         let name = seat::of_target(&self.name, target.as_str())?;
-        self.until_gone(&name).await;
+        self.until_gone(&name, wait.min(PATIENCE)).await;
         // One at a time: two who ask for the same target get the same seat.
-        let _turn = self.targets.lock().await;
+        let turn = Arc::clone(&self.targets).lock_owned().await;
         let known = self.live().state.seat_of(target);
         match (known, proxy) {
-            (None, proxy) => self.new_seat_for(name, target, proxy).await,
+            (None, proxy) => self.new_seat_to_the_end(name, (target, proxy), turn).await,
             (Some(seat), None) => Ok(seat),
             (Some(seat), Some(proxy)) => {
                 self.change_proxy(seat, &proxy).await?;
@@ -92,7 +96,7 @@ impl Shared {
     }
 
     /// A seat that was dissolved is about to be gone.
-    async fn until_gone(&self, name: &Name) {
+    async fn until_gone(&self, name: &Name, wait: Duration) {
         let mut events = self.events.subscribe();
         let leaving = async {
             while self.has_left_over(name) {
@@ -101,7 +105,7 @@ impl Shared {
             }
         };
         // Whoever asked is told that it is there still.
-        let _late = timeout(PATIENCE, leaving).await;
+        let _late = timeout(wait, leaving).await;
     }
 
     /// Whether a seat that is leaving has this name.
@@ -111,11 +115,28 @@ impl Shared {
         named.any(|(id, _)| live.state.seat_view(*id).is_none_or(|view| view.leaving))
     }
 
+    /// Goes on where whoever asked stops waiting: what is half made would be nobody's.
+    async fn new_seat_to_the_end(
+        self: &Arc<Self>,
+        name: Name,
+        (target, proxy): (&Target, Option<Proxy>),
+        turn: OwnedMutexGuard<()>,
+    ) -> Result<SeatId, PoolError> {
+        let (shared, target, seat) = (Arc::clone(self), target.clone(), name.to_string());
+        let making = self.tasks.spawn(async move {
+            let _turn = turn;
+            shared.new_seat_for(name, (&target, proxy)).await
+        });
+        making.await.unwrap_or_else(|panic| {
+            tracing::error!(pool = %self.name, %panic, "a target's seat could not be made");
+            Err(StoreError::ChangePanicked { subject: seat }.into())
+        })
+    }
+
     async fn new_seat_for(
         &self,
         name: Name,
-        target: &Target,
-        proxy: Option<Proxy>,
+        target: (&Target, Option<Proxy>),
     ) -> Result<SeatId, PoolError> {
         let pool = self.name.to_string();
         if !self.is_open() {
@@ -128,23 +149,34 @@ impl Shared {
             return Err(PoolError::Busy { pool, next: None });
         }
         let part: Arc<str> = seat::part_of_target(&name).into();
-        let key = (&self.name, &part);
-        let acquired = self
-            .holds
-            .acquire(&self.vault, key, (&self.owner, self.term()));
-        if let Err(Acquired::Busy { holder, until }) = acquired.await? {
-            return Err(PoolError::Elsewhere {
-                pool,
-                target: target.to_string(),
-                holder: holder.to_string(),
-                until,
-            });
-        }
-        let opened = self.open_with_account(name, &part, (target, proxy)).await;
+        // No longer than others would wait for a process that was killed meanwhile.
+        let term = self.term();
+        let opened = timeout(term, self.hold_and_open(name, &part, target)).await;
+        let opened = opened.unwrap_or_else(|_elapsed| Err(late(&self.vault, term).into()));
         if opened.is_err() {
             self.give_part_back(&part).await;
         }
         opened
+    }
+
+    async fn hold_and_open(
+        &self,
+        name: Name,
+        part: &Arc<str>,
+        target: (&Target, Option<Proxy>),
+    ) -> Result<SeatId, PoolError> {
+        let key = (&self.name, part);
+        let owner = (&self.owner, self.term());
+        let acquired = self.holds.acquire(&self.vault, key, owner).await?;
+        if let Err(Acquired::Busy { holder, until }) = acquired {
+            return Err(PoolError::Elsewhere {
+                pool: self.name.to_string(),
+                target: target.0.to_string(),
+                holder: holder.to_string(),
+                until,
+            });
+        }
+        self.open_with_account(name, part, target).await
     }
 
     /// Where there is no account for it, no seat is opened: nothing is left of one that isn't.
@@ -154,10 +186,13 @@ impl Shared {
         part: &Arc<str>,
         target: (&Target, Option<Proxy>),
     ) -> Result<SeatId, PoolError> {
-        let is_new = seat::load(&self.vault, &name).await?.is_none();
-        self.account(&name, &self.definition()).await?;
+        let stored = seat::load(&self.vault, &name).await?;
+        // A session that is logged in needs none before it is followed.
+        if stored.as_ref().is_none_or(|row| row.member.is_none()) {
+            self.account(&name, &self.definition()).await?;
+        }
         let opened = self.open_seat(name.clone(), part, Some(target)).await;
-        if is_new && opened.is_err() {
+        if stored.is_none() && opened.is_err() {
             accounts::free(&self.vault, &self.name, &name).await?;
         }
         opened
@@ -184,11 +219,7 @@ impl Shared {
 
     /// Takes seats of targets that nobody serves.
     pub(super) async fn take_targets(&self) -> Result<(), PoolError> {
-        let start = Name::parse(&format!("{}{SEPARATOR}{TARGET}", self.name))?;
-        for row in self.vault.list_room(Room::Seat, start.as_str()).await? {
-            let Some((_, name)) = row.name.room() else {
-                continue;
-            };
+        for name in self.target_seats().await? {
             let _turn = self.targets.lock().await;
             let part: Arc<str> = seat::part_of_target(&name).into();
             if self.holds.has(&part) || !self.is_open() {
@@ -199,12 +230,7 @@ impl Shared {
             if self.holds.acquire(&self.vault, key, owner).await?.is_err() {
                 continue;
             }
-            // Whoever had it may have dissolved it since.
-            let opened = match seat::load(&self.vault, &name).await? {
-                Some(_row) => self.open_seat(name.clone(), &part, None).await,
-                None => Err(PoolError::LeaseEnded),
-            };
-            if let Err(error) = opened {
+            if let Err(error) = self.take_target(&name, &part).await {
                 self.give_part_back(&part).await;
                 if matches!(error, PoolError::Unreadable { .. }) {
                     self.note_unopened(name, &error);
@@ -212,6 +238,56 @@ impl Shared {
             }
         }
         Ok(())
+    }
+
+    /// The seats of targets that have a row or an account.
+    async fn target_seats(&self) -> Result<BTreeSet<Name>, PoolError> {
+        let start = format!("{}{SEPARATOR}{TARGET}", self.name);
+        let rows = self.vault.list_room(Room::Seat, &start).await?;
+        let named = rows.iter().filter_map(|row| row.name.room());
+        let mut seats: BTreeSet<Name> = named.map(|(_room, name)| name).collect();
+        match accounts::load(&self.vault, &self.name).await {
+            Ok(accounts) => {
+                let with_account = accounts.seats().filter(|seat| seat.starts_with(&start));
+                seats.extend(with_account.filter_map(|seat| Name::parse(seat).ok()));
+            }
+            Err(error) => tracing::debug!(?error, "accounts that nobody has aren't looked for"),
+        }
+        Ok(seats)
+    }
+
+    async fn take_target(&self, name: &Name, part: &Arc<str>) -> Result<(), PoolError> {
+        if seat::load(&self.vault, name).await?.is_some() {
+            let opened = self.open_seat(name.clone(), part, None).await;
+            return opened.map(drop);
+        }
+        // Whoever had it has dissolved it since, or was killed before it had a row.
+        accounts::free(&self.vault, &self.name, name).await?;
+        Err(PoolError::LeaseEnded)
+    }
+
+    /// The right to a target's seat that wasn't opened after all, whatever came in between, is others'.
+    pub(super) fn give_unopened_back(self: &Arc<Self>) {
+        // Else one is being opened just now.
+        let Ok(turn) = Arc::clone(&self.targets).try_lock_owned() else {
+            return;
+        };
+        let mut unopened = self.holds.parts();
+        unopened.retain(|part| part.starts_with(TARGET));
+        {
+            let live = self.live();
+            unopened.retain(|part| live.seats.of_part(part) == 0);
+        }
+        if unopened.is_empty() {
+            return;
+        }
+        let shared = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let _turn = turn;
+            for part in unopened {
+                shared.give_part_back(&part).await;
+            }
+        });
     }
 
     /// Puts a seat that is held here into the state, with the member that it has.
@@ -258,7 +334,7 @@ impl Shared {
     ) -> Result<SeatId, PoolError> {
         let pool = || self.name.to_string();
         let mut live = self.live();
-        if !self.holds.has(&seat.part) {
+        if !self.holds.has(&seat.part) || self.stop.is_cancelled() {
             return Err(PoolError::LeaseEnded);
         }
         let id = match live.state.seat(seat.target(), now) {
@@ -291,6 +367,11 @@ impl Shared {
         match Kept::open(&self.vault, &name, self.kept_options()).await {
             Ok(kept) => Ok(Some(kept)),
             Err(KeepError::Store(error)) => Err(error.into()),
+            // It may be logged in, and a newer Sessile can read it.
+            Err(error @ KeepError::Unreadable { .. }) => Err(PoolError::Unreadable {
+                pool: self.name.to_string(),
+                what: error.to_string(),
+            }),
             Err(error) => {
                 tracing::warn!(session = %name, %error, "the session can't be taken over");
                 row.member = None;

@@ -1,6 +1,6 @@
 //! Those who wait for a lease, and the leases that they get.
 
-use std::sync::MutexGuard;
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use foldhash::HashMap;
@@ -32,12 +32,16 @@ struct Waiter<'a> {
 
 impl Shared {
     /// Grants a lease as soon as there is one, for at most `wait`.
-    pub(super) async fn grant(&self, wish: &Wish, wait: Duration) -> Result<Taken, PoolError> {
+    pub(super) async fn grant(
+        self: &Arc<Self>,
+        wish: &Wish,
+        wait: Duration,
+    ) -> Result<Taken, PoolError> {
         if let Some(taken) = self.grant_at_once(wish) {
             return taken;
         }
         if let Some(target) = wish.target.as_ref().filter(|_| !self.is_sticky(wish)) {
-            self.seat_for(target, None).await?;
+            self.seat_for(target, None, wait).await?;
         }
         let waiter = {
             let now = self.now();

@@ -181,6 +181,40 @@ async fn a_target_without_an_account_is_refused_at_once_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn a_target_that_is_logged_in_needs_no_account_anew() {
+    let world = World::new(site(1)).await;
+    world
+        .define(1, "size = 0\n[pool.targets]\nmost = 1\nlist = [\"a\"]")
+        .await;
+    let target = Target::new("a");
+    let first = world.open().await;
+    first.ensure_target(&target, None).await.unwrap();
+    ready(&first, 1).await;
+    Pool::redefine(&world.vault, &name(), |definition| {
+        definition.accounts.clear();
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let second = world.open().await;
+    // It looks for targets that nobody serves first of all, and then not for a while.
+    let looking = async {
+        while !matches!(
+            second.lease(&Wish::default(), Duration::ZERO).await,
+            Err(PoolError::ServedElsewhere { .. })
+        ) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, looking).await.unwrap();
+    first.close(PATIENCE).await;
+    second.ensure_target(&target, None).await.unwrap();
+    ready(&second, 1).await;
+    assert_eq!(world.site.logins(), 1);
+    second.close(PATIENCE).await;
+}
+
+#[tokio::test]
 async fn a_target_is_had_again_while_its_seat_is_dissolved() {
     let world = World::new(site(1)).await;
     let rules = "size = 0\n[pool.targets]\nmost = 1\nlist = [\"a\"]\nidle = \"1s\"";

@@ -180,11 +180,12 @@ async fn serve(site: &str, url: &str, folder: &Path, ahead: Duration) {
 /// Leases a session, and notes that nobody else may have it until when.
 async fn use_one(pool: &Pool, site: &str, folder: &Path, round: u64) {
     let wish = Wish::default().exclusive();
+    // Before it is granted: it ends no sooner, however late the mark is written.
+    let until = SystemClock.now().plus(TERM).as_millis();
     let Ok(lease) = pool.lease(&wish, Duration::from_millis(200)).await else {
         return;
     };
     let mark = folder.join(lease.name().as_str());
-    let until = SystemClock.now().plus(TERM).as_millis();
     let made = OpenOptions::new().write(true).create_new(true).open(&mark);
     match made {
         Ok(mut file) => write!(file, "{until}").unwrap(),

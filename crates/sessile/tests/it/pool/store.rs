@@ -48,11 +48,8 @@ impl Faulty {
     }
 
     /// Once this name is written, the writer has bad luck, once.
-    pub(super) fn after(&self, name: &str, after: After) {
-        self.then
-            .lock()
-            .unwrap()
-            .insert(name.parse().unwrap(), after);
+    pub(super) fn after(&self, name: Name, after: After) {
+        self.then.lock().unwrap().insert(name, after);
     }
 
     /// Whether what was to go wrong has.
