@@ -245,7 +245,7 @@ impl Holds {
 impl Shared {
     /// Sees to it that the seat of a lease is held until after the lease has ended: nobody else
     /// grants one on it, even if this process is killed.
-    pub(super) async fn hold_for(&self, granted: &Granted) -> Result<(), PoolError> {
+    pub(super) async fn hold_for(self: &Arc<Self>, granted: &Granted) -> Result<(), PoolError> {
         let part = self.part_of(granted.seat).ok_or(PoolError::LeaseEnded)?;
         let until = self.hold_until(granted);
         if self.holds.need(&part, until) {
@@ -253,18 +253,30 @@ impl Shared {
         }
         // Longer than needed, so that not every lease has to ask.
         let term = until.saturating_duration_since(Instant::now()) + self.term();
-        let extended = timeout(PATIENCE, self.holds.extend(&self.vault, &part, term)).await;
+        let extending = self.extend_to_the_end(Arc::clone(&part), term);
+        let Ok(extended) = timeout(PATIENCE, extending).await else {
+            return Err(self.holds.note_late(&self.vault, &part).into());
+        };
         match extended {
-            Ok(Extended::Held) if self.holds.need(&part, until) => Ok(()),
+            Extended::Held if self.holds.need(&part, until) => Ok(()),
             // It was needed for less until just now.
-            Ok(Extended::Gone | Extended::Held) => Err(PoolError::LeaseEnded),
-            Ok(Extended::Lost(fence)) => {
-                self.lose_part(&part, &fence);
-                Err(PoolError::LeaseEnded)
-            }
-            Ok(Extended::Failed(error)) => Err(PoolError::Store(error)),
-            Err(_elapsed) => Err(self.holds.note_late(&self.vault, &part).into()),
+            Extended::Gone | Extended::Held | Extended::Lost(_) => Err(PoolError::LeaseEnded),
+            Extended::Failed(error) => Err(PoolError::Store(error)),
         }
+    }
+
+    /// Whoever stops waiting doesn't end it: the store might follow it late, after one that was longer.
+    async fn extend_to_the_end(self: &Arc<Self>, part: Arc<str>, term: Duration) -> Extended {
+        let shared = Arc::clone(self);
+        let extending = async move {
+            let extended = shared.holds.extend(&shared.vault, &part, term).await;
+            if let Extended::Lost(fence) = &extended {
+                shared.lose_part(&part, fence);
+            }
+            extended
+        };
+        let extended = self.tasks.spawn(extending).await;
+        extended.unwrap_or(Extended::Gone)
     }
 
     /// Whether the seat of a lease is held until after that has ended.

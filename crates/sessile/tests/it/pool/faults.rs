@@ -304,3 +304,19 @@ async fn who_does_not_wait_does_not_wait_for_a_seat_that_leaves() {
     // Those who wait do so for 5 seconds.
     assert!(asked.elapsed() < Duration::from_secs(4));
 }
+
+#[tokio::test]
+async fn an_extension_that_nobody_waits_for_is_answered_before_the_next() {
+    let (world, store) = world(1).await;
+    let pool = open(&world, Duration::from_secs(600)).await;
+    ready(&pool, 1).await;
+    store.hang(true);
+    let wish = Wish::default().time_out(Duration::from_secs(3600));
+    let asked = pool.lease(&wish, Duration::ZERO);
+    let asked = tokio::time::timeout(Duration::from_millis(50), asked).await;
+    assert!(asked.is_err());
+    assert_eq!(store.extended(), 0);
+    store.hang(false);
+    until("the extension is answered", || store.extended() == 1).await;
+    pool.close(PATIENCE).await;
+}

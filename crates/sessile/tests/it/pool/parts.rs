@@ -198,15 +198,7 @@ async fn a_target_that_is_logged_in_needs_no_account_anew() {
     .unwrap();
     let second = world.open().await;
     // It looks for targets that nobody serves first of all, and then not for a while.
-    let looking = async {
-        while !matches!(
-            second.lease(&Wish::default(), Duration::ZERO).await,
-            Err(PoolError::ServedElsewhere { .. })
-        ) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, looking).await.unwrap();
+    assert!(second.served(PATIENCE).await);
     first.close(PATIENCE).await;
     second.ensure_target(&target, None).await.unwrap();
     ready(&second, 1).await;

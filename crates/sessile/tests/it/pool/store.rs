@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ pub(super) struct Faulty {
     /// After this name was written.
     then: Mutex<HashMap<Name, After>>,
     leases: Mutex<HashMap<LeaseKey, Lease>>,
+    /// How many extensions were answered.
+    extended: AtomicUsize,
 }
 
 /// What becomes of whoever wrote.
@@ -37,6 +40,7 @@ impl Faulty {
             hangs: watch::Sender::new(false),
             then: Mutex::default(),
             leases: Mutex::default(),
+            extended: AtomicUsize::new(0),
         });
         let key = KeySource::Bytes(Secret::new([1; 32]));
         let vault = Vault::over(Arc::clone(&store) as Arc<dyn Store>, &key);
@@ -55,6 +59,10 @@ impl Faulty {
     /// Whether what was to go wrong has.
     pub(super) fn has_struck(&self) -> bool {
         self.then.lock().unwrap().is_empty()
+    }
+
+    pub(super) fn extended(&self) -> usize {
+        self.extended.load(Ordering::SeqCst)
     }
 
     /// Gives a part of the pool's seats to somebody else, as if its hold had ended.
@@ -133,7 +141,9 @@ impl Store for Faulty {
     fn extend<'a>(&'a self, lease: &'a Lease, ttl: Duration) -> Answer<'a, Lease> {
         Box::pin(async move {
             self.pass().await;
-            self.inner.extend(lease, ttl).await
+            let extended = self.inner.extend(lease, ttl).await;
+            self.extended.fetch_add(1, Ordering::SeqCst);
+            extended
         })
     }
 
