@@ -160,6 +160,7 @@ async fn a_target_is_moved_to_another_proxy_before_it_is_used_again() {
     pool.ensure_target(&target, url()).await.unwrap();
     let same = pool.lease(&wish, PATIENCE).await.unwrap();
     assert_eq!(moved.name(), same.name());
+    drop((direct, moved, same));
     pool.close(PATIENCE).await;
 }
 
