@@ -25,14 +25,16 @@ pub struct KeptOptions {
     pub mode: Mode,
     /// Who helps where a login can't be renewed with what is kept. Defaults to nobody.
     pub person: Person,
-    /// How long a login that asks for a code waits for one that [`hand_over_code`] brings, where no
-    /// secret and no person has it. Defaults to not at all.
+    /// How long a login that asks for a code waits for one that
+    /// [`hand_over_code`](super::hand_over_code) brings, where no secret and no person has it. Defaults
+    /// to not at all.
     pub code_wait: Option<Duration>,
     /// Who hears, once for each trouble, that a person is needed. Defaults to nobody.
     pub notify: Option<Notify>,
     /// How long new cookies may wait to be stored, together with those that come meanwhile: what a
-    /// killed process can lose. [`Kept::save`] and [`Kept::close`] store them at once, and so does
-    /// the end of the last handle. Defaults to one second.
+    /// killed process can lose. [`Kept::save`](super::Kept::save) and
+    /// [`Kept::close`](super::Kept::close) store them at once, and so does the end of the last handle.
+    /// Defaults to one second.
     pub save_every: Duration,
     /// The session's habits: time-outs, trust, transport. Limits for hosts, where it has some, are
     /// shared with everybody who uses the store; those of a site file are kept as well, the stricter
